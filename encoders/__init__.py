@@ -1,0 +1,1 @@
+"""Encoders: media in, meaning out. One file a family; `encoders.registry` is the list of them."""

@@ -1,0 +1,90 @@
+"""Backends: what loads and runs a family of models. Encoders, hub and generators all stand behind this interface.
+
+A backend sees decoded media and plain values; it knows no ids of rows, no database, no broker and no HTTP.
+`__init__` is cheap, weights come in `load`. Adding a model family is one file, one registry line and the contract
+suite passing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from medley.errors import MedleyError
+from medley.media.values import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One model of the catalogue: weights (or none, for plain media tools) that serve one or more tools."""
+
+    id: str
+    backend: str  # key of the backend registry, such as "imagebind"
+    tools: frozenset[str]
+    source: str = ""  # a local folder or a hub id; empty for backends without weights
+    revision: str = ""  # pinned revision or digest; part of the step cache's key
+    licence: str = ""
+    commercial: bool = True
+    memory_bytes: int = 0
+    about: str = ""
+    space: str = ""  # the embedding space it writes or reads
+    options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One item of a batch. `inputs` holds decoded values by port name (a list where the port says `many`);
+    `params` is the tool's validated parameters as a plain dict with defaults filled in."""
+
+    tool: str
+    inputs: Mapping[str, Value | Sequence[Value]]
+    params: Mapping[str, Any]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one request: outputs by port name, or an error. Exactly one of them."""
+
+    outputs: Mapping[str, Value | Sequence[Value]] = field(default_factory=dict)
+    error: MedleyError | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)  # e.g. {"output_tokens": 12}
+
+
+class Control(Protocol):
+    """How a running backend reports, and hears that it should stop."""
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder for large intermediate files (video); emptied after the batch."""
+        ...
+
+    def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
+        """Reports progress (`preview`: a PIL image) and raises `StepStopped` when the step should stop.
+
+        Cheap enough to be called at every denoising or decoding step: reports are throttled inside.
+        """
+        ...
+
+    def delta(self, text: str) -> None:
+        """Passes on newly generated text; also raises `StepStopped`."""
+        ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Loads and runs a family of models."""
+
+    tools: frozenset[str]
+
+    def load(self, model: ModelSpec, device: str) -> None:
+        """Brings the weights into memory. Raises `Unavailable` when files are missing, `OutOfMemory` when too big."""
+        ...
+
+    def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
+        """One result per request, in order. A bad item fails alone, not its batch. Raises `StepStopped`."""
+        ...
+
+    def unload(self) -> None:
+        """Frees what `load` took; may be loaded again."""
+        ...

@@ -1,0 +1,125 @@
+"""Errors, sorted by whose fault they are.
+
+The caller's: 4xx, and they say what would work. The hub's: shown to the hub again. A backend's or the
+machine's: perhaps another attempt. Ours: 500, never hidden. Between processes they travel as data.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+
+class MedleyError(Exception):
+    """An error with a stable code. `status` is its HTTP status, `retryable` whether another attempt can help."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, errors: Collection[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = [dict(error) for error in errors]
+
+    def to_data(self) -> dict[str, Any]:
+        """The error as plain JSON, as it is stored in rows and events."""
+        data: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.errors:
+            data["errors"] = self.errors
+        return data
+
+
+class CallerError(MedleyError):
+    """The request cannot be served as it stands."""
+
+    code, status = "bad_request", 400
+
+
+class NotFound(CallerError):
+    """There is no such thing, or it is not yours."""
+
+    code, status = "not_found", 404
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is no {kind} {name!r}.")
+
+
+class Conflict(CallerError):
+    """The thing is not in a state that allows this."""
+
+    code, status = "conflict", 409
+
+
+class TooLarge(CallerError):
+    """More bytes, pixels, frames or seconds than are accepted."""
+
+    code, status = "too_large", 413
+
+
+class UnsupportedMedia(CallerError):
+    """This kind of file is not accepted."""
+
+    code, status = "unsupported_media", 415
+
+    def __init__(self, found: str, accepted: Collection[str]) -> None:
+        super().__init__(f"Got {found}; accepted: {', '.join(sorted(accepted))}.")
+
+
+class BrokenMedia(CallerError):
+    """The file is of an accepted kind, but cannot be decoded."""
+
+    code, status = "broken_media", 422
+
+
+class InvalidPlan(CallerError):
+    """The plan or workflow is valid JSON, but cannot be run; `errors` names each fault with its pointer."""
+
+    code, status = "invalid_plan", 422
+
+
+class IdempotencyMismatch(CallerError):
+    """The same Idempotency-Key came with another body."""
+
+    code, status = "idempotency_key_reuse", 422
+
+
+class QueueFull(CallerError):
+    """Too much is waiting already."""
+
+    code, status, retryable = "queue_full", 429, True
+
+
+class Unavailable(MedleyError):
+    """Something this request needs is not there right now."""
+
+    code, status, retryable = "unavailable", 503, True
+
+
+class BadInput(MedleyError):
+    """A step's input or parameter cannot be used; another attempt would fail the same way."""
+
+    code, status = "bad_input", 422
+
+
+class BackendError(MedleyError):
+    """A backend failed; another attempt may work."""
+
+    code, retryable = "backend_error", True
+
+
+class HubError(MedleyError):
+    """The hub gave something that cannot be used, after its repairs."""
+
+    code = "hub_error"
+
+
+class OutOfMemory(BackendError):
+    """The device has no room for this."""
+
+    code = "out_of_memory"
+
+
+class StepStopped(BaseException):
+    """Raised inside a backend's loop when its step was canceled, fenced or ran past its deadline.
+
+    Not an `Exception`, so that a backend's own `except Exception` cannot swallow a stop.
+    """

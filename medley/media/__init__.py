@@ -1,0 +1,1 @@
+"""Media: the values that backends see, and their way from and to bytes."""

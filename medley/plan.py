@@ -1,0 +1,134 @@
+"""Plans: the graph that the hub proposes or a workflow gives. Shapes only; `medley.gate` checks them.
+
+Step ids, not tool names, are the nodes. An input of a step is a binding: an asset, an output of an earlier step,
+words, a named input of the workflow, or a list of these where the port takes many.
+"""
+
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from medley.parts import MAX_TEXT
+
+STEP_ID = r"^[a-z][a-z0-9_]{0,31}$"
+OUTPUT_NAME = r"^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$"
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class AssetBinding(_Shape):
+    """An asset by id."""
+
+    asset: str = Field(max_length=64)
+
+
+class OutputBinding(_Shape):
+    """An output of an earlier step, `"s1.image"`; `item` picks one where that output is a list."""
+
+    source: str = Field(alias="from", pattern=OUTPUT_NAME)
+    item: int | None = Field(default=None, ge=0, le=1023)
+
+    @property
+    def step(self) -> str:
+        """Id of the step referred to."""
+        return self.source.partition(".")[0]
+
+    @property
+    def port(self) -> str:
+        """Name of its output port."""
+        return self.source.partition(".")[2]
+
+
+class TextBinding(_Shape):
+    """Words, as they stand."""
+
+    text: str = Field(max_length=MAX_TEXT)
+
+
+class InputBinding(_Shape):
+    """A named input of the workflow, filled in when it is run."""
+
+    input: str = Field(pattern=STEP_ID)
+
+
+def _bare_words(value: Any) -> Any:
+    return {"text": value} if isinstance(value, str) else value
+
+
+Binding = Annotated[
+    AssetBinding | OutputBinding | TextBinding | InputBinding, BeforeValidator(_bare_words)
+]
+
+
+class PlanStep(_Shape):
+    """One use of one tool."""
+
+    id: str = Field(pattern=STEP_ID)
+    tool: str = Field(max_length=64)
+    inputs: dict[str, Binding | list[Binding]] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
+    model: str | None = Field(default=None, max_length=256)  # pins a model; otherwise routing chooses
+
+    def bindings(self) -> Iterator[tuple[str, int | None, Binding]]:
+        """Every binding with its port, and its place where the port got a list."""
+        for port, bound in self.inputs.items():
+            if isinstance(bound, list):
+                yield from ((port, place, item) for place, item in enumerate(bound))
+            else:
+                yield port, None, bound
+
+    def needs(self) -> set[str]:
+        """Ids of the steps whose outputs this one reads."""
+        return {item.step for _, _, item in self.bindings() if isinstance(item, OutputBinding)}
+
+
+class Reply(_Shape):
+    """What the answer should be about: outputs to show, and optionally words for a workflow without a hub."""
+
+    text: str = Field(default="", max_length=MAX_TEXT)
+    show: list[Annotated[str, Field(pattern=OUTPUT_NAME)]] = Field(default_factory=list, max_length=64)
+
+
+class Plan(_Shape):
+    """A graph of steps, and what of it the reply should show."""
+
+    steps: list[PlanStep] = Field(max_length=256)
+    reply: Reply = Field(default_factory=Reply)
+
+    def step(self, step_id: str) -> PlanStep:
+        """The step with this id. Raises `KeyError`."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+    def order(self) -> list[str]:
+        """Step ids so that each comes after what it needs. Raises `graphlib.CycleError`."""
+        return list(TopologicalSorter({step.id: step.needs() for step in self.steps}).static_order())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as stored and shown."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class WorkflowInput(_Shape):
+    """A typed input of a workflow."""
+
+    modality: str
+    about: str = ""
+    required: bool = True
+    default: str | None = None
+    many: bool = False
+
+
+class Workflow(_Shape):
+    """A saved plan with typed inputs."""
+
+    name: str = Field(min_length=1, max_length=120)
+    about: str = Field(default="", max_length=4000)
+    inputs: dict[Annotated[str, Field(pattern=STEP_ID)], WorkflowInput] = Field(default_factory=dict)
+    plan: Plan

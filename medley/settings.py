@@ -1,0 +1,77 @@
+"""Settings: read from the environment (`MEDLEY_*`) and `config.toml` here, and nowhere else; passed down as values."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def _default_home() -> Path:
+    # The embedded Postgres cannot live below a private home folder when it is started by root.
+    if os.geteuid() == 0:
+        return Path("/var/lib/medley")
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "medley"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. `MEDLEY_HOME` holds data; the two URLs replace the embedded servers."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDLEY_", extra="ignore")
+
+    home: Path = Field(default_factory=_default_home)
+    database_url: str | None = None  # postgresql://…; None: embedded Postgres
+    redis_url: str | None = None  # redis:// or redis+socket://; None: embedded Valkey
+    broker_url: str | None = None  # Celery's broker, for example amqp://; None: the same as redis_url
+
+    host: str = "127.0.0.1"
+    port: int = 8484
+
+    model_folder: Path | None = None  # further catalogue entries (TOML files)
+    profile: str = "starter"
+    commercial_only: bool = False
+    device: str = "auto"
+    memory_budget_bytes: int = 4 << 30
+    hub_url: str | None = None  # an OpenAI-compatible server as hub
+    hub_model: str | None = None
+    hub_api_key: str | None = None
+
+    lanes: tuple[str, ...] = ("cpu", "hub", "encode", "generate")
+    worker_processes: int = 2
+
+    lease_ttl_s: float = Field(default=15.0, gt=0)
+    test_tools: bool = False
+    crash_at: str = ""
+
+    max_upload_bytes: int = 2 << 30
+    max_pixels: int = 64_000_000
+    max_media_seconds: float = 3600.0
+    max_frames: int = 36_000
+    probe_seconds: float = 20.0  # time limit of one decode check
+    max_plan_steps: int = 64
+    max_queued_jobs: int = 10_000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=base / "medley" / "config.toml")
+        return init_settings, env_settings, toml
+
+    @cached_property
+    def asset_folder(self) -> Path:
+        """Where asset bytes are kept."""
+        return self.home / "assets"

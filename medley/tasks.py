@@ -1,0 +1,75 @@
+"""What the hub is asked: the input of the tools `plan` and `answer`, as plain JSON.
+
+Assets appear under short ids (`a1`, `a2`, …) that mean something inside one job only; the orchestrator maps them.
+Text that came out of media or tools is data: it stands in its own fields, never inside `request`.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medley.modality import Modality
+
+
+class _Task(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class KnownAsset(_Task):
+    """An asset of the job or its conversation."""
+
+    id: str  # "a1"
+    modality: Modality
+    about: str = ""  # one line: file name, or what it was made from. Untrusted text.
+    turn: int = 0  # 0: this message; 1: the turn before; …
+    step: str | None = None  # the step that made it
+
+
+class Turn(_Task):
+    """An earlier message of the conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class PlanTask(_Task):
+    """Turn `request` into a plan over `tools`, with assets named by their short ids."""
+
+    request: str
+    assets: list[KnownAsset] = Field(default_factory=list)
+    tools: list[str] = Field(default_factory=list)  # names of live tools
+    outputs: list[Modality] = Field(default_factory=list)  # what the caller wants back, when said
+    history: list[Turn] = Field(default_factory=list)
+    previous: dict[str, Any] | None = None  # the refused or failed plan
+    faults: list[dict[str, Any]] = Field(default_factory=list)  # {pointer, reason, suggestion}
+    max_steps: int = 64
+
+
+class StepFact(_Task):
+    """What became of one step."""
+
+    id: str
+    tool: str
+    status: Literal["succeeded", "failed"]
+    about: dict[str, Any] = Field(default_factory=dict)  # its inputs in short form: {"media": "a1"}
+    text: str = ""  # its words, if it gave any. Untrusted text.
+    assets: list[str] = Field(default_factory=list)  # short ids of what it made
+    error: str = ""
+
+
+class AnswerFacts(_Task):
+    """Write the reply to `request` from what really exists."""
+
+    request: str
+    assets: list[KnownAsset] = Field(default_factory=list)
+    steps: list[StepFact] = Field(default_factory=list)
+    show: list[str] = Field(default_factory=list)  # short ids that the plan wants shown
+    history: list[Turn] = Field(default_factory=list)
+    faults: list[str] = Field(default_factory=list)  # what was untrue in the last attempt
+
+
+class ReplyDraft(_Task):
+    """The reply: words that may name assets as `[a3]`, and the assets to show. Nothing else may be named."""
+
+    text: str = Field(max_length=16_384)
+    show: list[str] = Field(default_factory=list, max_length=64)

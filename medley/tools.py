@@ -1,0 +1,117 @@
+"""Tools: typed operations that a plan may use.
+
+A tool is declared once. The planner's grammar, the plan check, the REST schemas, the forms in the page and the
+docs are all derived from its declaration.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from medley.modality import Modality
+from medley.status import Lane
+
+
+class Params(BaseModel):
+    """Parameters of a tool: a pydantic model whose fields carry ranges, defaults and descriptions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoParams(Params):
+    """For tools without parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One input or output of a tool. For an input, `accepts` is what may come in; for an output, what may come out."""
+
+    accepts: frozenset[Modality]
+    about: str
+    many: bool = False  # takes or gives a list
+    required: bool = True
+    max_items: int = 16
+
+    def takes(self, modalities: Iterable[Modality]) -> bool:
+        """Whether every one of these modalities fits."""
+        return set(modalities) <= self.accepts
+
+
+def port(*modalities: Modality, about: str, many: bool = False, required: bool = True, max_items: int = 16) -> Port:
+    """Shorthand for a `Port`."""
+    return Port(accepts=frozenset(modalities), about=about, many=many, required=required, max_items=max_items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A typed operation. `version` is part of the step cache's key: raise it when the meaning of an output changes."""
+
+    name: str
+    about: str
+    inputs: Mapping[str, Port]
+    outputs: Mapping[str, Port]
+    lane: Lane
+    params: type[Params] = NoParams
+    version: int = 1
+    planned: bool = True  # may stand in a plan; `plan` and `answer` are added by the engine itself
+    cacheable: bool = True
+    seeded: bool = False  # takes a seed; an equal seed gives an equal result
+    max_attempts: int = 3
+    deadline_s: float = 600.0  # of one attempt
+    stall_s: float = 120.0  # without any progress
+    examples: tuple[str, ...] = field(default=())
+
+    def schema(self) -> dict[str, Any]:
+        """The declaration as plain JSON, as `GET /v1/tools` shows it."""
+        return {
+            "name": self.name,
+            "about": self.about,
+            "version": self.version,
+            "lane": self.lane.value,
+            "inputs": {name: _port_schema(item) for name, item in self.inputs.items()},
+            "outputs": {name: _port_schema(item) for name, item in self.outputs.items()},
+            "params": self.params.model_json_schema(),
+            "seeded": self.seeded,
+            "planned": self.planned,
+        }
+
+
+def _port_schema(item: Port) -> dict[str, Any]:
+    return {
+        "modalities": sorted(modality.value for modality in item.accepts),
+        "about": item.about,
+        "many": item.many,
+        "required": item.required,
+        **({"max_items": item.max_items} if item.many else {}),
+    }
+
+
+class Toolbox(Mapping[str, Tool]):
+    """The tools known here, by name."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._tools: dict[str, Tool] = {}
+        for tool in tools:
+            if tool.name in self._tools:
+                raise ValueError(f"tool {tool.name!r} is declared twice")
+            self._tools[tool.name] = tool
+
+    def __getitem__(self, name: str) -> Tool:
+        return self._tools[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tools)
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def only(self, names: Iterable[str]) -> "Toolbox":
+        """The same declarations, cut down to these names (for instance to what live workers serve)."""
+        wanted = set(names)
+        return Toolbox(tool for tool in self._tools.values() if tool.name in wanted)
+
+    def planned(self) -> "Toolbox":
+        """The tools that a plan may use."""
+        return Toolbox(tool for tool in self._tools.values() if tool.planned)
