@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from medley.errors import MedleyError
 from medley.media.values import Value
+from medley.modality import Modality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class ModelSpec:
     memory_bytes: int = 0
     about: str = ""
     space: str = ""  # the embedding space it writes or reads
+    reads: Mapping[str, frozenset[Modality]] = field(default_factory=dict)  # "tool.port" -> what it takes, where less
+    rank: int = 0  # of several models that serve a tool, the lowest rank is chosen
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
 
 

@@ -1,0 +1,79 @@
+"""The catalogue: which models there are. One readable TOML file per family, in this folder or the operator's."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from medley.backend import ModelSpec
+from medley.errors import CallerError
+from medley.modality import Modality
+from medley.settings import Settings
+
+REMOTE_HUB = "remote-hub"
+
+
+def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
+    """All models that this installation may use, by id; a later file replaces an entry of an earlier one.
+
+    Raises `CallerError` when a file cannot be read as a catalogue.
+    """
+    specs: dict[str, ModelSpec] = {}
+    for path in _files(settings):
+        for entry in _entries(path):
+            spec = _spec(entry, path)
+            if spec.commercial or not settings.commercial_only:
+                specs[spec.id] = spec
+    if settings.hub_url:
+        # A hub that the operator names takes over from the bundled one; the bundled connector still describes.
+        specs[REMOTE_HUB] = ModelSpec(
+            id=REMOTE_HUB,
+            backend="openai",
+            tools=frozenset({"plan", "answer", "describe"}),
+            source=settings.hub_url,
+            about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
+            options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
+            rank=-1,
+        )
+    if settings.test_tools:
+        from medley.toolset.test import TEST_TOOLS
+
+        names = frozenset(tool.name for tool in TEST_TOOLS)
+        specs["test-tools"] = ModelSpec(id="test-tools", backend="testing", tools=names)
+    return specs
+
+
+def _files(settings: Settings) -> Iterator[Path]:
+    yield from sorted(Path(__file__).parent.glob("*.toml"))
+    if settings.model_folder is not None:
+        yield from sorted(settings.model_folder.glob("*.toml"))
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise CallerError(f"{path.name} is not a catalogue file: {error}") from error
+    return list(entries)
+
+
+def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
+    fields = dict(entry)
+    try:
+        fields["tools"] = frozenset(fields["tools"])
+        fields["source"] = _source(fields.get("source", ""))
+        fields["reads"] = {
+            place: frozenset(Modality(name) for name in names) for place, names in fields.get("reads", {}).items()
+        }
+        return ModelSpec(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CallerError(f"{path.name}: the entry {entry.get('id', '?')!r} cannot be read: {error}") from error
+
+
+def _source(source: str) -> str:
+    """`package:folder` names files shipped with Medley; anything else is a folder or a hub id, as it stands."""
+    package, colon, folder = source.partition(":")
+    if colon and package.isidentifier():
+        return str(resources.files(package).joinpath(folder))
+    return source

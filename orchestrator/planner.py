@@ -1,0 +1,90 @@
+"""The planner: asks the hub for a plan, puts it through the gate, shows the hub its faults, twice at most. Pure.
+
+The hub sees short asset ids and live tools only; what leaves here is a checked, lowered plan with real ids.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from medley.backend import ModelSpec
+from medley.errors import HubError, InvalidPlan
+from medley.gate import Fault, Known, Limits, check, parse_plan
+from medley.modality import Modality
+from medley.plan import Plan
+from medley.tasks import PlanTask, Turn
+from medley.tools import Toolbox
+from orchestrator.lowering import lower
+from orchestrator.register import Register
+from orchestrator.routing import Policy
+
+MAX_REPAIRS = 2  #: how often the hub may mend a plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """Everything a plan is made from, fixed before any media is read."""
+
+    words: str
+    register: Register
+    tools: Toolbox  # live, and allowed in plans
+    models: Mapping[str, ModelSpec]
+    policy: Policy = field(default_factory=Policy)
+    outputs: Sequence[Modality] = ()
+    history: Sequence[Turn] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    def known(self) -> Known:
+        """What the plan may refer to, under short ids."""
+        return Known(tools=self.tools, assets=self.register.modalities(), limits=self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A plan that did not pass, with what the hub is told about it."""
+
+    plan: Any
+    faults: list[Fault]
+
+
+def first_task(request: PlanRequest) -> PlanTask:
+    """What the hub is asked first."""
+    return PlanTask(
+        request=request.words,
+        assets=request.register.known(),
+        tools=list(request.tools),
+        outputs=list(request.outputs),
+        history=list(request.history),
+        max_steps=request.limits.max_steps,
+    )
+
+
+def repair_task(request: PlanRequest, refused: Refused) -> PlanTask:
+    """What the hub is asked after a refusal."""
+    previous = refused.plan if isinstance(refused.plan, dict) else None
+    faults = [fault.to_data() for fault in refused.faults]
+    return first_task(request).model_copy(update={"previous": previous, "faults": faults})
+
+
+def judge(data: Any, request: PlanRequest) -> Plan | Refused:
+    """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a hub wrote."""
+    try:
+        plan = parse_plan(data)
+    except InvalidPlan as error:
+        return Refused(data, [Fault(item["pointer"], item["reason"]) for item in error.errors])
+    faults = check(plan, request.known())
+    if faults:
+        return Refused(data, faults)
+    lowered, faults = lower(plan, request.known(), request.models, request.policy)
+    if faults:
+        return Refused(data, faults)
+    return Plan.model_validate(request.register.lengthen(lowered.to_json()))
+
+
+def give_up(refused: Refused) -> HubError:
+    """The error of a job whose hub could not write a plan that passes."""
+    first = refused.faults[0]
+    return HubError(
+        f"The hub wrote no plan that can run. {first.pointer}: {first.reason}",
+        errors=[fault.to_data() for fault in refused.faults],
+    )

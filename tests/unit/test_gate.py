@@ -1,0 +1,111 @@
+"""The gate lets through what can run, and names each fault with its place."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medley.errors import InvalidPlan
+from medley.gate import Known, Limits, check, parse_plan
+from medley.modality import Modality
+from medley.toolset import toolbox
+
+KNOWN = Known(tools=toolbox(), assets={"a1": Modality.IMAGE, "a2": Modality.AUDIO})
+
+
+def faults(*steps: dict[str, Any], known: Known = KNOWN, show: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    plan = parse_plan({"steps": list(steps), "reply": {"show": list(show)}})
+    return [(fault.pointer, fault.suggestion) for fault in check(plan, known)]
+
+
+def step(step_id: str, tool: str, params: dict[str, Any] | None = None, **inputs: Any) -> dict[str, Any]:
+    return {"id": step_id, "tool": tool, "inputs": inputs, "params": params or {}}
+
+
+def test_a_sound_plan_passes() -> None:
+    describe = step("s1", "describe", media={"asset": "a1"})
+    speak = step("s2", "speak", text={"from": "s1.text"})
+    assert faults(describe, speak, show=("s2.audio",)) == []
+
+
+def test_an_unknown_tool_is_named_with_the_nearest_live_one() -> None:
+    assert faults(step("s1", "text2image", prompt="a cat")) == [("/steps/0/tool", "Did you mean 'text_to_image'?")]
+
+
+def test_the_engines_own_tools_may_not_stand_in_a_plan() -> None:
+    assert faults(step("s1", "plan", task="x"))[0][0] == "/steps/0/tool"
+
+
+def test_a_missing_input_is_named() -> None:
+    assert faults(step("s1", "caption", image={"asset": "a1"}))[0][0] == "/steps/0/inputs"
+
+
+def test_a_wrong_type_is_refused_with_the_tool_that_converts() -> None:
+    found = faults(step("s1", "resize", {"width": 10}, image={"asset": "a2"}))
+    assert [pointer for pointer, _ in found] == ["/steps/0/inputs/image"]
+    assert "image" in found[0][1]
+
+
+def test_media_will_do_where_an_embedding_is_wanted() -> None:
+    assert faults(step("s1", "embedding_to_image", embedding={"asset": "a2"})) == []
+
+
+def test_a_dangling_reference_is_refused() -> None:
+    assert faults(step("s1", "speak", text={"from": "s9.text"}))[0][0] == "/steps/0/inputs/text"
+    assert faults(step("s1", "speak", text={"from": "s1.words"}))[0][0] == "/steps"
+
+
+def test_a_circle_is_refused_once_and_named() -> None:
+    one = step("s1", "rotate", image={"from": "s2.image"})
+    two = step("s2", "rotate", image={"from": "s1.image"})
+    assert [pointer for pointer, _ in faults(one, two)] == ["/steps"]
+
+
+@pytest.mark.parametrize(("params", "pointer"), [
+    ({"steps": 0}, "/steps/0/params/steps"),
+    ({"stepz": 3}, "/steps/0/params/stepz"),
+    ({"seed": -1}, "/steps/0/params/seed"),
+])  # fmt: skip
+def test_parameters_out_of_range_are_refused(params: dict[str, Any], pointer: str) -> None:
+    assert faults(step("s1", "text_to_image", params, prompt="a cat"))[0][0] == pointer
+
+
+def test_a_list_output_needs_an_item_where_one_value_is_taken() -> None:
+    frames = step("s1", "search", query={"asset": "a1"})
+    assert faults(frames, step("s2", "rotate", image={"from": "s1.assets"}))[0][0] == "/steps/1/inputs/image"
+    assert faults(frames, step("s2", "rotate", image={"from": "s1.assets", "item": 0})) == []
+    assert faults(frames, step("s2", "collage", images={"from": "s1.assets"})) == []
+
+
+def test_limits_are_kept() -> None:
+    known = Known(tools=toolbox(), assets=KNOWN.assets, limits=Limits(max_steps=2, max_depth=2))
+    chain = [step("s0", "rotate", image={"asset": "a1"})]
+    chain += [step(f"s{n}", "rotate", image={"from": f"s{n - 1}.image"}) for n in range(1, 3)]
+    assert [pointer for pointer, _ in faults(*chain, known=known)] == ["/steps", "/steps"]
+
+
+def test_a_malformed_plan_is_refused_with_places() -> None:
+    with pytest.raises(InvalidPlan) as refused:
+        parse_plan({"steps": [{"id": "S 1", "tool": "speak", "inputs": {"text": 5}}]})
+    pointers = {error["pointer"] for error in refused.value.errors}
+    assert "/steps/0/id" in pointers
+    assert any(pointer.startswith("/steps/0/inputs/text") for pointer in pointers)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
+        ["steps", "id", "tool", "inputs", "params", "from", "asset", "text", "item", "reply", "show"]), inner, max_size=5),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_any_json_is_either_refused_or_checked_never_a_crash(data: Any) -> None:
+    try:
+        plan = parse_plan(data)
+    except InvalidPlan as refused:
+        assert refused.errors
+        return
+    assert isinstance(check(plan, KNOWN), list)

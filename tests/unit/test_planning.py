@@ -1,0 +1,121 @@
+"""Planner, lowering, register and answerer: pure decisions around the hub."""
+
+from typing import Any
+
+import pytest
+
+from medley.backend import ModelSpec
+from medley.modality import Modality
+from medley.plan import OutputBinding, Plan
+from medley.settings import Settings
+from medley.tasks import AnswerFacts, KnownAsset, ReplyDraft, StepFact
+from medley.toolset import toolbox
+from orchestrator.answerer import compose, to_reply, untruths
+from orchestrator.catalogue import load_catalogue
+from orchestrator.planner import PlanRequest, Refused, first_task, judge, repair_task
+from orchestrator.register import Entry, Register
+from orchestrator.routing import Policy, choose, live_tools
+
+PICTURE, SOUND = "asset_" + "1" * 32, "asset_" + "2" * 32
+REGISTER = Register(
+    [Entry(asset=PICTURE, modality=Modality.IMAGE), Entry(asset=SOUND, modality=Modality.AUDIO)]
+)
+
+
+@pytest.fixture
+def models() -> dict[str, ModelSpec]:
+    return load_catalogue(Settings())
+
+
+@pytest.fixture
+def request_(models: dict[str, ModelSpec]) -> PlanRequest:
+    return PlanRequest(
+        words="What is this? Draw what you hear.", register=REGISTER, tools=toolbox().planned(), models=models
+    )
+
+
+PLAN: dict[str, Any] = {
+    "steps": [
+        {"id": "s1", "tool": "describe", "inputs": {"media": {"asset": "a1"}}},
+        {"id": "s2", "tool": "describe", "inputs": {"media": {"asset": "a2"}}},
+        {"id": "s3", "tool": "embedding_to_image", "inputs": {"embedding": {"asset": "a2"}}},
+    ],
+    "reply": {"show": ["s3.image"]},
+}
+
+
+def test_a_good_plan_comes_out_with_real_ids_and_models(request_: PlanRequest) -> None:
+    plan = judge(PLAN, request_)
+    assert isinstance(plan, Plan)
+    assert PICTURE in str(plan.to_json())
+    assert all(step.model for step in plan.steps)
+
+
+def test_one_embedding_serves_all_readers_of_the_same_sound(request_: PlanRequest) -> None:
+    plan = judge(PLAN, request_)
+    assert isinstance(plan, Plan)
+    tools = [step.tool for step in plan.steps]
+    assert tools.count("embed") == 2
+    heard, drawn = plan.step("s2").inputs["media"], plan.step("s3").inputs["embedding"]
+    assert isinstance(heard, OutputBinding)
+    assert heard == drawn
+
+
+def test_a_refused_plan_goes_back_to_the_hub_with_its_faults(request_: PlanRequest) -> None:
+    refused = judge({"steps": [{"id": "s1", "tool": "paint", "inputs": {}}]}, request_)
+    assert isinstance(refused, Refused)
+    task = repair_task(request_, refused)
+    assert task.faults[0]["pointer"] == "/steps/0/tool"
+    assert task.request == first_task(request_).request
+
+
+@pytest.mark.parametrize("data", [None, [], "steps", {"steps": 3}, {"steps": [{}]}, {"steps": [], "more": 1}])
+def test_whatever_a_hub_writes_is_refused_without_an_exception(request_: PlanRequest, data: Any) -> None:
+    assert isinstance(judge(data, request_), Refused)
+
+
+def test_commercial_only_never_uses_a_non_commercial_model(models: dict[str, ModelSpec]) -> None:
+    private = ModelSpec(id="nc", backend="imagebind", tools=frozenset({"embed"}), commercial=False, rank=-5)
+    both = {**models, "nc": private}
+    assert choose("embed", both, Policy()) is private
+    assert choose("embed", both, Policy(commercial_only=True)) is not private
+
+
+def test_a_tool_without_a_live_worker_is_not_offered(models: dict[str, ModelSpec]) -> None:
+    assert set(live_tools(toolbox(), models, {"embed", "describe"}, Policy())) == {"embed", "describe"}
+
+
+FACTS = AnswerFacts(
+    request="Draw a cat and say it",
+    assets=[
+        KnownAsset(id="a1", modality=Modality.IMAGE),
+        KnownAsset(id="a2", modality=Modality.IMAGE, step="s1"),
+    ],
+    steps=[StepFact(id="s1", tool="text_to_image", status="succeeded", assets=["a2"])],
+    show=["a2"],
+)
+
+
+def test_a_reply_that_names_what_does_not_exist_is_refused() -> None:
+    assert untruths(ReplyDraft(text="Here it is: [a2]", show=["a2"]), FACTS) == []
+    assert untruths(ReplyDraft(text="And a video: [a7]", show=["a2"]), FACTS)
+    assert untruths(ReplyDraft(text="Here", show=["a2", "a9"]), FACTS)
+    assert untruths(ReplyDraft(text="See https://example.org/x.png", show=["a2"]), FACTS)
+
+
+def test_a_reply_that_hides_a_failure_is_refused() -> None:
+    failed = StepFact(id="s2", tool="speak", status="failed", error="no voice")
+    facts = FACTS.model_copy(update={"steps": [*FACTS.steps, failed]})
+    assert untruths(ReplyDraft(text="All is well.", show=["a2"]), facts)
+    assert untruths(compose(facts), facts) == []
+
+
+def test_the_plain_reply_is_truthful_and_speaks_the_callers_language() -> None:
+    assert untruths(compose(FACTS), FACTS) == []
+    assert "图片" in compose(FACTS.model_copy(update={"request": "画一只猫"})).text
+
+
+def test_reply_parts_carry_real_ids() -> None:
+    parts = to_reply(ReplyDraft(text="See [a1]", show=["a1"]), REGISTER).parts
+    assert [part.type for part in parts] == ["text", "asset"]
+    assert PICTURE in str(parts[1])
