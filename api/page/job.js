@@ -1,0 +1,71 @@
+// One job: what was asked, the plan with its states, previews, results as they land, the answer.
+import { approveJob, cancelJob, getJob, retryJob, watch } from "./client.js";
+import { drawPlan } from "./graph.js";
+import { element, figure } from "./media.js";
+import { say } from "./words.js";
+
+const ENDED = new Set(["succeeded", "failed", "canceled", "expired"]);
+const REFRESH = new Set([
+  "snapshot", "plan.ready", "plan.revised", "job.waiting", "job.output", "step.output", "step.completed", "step.failed",
+  "step.cached", "step.skipped", "job.succeeded", "job.failed", "job.canceled", "job.expired", "job.canceling",
+]);
+
+/** Shows job `id` in `root` and follows it; returns a function that stops following. */
+export function showJob(root, id, { onChange, onOpen }) {
+  const view = { job: null, live: new Map(), previews: new Map(), words: "" };
+  let asked = 0, shown = 0, ended = false;
+
+  async function refresh() {
+    const number = ++asked;
+    const job = await getJob(id);
+    if (number < shown || ended) return;
+    shown = number;
+    view.job = job;
+    render(root, view, onOpen);
+    onChange(job);
+  }
+
+  const stop = watch(id, (name, data) => {
+    const step = data.step, news = data.data ?? data;
+    if (name === "step.progress" || name === "step.started") view.live.set(step, { status: "running", progress: news });
+    if (["step.completed", "step.failed", "step.cached", "step.skipped", "step.retrying"].includes(name)) view.live.delete(step);
+    if (name === "step.preview" && news.image) view.previews.set(step, `data:${news.media_type ?? "image/jpeg"};base64,${news.image}`);
+    if (name === "plan.delta") view.words += news.text ?? "";
+    if (REFRESH.has(name)) refresh().catch(() => {});
+    else if (view.job) render(root, view, onOpen);
+  }, () => refresh().catch(() => {}));
+  refresh().catch((error) => root.replaceChildren(element("p", { class: "error" }, error.message)));
+  return () => { ended = true; stop(); };
+}
+
+function requestOf(job) {
+  const words = job.input?.filter((part) => part.type === "text").map((part) => part.text).join("\n");
+  return words || job.workflow || job.id;
+}
+
+function render(root, view, onOpen) {
+  const { job } = view;
+  const steps = (job.plan?.steps ?? []).map((step) => ENDED.has(step.status) ? step : { ...step, ...view.live.get(step.id) });
+  const given = (job.input ?? []).filter((part) => part.type === "asset");
+  const outputs = (job.outputs ?? []).filter((output) => output.asset);
+  const words = job.answer?.text ?? (job.outputs ?? []).filter((output) => output.type === "text").map((output) => output.text).join("\n");
+  const running = steps.filter((step) => step.status === "running" && view.previews.has(step.id));
+  root.replaceChildren(...[
+    element("p", { class: "request" }, requestOf(job)),
+    given.length ? element("div", { class: "media", "aria-label": say("given") }, ...given.map((part) => figure({ asset: part.asset, type: part.modality }))) : null,
+    element("div", { class: "row" },
+      element("span", { class: `state ${job.status}`, "data-status": job.status }, say(job.status)),
+      element("span", { class: "space" }),
+      job.status === "waiting" ? element("button", { type: "button", onclick: () => approveJob(job.id) }, say("approve")) : null,
+      ENDED.has(job.status) ? null : element("button", { type: "button", class: "quiet", onclick: () => cancelJob(job.id) }, say("cancel")),
+      ENDED.has(job.status) ? element("button", { type: "button", class: "quiet", onclick: async () => onOpen((await retryJob(job.id)).id) }, say("retry")) : null),
+    element("h3", {}, say("plan")),
+    steps.length ? element("div", { class: "graph" }, drawPlan(steps)) : element("p", { class: "state" }, ENDED.has(job.status) ? "" : `${say("noPlan")} ${view.words.slice(-120)}`),
+    running.length ? element("div", { class: "media" }, ...running.map((step) => element("figure", {}, element("img", { src: view.previews.get(step.id), class: "small preview", alt: step.id }), element("figcaption", {}, step.id)))) : null,
+    job.error ? element("p", { class: "error", role: "alert" }, job.error.message ?? String(job.error)) : null,
+    words || outputs.length ? element("h3", {}, say("answer")) : null,
+    words ? element("p", { class: "answer" }, words) : null,
+    outputs.length ? element("div", { class: "media" }, ...outputs.map(figure)) : null,
+    element("details", {}, element("summary", {}, say("recipe")), element("pre", {}, JSON.stringify(job.plan ?? {}, null, 1))),
+  ].filter(Boolean));
+}

@@ -1,0 +1,46 @@
+// The page's own words, in English and Chinese.
+const WORDS = {
+  en: {
+    ask: "What would you like?", askHint: "What is in the picture, and what do you hear? Then draw what you hear.",
+    addFiles: "Add files", record: "Record", stop: "Stop", approveFirst: "Show me the plan first", send: "Send",
+    jobs: "Jobs", older: "Older", docs: "API", plan: "Plan", answer: "Answer", given: "Given", made: "Made",
+    cancel: "Cancel", retry: "Run again", approve: "Run this plan", remove: "Remove", recipe: "As JSON",
+    noPlan: "The plan is being made.", download: "Download", nothing: "Write a few words or add a file.",
+    lost: "The connection was lost; trying again.", language: "中文", noMicrophone: "The microphone cannot be used here.",
+    queued: "queued", running: "running", waiting: "waiting", canceling: "stopping", succeeded: "done", failed: "failed",
+    canceled: "canceled", expired: "expired", blocked: "waits", ready: "ready", cached: "reused", dead: "crashed", skipped: "skipped",
+  },
+  zh: {
+    ask: "你想要什么？", askHint: "图片里是什么？你听到了什么？然后把你听到的画出来。",
+    addFiles: "添加文件", record: "录音", stop: "停止", approveFirst: "先让我看计划", send: "发送",
+    jobs: "任务", older: "更早", docs: "接口", plan: "计划", answer: "回答", given: "输入", made: "生成",
+    cancel: "取消", retry: "再运行一次", approve: "运行这个计划", remove: "移除", recipe: "JSON",
+    noPlan: "正在制定计划。", download: "下载", nothing: "请写几个字或添加文件。",
+    lost: "连接中断，正在重试。", language: "English", noMicrophone: "这里无法使用麦克风。",
+    queued: "排队", running: "运行中", waiting: "等待", canceling: "停止中", succeeded: "完成", failed: "失败",
+    canceled: "已取消", expired: "已过期", blocked: "等待", ready: "就绪", cached: "复用", dead: "崩溃", skipped: "跳过",
+  },
+};
+
+let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+
+export const say = (key) => WORDS[language][key] ?? key;
+
+export function translate(root = document) {
+  document.documentElement.lang = language;
+  for (const node of root.querySelectorAll("[data-text]")) node.textContent = say(node.dataset.text);
+  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = say(node.dataset.placeholder);
+  document.getElementById("language").textContent = say("language");
+}
+
+export function switchLanguage() {
+  language = language === "en" ? "zh" : "en";
+  localStorage.setItem("language", language);
+  translate();
+}
+
+export const EXAMPLES = {
+  en: ["Draw a red apple and say its name.", "What is this? Say it aloud.", "Draw a cat and a dog and put them side by side."],
+  zh: ["画一只猫。", "这是什么？大声说出来。", "画一个苹果，再画一条鱼，然后拼在一起。"],
+};
+export const examples = () => EXAMPLES[language];
