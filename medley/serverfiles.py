@@ -164,10 +164,10 @@ def socket_folder(home: Path, user: tuple[int, int] | None) -> Path:
     return folder
 
 
-def make_cluster(bin_folder: Path, data: Path, user: tuple[int, int] | None, log: Path) -> None:
-    """Run initdb into a temporary folder and rename it, so that a half-made cluster is never taken
-    for one.
-    """
+def make_cluster(
+    bin_folder: Path, data: Path, user: tuple[int, int] | None, log: Path, *, durable: bool
+) -> None:
+    """Run initdb into a temporary folder, then rename it: a half-made cluster is taken for none."""
     unfinished = data.with_name(data.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -180,7 +180,7 @@ def make_cluster(bin_folder: Path, data: Path, user: tuple[int, int] | None, log
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
-    command += ["--no-instructions"]
+    command += ["--no-instructions"] if durable else ["--no-instructions", "--no-sync"]
     process = Guarded(command, log=log, env=plain_environment(), folder=Path("/"), user=user)
     try:
         status = process.wait(120.0)
@@ -205,8 +205,7 @@ def postmaster_state(data: Path) -> str:
 
 
 def clear_leftover(data: Path, wait_s: float) -> None:
-    """Wait for a server of a dead owner to end, end it if it does not, and remove its stale pid
-    file.
+    """Let a server of a dead owner end, end it if it does not, and remove its stale pid file.
 
     We hold the owner's lock: whatever still runs here has lost its owner. A reused process id is
     told by the command.
