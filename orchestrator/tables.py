@@ -1,0 +1,311 @@
+"""The tables: what Medley knows, in Postgres. Core tables only; the hot path speaks SQL functions.
+
+A ready step is its own unsent wake-up. `steps.token` fences late commits; `jobs.event_seq` numbers
+the events of a job without gaps. Every row that a caller may see carries its tenant.
+"""
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+_EMPTY = text("'{}'::jsonb")
+
+
+def _when(name: str, *, born: bool = False) -> Column[object]:
+    if born:
+        return Column(
+            name, TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()
+        )
+    return Column(name, TIMESTAMP(timezone=True))
+
+
+def _number(name: str, value: int = 0) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=text(str(value)))
+
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", born=True),
+    Index("conversations_list", "tenant", "id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("conversation", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("parent", ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("role", Text, nullable=False),  # user | assistant
+    Column("parts", JSONB, nullable=False),
+    Column("job", Text),  # of a user: the job it asked for; of an assistant: the job that answered
+    _when("created_at", born=True),
+    Index("messages_tree", "conversation", "id"),
+    Index("messages_job", "job", postgresql_where=text("job IS NOT NULL")),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="request"),  # request | workflow | plan
+    Column("status", Text, nullable=False),
+    Column("phase", Text),  # planning | executing | finalizing
+    _number("priority"),  # higher runs earlier
+    Column("conversation", Text),
+    Column("message", Text),
+    Column("request", JSONB, nullable=False, server_default=_EMPTY),
+    Column("plan", JSONB),
+    _number("plan_revision"),
+    Column("workflow", Text),
+    Column("workflow_version", Integer),
+    Column("approve", Text, nullable=False, server_default="auto"),  # auto | plan
+    Column("held", Boolean, nullable=False, server_default=text("false")),  # waits for approval
+    Column("options", JSONB, nullable=False, server_default=_EMPTY),
+    Column("outputs", JSONB),
+    Column("error", JSONB),
+    _when("cancel_requested_at"),
+    Column("cancel_reason", Text),  # canceled | expired | deadline
+    _when("start_deadline"),  # expires if nothing was claimed by then
+    _when("deadline"),
+    _number("max_steps", 64),
+    _number("max_rounds", 1),
+    _number("round", 1),
+    Column("gpu_seconds", Double, nullable=False, server_default=text("0")),
+    Column("max_gpu_seconds", Double),
+    _number("steps_total"),
+    _number("steps_left"),  # not yet final, the answer step apart
+    _number("event_seq"),
+    Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
+    Column("retry_of", Text),
+    _when("created_at", born=True),
+    _when("started_at"),
+    _when("finished_at"),
+    Index("jobs_list", "tenant", "id"),
+    Index("jobs_conversation", "conversation", postgresql_where=text("conversation IS NOT NULL")),
+    Index("jobs_open", "status", "id", postgresql_where=text("finished_at IS NULL")),
+    Index(
+        "jobs_deadlines",
+        text("least(deadline, start_deadline)"),
+        postgresql_where=text(
+            "finished_at IS NULL AND (deadline IS NOT NULL OR start_deadline IS NOT NULL)"
+        ),
+    ),
+    postgresql_with={"fillfactor": 70},
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="work"),  # plan | work | answer
+    Column("tool", Text, nullable=False),
+    _number("tool_version", 1),
+    Column("model", Text),
+    Column("lane", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    _number("priority"),
+    _number("round", 1),
+    _number("position"),  # its place in the plan, for showing
+    Column("inputs", JSONB, nullable=False, server_default=_EMPTY),  # bindings of medley.plan
+    Column("params", JSONB, nullable=False, server_default=_EMPTY),
+    Column("seed", BigInteger, nullable=False, server_default=text("0")),
+    Column("map", JSONB),
+    _number("deps_left"),
+    _number("token"),  # the fence: raised by every claim
+    _number("attempt"),  # errors are counted against max_attempts …
+    _number("max_attempts", 3),
+    _number("crash_count"),  # … and lost workers apart
+    Column("worker", Text),
+    _when("lease_until"),
+    _when("not_before"),
+    _when("wake_at"),
+    Column("wake_backoff", Double, nullable=False, server_default=text("2")),  # seconds
+    Column("progress", JSONB),
+    Column("outputs", JSONB),
+    Column("error", JSONB),
+    Column("usage", JSONB),
+    Column("cache_key", Text),
+    Column("kept_from", Text),  # the job whose step this is a kept copy of
+    _when("created_at", born=True),
+    _when("ready_at"),
+    _when("started_at"),
+    _when("finished_at"),
+    Index(
+        "steps_ready",
+        "lane",
+        "tenant",
+        text("priority DESC"),
+        "job",
+        "id",
+        postgresql_where=text("status = 'ready'"),
+    ),
+    Index("steps_wake", "wake_at", postgresql_where=text("status = 'ready'")),
+    Index("steps_running", "tenant", "lease_until", postgresql_where=text("status = 'running'")),
+    Index("steps_worker", "worker", postgresql_where=text("status = 'running'")),
+    postgresql_with={"fillfactor": 70},
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("src", Text, primary_key=True),
+    Column("dst", Text, primary_key=True),
+    ForeignKeyConstraint(["job"], ["jobs.id"], ondelete="CASCADE"),
+    Index("edges_back", "job", "dst"),
+)
+
+# No foreign keys on the two tables that grow with every transition: whoever deletes a job deletes
+# its attempts and events too.
+step_attempts = Table(
+    "step_attempts",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("token", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", Text),
+    # succeeded | cached | retried | failed | lost | dead | released | canceled
+    Column("outcome", Text, nullable=False),
+    Column("error", JSONB),
+    _when("started_at"),
+    _when("ended_at", born=True),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("step", Text),
+    Column("data", JSONB, nullable=False, server_default=_EMPTY),
+    _when("at", born=True),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default=_EMPTY),  # width, height, seconds, …
+    Column("origin", JSONB, nullable=False, server_default=_EMPTY),  # kind, name, job, step, port
+    _when("created_at", born=True),
+    UniqueConstraint("tenant", "sha256"),
+    Index("assets_list", "tenant", "id"),
+    Index("assets_sha256", "sha256"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("asset", ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
+    Column("space", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("modality", Text, nullable=False),  # of what was embedded
+    Column("vector", Vector(), nullable=False),
+    _when("created_at", born=True),
+    Index("embeddings_tenant", "tenant", "space", "modality"),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    _number("version", 1),  # the newest
+    _when("created_at", born=True),
+    _when("updated_at", born=True),
+    Index("workflows_list", "tenant", "id"),
+)
+
+workflow_versions = Table(
+    "workflow_versions",
+    metadata,
+    Column("workflow", ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("document", JSONB, nullable=False),  # medley.plan.Workflow
+    _when("created_at", born=True),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("status", Integer),  # None: the first request is still being served
+    Column("response", JSONB),
+    _when("created_at", born=True),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("lanes", JSONB, nullable=False),
+    Column("tools", JSONB, nullable=False),
+    Column("models", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # in memory now
+    Column("facts", JSONB, nullable=False, server_default=_EMPTY),  # host, pid, device, version
+    _when("started_at", born=True),
+    _when("beat_at", born=True),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("worker", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # loading | loaded | failed
+    Column("facts", JSONB, nullable=False, server_default=_EMPTY),
+    _when("updated_at", born=True),
+)
+
+step_cache = Table(
+    "step_cache",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("outputs", JSONB, nullable=False),
+    Column("job", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    _when("created_at", born=True),
+)
