@@ -41,14 +41,14 @@ FXEMOJI_ALIASES = {
     "1F682": "steamlocomotive", "1F3E0": "housebuilding", "1F3F0": "europeancastle",
     "260E": "blacktelephone", "1F4BB": "personalcomputer", "2702": "blackscissors",
     "1F512": "lock", "1F381": "present", "1F455": "mansshirt", "1F45F": "mensrunner",
-    "1F3BE": "tennisball", "270B": "handup", "1F48E": "gem", "1F50D": "leftmagnifyingglass",
-    "1F434": "horseface", "1F42E": "cowface", "2B50": "whitemediumstar", "1F534": "",
+    "1F3BE": "tennisball", "270B": "raisedhandsfingerssplayed", "1F48E": "gem",
+    "1F50D": "leftmagnifyingglass", "1F434": "horseface", "1F42E": "cowface",
 }  # fmt: skip
 STREAMLINE_ALIASES = {
     "1F43B": "bear-face", "1F438": "frog-face", "1F981": "lion-face", "1F984": "unicorn-face",
     "1F916": "robot-face-1", "1F512": "locked-with-key", "2764": "heart-suit",
     "1F3E0": "house-with-garden", "1F6A5": "vertical-traffic-light", "26C4": "snowman",
-    "1F3B2": "game-dice", "1F55B": "", "2709": "e-mail-1", "1F43C": "panda-face",
+    "1F3B2": "game-dice", "2709": "e-mail-1", "1F43C": "panda-face",
     "1F693": "oncoming-police-car", "2600": "sun-with-face", "1F42B": "camel",
 }  # fmt: skip
 
