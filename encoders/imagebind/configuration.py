@@ -48,6 +48,8 @@ class VisionTowerConfig(ImageBindTowerConfig):
     image_size: int = 224
     patch_size: int = 14
     frames: int = 2
+    stem_channels: list[int] | tuple[int, ...] = ()
+    """3x3 convolutions of stride 2 before the patches (Xiao et al., 2021), which then count what they leave."""
 
 
 @strict
@@ -80,6 +82,8 @@ class AudioTowerConfig(ImageBindTowerConfig):
     target_length: int = 204
     patch_size: int | list[int] | tuple[int, ...] = 16
     stride: int | list[int] | tuple[int, ...] = 10
+    stem_channels: list[int] | tuple[int, ...] = ()
+    """As of the vision tower; patch and stride then count what the convolutions leave."""
 
 
 @strict

@@ -5,6 +5,8 @@ Parameter names are those of the published checkpoint (`modality_preprocessors.*
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -36,15 +38,35 @@ class Still(nn.Module):
         return x.repeat(1, 1, self.frames, 1, 1) if x.shape[2] == 1 else x
 
 
-class Patches(nn.Module):
-    """A convolution whose stride cuts patches, flattened to (B, patches, D), then perhaps a norm."""
+def early_convolutions(channels_in: int, channels: Sequence[int]) -> nn.Sequential | None:
+    """Halves height and width once for each number of channels; None when there are none."""
+    layers: list[nn.Module] = []
+    for out in channels:
+        layers += [nn.Conv2d(channels_in, out, 3, stride=2, padding=1, bias=False)]
+        layers += [nn.GroupNorm(out // 8, out), nn.GELU()]
+        channels_in = out
+    return nn.Sequential(*layers) if layers else None
 
-    def __init__(self, proj: nn.Module, norm_layer: nn.Module | None) -> None:
+
+class Patches(nn.Module):
+    """A convolution whose stride cuts patches, flattened to (B, patches, D), then perhaps a norm.
+
+    `early` runs on each frame before it and is absent in the published model.
+    """
+
+    def __init__(
+        self, proj: nn.Module, norm_layer: nn.Module | None, early: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.proj = proj
         self.norm_layer = norm_layer
+        self.early = early
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.early is not None:
+            frames = x.transpose(1, 2).flatten(0, 1) if x.ndim == 5 else x
+            mapped: Tensor = self.early(frames)
+            x = mapped.unflatten(0, (len(x), -1)).transpose(1, 2) if x.ndim == 5 else mapped
         tokens: Tensor = self.proj(x).flatten(2).transpose(1, 2)
         return tokens if self.norm_layer is None else self.norm_layer(tokens)
 
@@ -122,22 +144,32 @@ class ImuStem(nn.Module):
 def vision_stem(config: VisionTowerConfig) -> PatchStem:
     """Patches over space and the whole short time of a clip."""
     size, patch, frames = config.image_size, config.patch_size, config.frames
-    kernel = (frames, patch, patch)
-    conv = nn.Conv3d(3, config.hidden_size, kernel, stride=kernel, bias=False)
-    stem = Patches(nn.Sequential(Still(frames), conv), None)
-    return PatchStem(stem, "rgbt_stem", (size // patch) ** 2, config.hidden_size, (size, size))
+    kernel, early = (frames, patch, patch), config.stem_channels
+    channels = early[-1] if early else 3
+    conv = nn.Conv3d(channels, config.hidden_size, kernel, stride=kernel, bias=False)
+    stem = Patches(nn.Sequential(Still(frames), conv), None, early_convolutions(3, early))
+    patches = (halved(size, len(early)) // patch) ** 2
+    return PatchStem(stem, "rgbt_stem", patches, config.hidden_size, (size, size))
+
+
+def halved(size: int, times: int) -> int:
+    """What convolutions of stride 2 and padding 1 leave of a side."""
+    for _ in range(times):
+        size = (size + 1) // 2
+    return size
 
 
 def audio_stem(config: AudioTowerConfig) -> PatchStem:
     """Overlapping patches of a log-mel picture."""
     kernel, stride = pair(config.patch_size), pair(config.stride)
-    width = config.hidden_size
-    conv = nn.Conv2d(1, width, kernel, stride=stride, bias=False)
+    width, early = config.hidden_size, config.stem_channels
+    conv = nn.Conv2d(early[-1] if early else 1, width, kernel, stride=stride, bias=False)
     shape = (config.mel_bins, config.target_length)
     patches = 1
     for size, k, s in zip(shape, kernel, stride, strict=True):
-        patches *= (size - k) // s + 1
-    return PatchStem(Patches(conv, nn.LayerNorm(width)), "rgbt_stem", patches, width, (1, *shape))
+        patches *= (halved(size, len(early)) - k) // s + 1
+    stem = Patches(conv, nn.LayerNorm(width), early_convolutions(1, early))
+    return PatchStem(stem, "rgbt_stem", patches, width, (1, *shape))
 
 
 def plane_stem(config: DepthTowerConfig | ThermalTowerConfig, name: str) -> PatchStem:
