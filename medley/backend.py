@@ -1,8 +1,9 @@
-"""Backends: what loads and runs a family of models. Encoders, hub and generators all stand behind this interface.
+"""Backends: what loads and runs a family of models. Encoders, hub and generators all stand behind
+this interface.
 
-A backend sees decoded media and plain values; it knows no ids of rows, no database, no broker and no HTTP.
-`__init__` is cheap, weights come in `load`. Adding a model family is one file, one registry line and the contract
-suite passing.
+A backend sees decoded media and plain values; it knows no ids of rows, no database, no broker
+and no HTTP. `__init__` is cheap, weights come in `load`. Adding a model family is one file, one
+registry line and the contract suite passing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from medley.modality import Modality
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One model of the catalogue: weights (or none, for plain media tools) that serve one or more tools."""
+    """One model of the catalogue: weights (or none, for plain media tools) that serve one or more
+    tools.
+    """
 
     id: str
     backend: str  # key of the backend registry, such as "imagebind"
@@ -29,15 +32,18 @@ class ModelSpec:
     memory_bytes: int = 0
     about: str = ""
     space: str = ""  # the embedding space it writes or reads
-    reads: Mapping[str, frozenset[Modality]] = field(default_factory=dict)  # "tool.port" -> what it takes, where less
+    reads: Mapping[str, frozenset[Modality]] = field(
+        default_factory=dict
+    )  # "tool.port" -> what it takes, where less
     rank: int = 0  # of several models that serve a tool, the lowest rank is chosen
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One item of a batch. `inputs` holds decoded values by port name (a list where the port says `many`);
-    `params` is the tool's validated parameters as a plain dict with defaults filled in."""
+    """One item of a batch. `inputs` holds decoded values by port name (a list where the port says
+    `many`); `params` is the tool's validated parameters as a plain dict with defaults filled in.
+    """
 
     tool: str
     inputs: Mapping[str, Value | Sequence[Value]]
@@ -63,7 +69,8 @@ class Control(Protocol):
         ...
 
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
-        """Reports progress (`preview`: a PIL image) and raises `StepStopped` when the step should stop.
+        """Reports progress (`preview`: a PIL image) and raises `StepStopped` when the step should
+        stop.
 
         Cheap enough to be called at every denoising or decoding step: reports are throttled inside.
         """
@@ -81,11 +88,15 @@ class Backend(Protocol):
     tools: frozenset[str]
 
     def load(self, model: ModelSpec, device: str) -> None:
-        """Brings the weights into memory. Raises `Unavailable` when files are missing, `OutOfMemory` when too big."""
+        """Brings the weights into memory. Raises `Unavailable` when files are missing,
+        `OutOfMemory` when too big.
+        """
         ...
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
-        """One result per request, in order. A bad item fails alone, not its batch. Raises `StepStopped`."""
+        """One result per request, in order. A bad item fails alone, not its batch. Raises
+        `StepStopped`.
+        """
         ...
 
     def unload(self) -> None:

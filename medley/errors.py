@@ -1,7 +1,8 @@
 """Errors, sorted by whose fault they are.
 
-The caller's: 4xx, and they say what would work. The hub's: shown to the hub again. A backend's or the
-machine's: perhaps another attempt. Ours: 500, never hidden. Between processes they travel as data.
+The caller's: 4xx, and they say what would work. The hub's: shown to the hub again. A backend's
+or the machine's: perhaps another attempt. Ours: 500, never hidden. Between processes they travel
+as data.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,7 +10,9 @@ from typing import Any, ClassVar
 
 
 class MedleyError(Exception):
-    """An error with a stable code. `status` is its HTTP status, `retryable` whether another attempt can help."""
+    """An error with a stable code. `status` is its HTTP status, `retryable` whether another attempt
+    can help.
+    """
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -22,7 +25,11 @@ class MedleyError(Exception):
 
     def to_data(self) -> dict[str, Any]:
         """The error as plain JSON, as it is stored in rows and events."""
-        data: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        data: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+        }
         if self.errors:
             data["errors"] = self.errors
         return data
@@ -71,7 +78,9 @@ class BrokenMedia(CallerError):
 
 
 class InvalidPlan(CallerError):
-    """The plan or workflow is valid JSON, but cannot be run; `errors` names each fault with its pointer."""
+    """The plan or workflow is valid JSON, but cannot be run; `errors` names each fault with its
+    pointer.
+    """
 
     code, status = "invalid_plan", 422
 

@@ -1,7 +1,8 @@
 """The gate: every plan, whoever wrote it, is checked here before any model runs. Pure.
 
-Each fault has a JSON pointer, a reason and, where one can be made, a suggestion. No fault means: every tool is live,
-every input is there and of a fitting type, nothing is circular, parameters are in range, limits are kept.
+Each fault has a JSON pointer, a reason and, where one can be made, a suggestion. No fault means:
+every tool is live, every input is there and of a fitting type, nothing is circular, parameters
+are in range, limits are kept.
 """
 
 import difflib
@@ -14,7 +15,15 @@ from pydantic import ValidationError
 
 from medley.errors import InvalidPlan
 from medley.modality import Modality
-from medley.plan import AssetBinding, Binding, InputBinding, OutputBinding, Plan, PlanStep, TextBinding
+from medley.plan import (
+    AssetBinding,
+    Binding,
+    InputBinding,
+    OutputBinding,
+    Plan,
+    PlanStep,
+    TextBinding,
+)
 from medley.tools import Port, Tool, Toolbox
 
 EMBEDDABLE = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
@@ -59,7 +68,8 @@ def parse_plan(data: Any) -> Plan:
         return Plan.model_validate(data)
     except ValidationError as error:
         faults = [
-            Fault(_pointer(found["loc"]), found["msg"]) for found in error.errors(include_url=False, include_input=False)
+            Fault(_pointer(found["loc"]), found["msg"])
+            for found in error.errors(include_url=False, include_input=False)
         ]
         raise refuse(faults) from None
 
@@ -101,7 +111,11 @@ def _ids(plan: Plan) -> Iterator[Fault]:
     seen: set[str] = set()
     for place, step in enumerate(plan.steps):
         if step.id in seen:
-            yield Fault(f"/steps/{place}/id", f"The id {step.id!r} is used twice.", "Give each step its own id.")
+            yield Fault(
+                f"/steps/{place}/id",
+                f"The id {step.id!r} is used twice.",
+                "Give each step its own id.",
+            )
         seen.add(step.id)
 
 
@@ -117,30 +131,45 @@ def _order(plan: Plan, limits: Limits) -> Iterator[Fault]:
     for step_id in order:
         depth[step_id] = 1 + max((depth[needed] for needed in needs.get(step_id, ())), default=0)
     if max(depth.values(), default=0) > limits.max_depth:
-        yield Fault("/steps", f"{max(depth.values())} steps in a row; at most {limits.max_depth} are allowed.")
+        yield Fault(
+            "/steps",
+            f"{max(depth.values())} steps in a row; at most {limits.max_depth} are allowed.",
+        )
 
 
 def _step(place: int, step: PlanStep, plan: Plan, known: Known) -> Iterator[Fault]:
     at = f"/steps/{place}"
     tool = known.tools.get(step.tool)
     if tool is None:
-        yield Fault(f"{at}/tool", f"There is no live tool {step.tool!r}.", _nearest(step.tool, known.tools))
+        yield Fault(
+            f"{at}/tool", f"There is no live tool {step.tool!r}.", _nearest(step.tool, known.tools)
+        )
         return
     if not tool.planned:
         yield Fault(f"{at}/tool", f"The tool {step.tool!r} may not stand in a plan.")
         return
     for name, item in tool.inputs.items():
         if item.required and name not in step.inputs:
-            yield Fault(f"{at}/inputs", f"The input {name!r} is missing.", f"{item.about} Takes {_words(item)}.")
+            yield Fault(
+                f"{at}/inputs",
+                f"The input {name!r} is missing.",
+                f"{item.about} Takes {_words(item)}.",
+            )
     for name, bound in step.inputs.items():
         if name not in tool.inputs:
-            yield Fault(f"{at}/inputs/{name}", f"{tool.name} has no input {name!r}.", _nearest(name, tool.inputs))
+            yield Fault(
+                f"{at}/inputs/{name}",
+                f"{tool.name} has no input {name!r}.",
+                _nearest(name, tool.inputs),
+            )
             continue
         yield from _port(f"{at}/inputs/{name}", tool.inputs[name], bound, plan, known)
     yield from _params(at, step, tool)
 
 
-def _port(at: str, item: Port, bound: Binding | list[Binding], plan: Plan, known: Known) -> Iterator[Fault]:
+def _port(
+    at: str, item: Port, bound: Binding | list[Binding], plan: Plan, known: Known
+) -> Iterator[Fault]:
     if not isinstance(bound, list):
         yield from _binding(at, item, bound, plan, known)
         return
@@ -177,7 +206,9 @@ def _binding(at: str, item: Port, binding: Binding, plan: Plan, known: Known) ->
             if given.many and binding.item is None and not item.many:
                 yield Fault(at, f"{binding.source} is a list.", 'Pick one with "item".')
     if not found & item.accepts and not _coercible(found, item, known.tools):
-        yield Fault(at, f"Got {_list(found)}; takes {_words(item)}.", _converter(found, item, known.tools))
+        yield Fault(
+            at, f"Got {_list(found)}; takes {_words(item)}.", _converter(found, item, known.tools)
+        )
 
 
 def _coercible(found: frozenset[Modality], item: Port, tools: Toolbox) -> bool:
@@ -192,7 +223,9 @@ def _dangling(at: str, binding: OutputBinding, plan: Plan, tools: Toolbox) -> Fa
     tool = tools.get(plan.step(binding.step).tool)
     if tool is None:
         return Fault(at, f"Reads step {binding.step!r}, whose tool is not there.")
-    return Fault(at, f"{tool.name} gives no {binding.port!r}.", f"It gives: {', '.join(tool.outputs)}.")
+    return Fault(
+        at, f"{tool.name} gives no {binding.port!r}.", f"It gives: {', '.join(tool.outputs)}."
+    )
 
 
 def _params(at: str, step: PlanStep, tool: Tool) -> Iterator[Fault]:
@@ -205,14 +238,22 @@ def _params(at: str, step: PlanStep, tool: Tool) -> Iterator[Fault]:
         tool.params.model_validate(given)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
-            reason = found["msg"] if found["type"] != "extra_forbidden" else "There is no such parameter."
+            reason = (
+                found["msg"]
+                if found["type"] != "extra_forbidden"
+                else "There is no such parameter."
+            )
             known = ", ".join(tool.params.model_fields) or "none"
-            yield Fault(f"{at}/params{_pointer(found['loc'])}", f"{reason}.".replace("..", "."), f"Parameters: {known}.")
+            yield Fault(
+                f"{at}/params{_pointer(found['loc'])}",
+                f"{reason}.".replace("..", "."),
+                f"Parameters: {known}.",
+            )
 
 
 def _reply(plan: Plan, tools: Toolbox) -> Iterator[Fault]:
     for place, shown in enumerate(plan.reply.show):
-        binding = OutputBinding(source=shown)
+        binding = OutputBinding.of(shown)
         try:
             output_modalities(binding, plan, tools)
         except KeyError:
@@ -222,7 +263,11 @@ def _reply(plan: Plan, tools: Toolbox) -> Iterator[Fault]:
 def _converter(found: frozenset[Modality], item: Port, tools: Toolbox) -> str:
     for tool in tools.values():
         takes = any(found & given.accepts for given in tool.inputs.values() if given.required)
-        if takes and len(tool.inputs) == 1 and any(out.accepts & item.accepts for out in tool.outputs.values()):
+        if (
+            takes
+            and len(tool.inputs) == 1
+            and any(out.accepts & item.accepts for out in tool.outputs.values())
+        ):
             return f"The tool {tool.name!r} makes {_words(item)} of {_list(found)}."
     return ""
 

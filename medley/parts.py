@@ -26,7 +26,9 @@ class TextPart(_Value):
 
 
 class AssetPart(_Value):
-    """Immutable bytes in the store, by id. `modality` is what decoding found, never what a caller said."""
+    """Immutable bytes in the store, by id. `modality` is what decoding found, never what a caller
+    said.
+    """
 
     type: Literal["asset"] = "asset"
     asset: str

@@ -1,7 +1,9 @@
-"""Plans: the graph that the hub proposes or a workflow gives. Shapes only; `medley.gate` checks them.
+"""Plans: the graph that the hub proposes or a workflow gives. Shapes only; `medley.gate` checks
+them.
 
-Step ids, not tool names, are the nodes. An input of a step is a binding: an asset, an output of an earlier step,
-words, a named input of the workflow, or a list of these where the port takes many.
+Step ids, not tool names, are the nodes. An input of a step is a binding: an asset, an output of
+an earlier step, words, a named input of the workflow, or a list of these where the port takes
+many.
 """
 
 from collections.abc import Iterator
@@ -31,6 +33,11 @@ class OutputBinding(_Shape):
 
     source: str = Field(alias="from", pattern=OUTPUT_NAME)
     item: int | None = Field(default=None, ge=0, le=1023)
+
+    @classmethod
+    def of(cls, source: str) -> "OutputBinding":
+        """The binding to `"s1.image"`."""
+        return cls.model_validate({"from": source})
 
     @property
     def step(self) -> str:
@@ -71,7 +78,9 @@ class PlanStep(_Shape):
     tool: str = Field(max_length=64)
     inputs: dict[str, Binding | list[Binding]] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
-    model: str | None = Field(default=None, max_length=256)  # pins a model; otherwise routing chooses
+    model: str | None = Field(
+        default=None, max_length=256
+    )  # pins a model; otherwise routing chooses
 
     def bindings(self) -> Iterator[tuple[str, int | None, Binding]]:
         """Every binding with its port, and its place where the port got a list."""
@@ -87,10 +96,14 @@ class PlanStep(_Shape):
 
 
 class Reply(_Shape):
-    """What the answer should be about: outputs to show, and optionally words for a workflow without a hub."""
+    """What the answer should be about: outputs to show, and optionally words for a workflow without
+    a hub.
+    """
 
     text: str = Field(default="", max_length=MAX_TEXT)
-    show: list[Annotated[str, Field(pattern=OUTPUT_NAME)]] = Field(default_factory=list, max_length=64)
+    show: list[Annotated[str, Field(pattern=OUTPUT_NAME)]] = Field(
+        default_factory=list, max_length=64
+    )
 
 
 class Plan(_Shape):
@@ -108,7 +121,9 @@ class Plan(_Shape):
 
     def order(self) -> list[str]:
         """Step ids so that each comes after what it needs. Raises `graphlib.CycleError`."""
-        return list(TopologicalSorter({step.id: step.needs() for step in self.steps}).static_order())
+        return list(
+            TopologicalSorter({step.id: step.needs() for step in self.steps}).static_order()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as stored and shown."""
@@ -130,5 +145,7 @@ class Workflow(_Shape):
 
     name: str = Field(min_length=1, max_length=120)
     about: str = Field(default="", max_length=4000)
-    inputs: dict[Annotated[str, Field(pattern=STEP_ID)], WorkflowInput] = Field(default_factory=dict)
+    inputs: dict[Annotated[str, Field(pattern=STEP_ID)], WorkflowInput] = Field(
+        default_factory=dict
+    )
     plan: Plan

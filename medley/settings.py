@@ -1,4 +1,6 @@
-"""Settings: read from the environment (`MEDLEY_*`) and `config.toml` here, and nowhere else; passed down as values."""
+"""Settings: read from the environment (`MEDLEY_*`) and `config.toml` here, and nowhere else; passed
+down as values.
+"""
 
 import os
 from functools import cached_property
@@ -21,17 +23,23 @@ def _default_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. `MEDLEY_HOME` holds data; the two URLs replace the embedded servers."""
+    """Everything an operator can set. `MEDLEY_HOME` holds data; the two URLs replace the embedded
+    servers.
+    """
 
     model_config = SettingsConfigDict(env_prefix="MEDLEY_", extra="ignore")
 
     home: Path = Field(default_factory=_default_home)
     database_url: str | None = None  # postgresql://…; None: embedded Postgres
     redis_url: str | None = None  # redis:// or redis+socket://; None: embedded Valkey
-    broker_url: str | None = None  # Celery's broker, for example amqp://; None: the same as redis_url
+    broker_url: str | None = (
+        None  # Celery's broker, for example amqp://; None: the same as redis_url
+    )
 
     host: str = "127.0.0.1"
     port: int = 8484
+    url: str | None = None  # where the command line finds the service; None: host and port above
+    api_key: str | None = None  # what it sends as a bearer token
 
     model_folder: Path | None = None  # further catalogue entries (TOML files)
     profile: str = "starter"

@@ -30,7 +30,9 @@ class StepStatus(StrEnum):
     SKIPPED = "skipped"  # final: something it needs did not succeed
 
 
-TERMINAL_JOB = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED})
+TERMINAL_JOB = frozenset(
+    {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED}
+)
 DONE_STEP = frozenset({StepStatus.SUCCEEDED, StepStatus.CACHED})
 TERMINAL_STEP = DONE_STEP | {
     StepStatus.FAILED,

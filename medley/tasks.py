@@ -1,7 +1,8 @@
 """What the hub is asked: the input of the tools `plan` and `answer`, as plain JSON.
 
-Assets appear under short ids (`a1`, `a2`, …) that mean something inside one job only; the orchestrator maps them.
-Text that came out of media or tools is data: it stands in its own fields, never inside `request`.
+Assets appear under short ids (`a1`, `a2`, …) that mean something inside one job only; the
+orchestrator maps them. Text that came out of media or tools is data: it stands in its own
+fields, never inside `request`.
 """
 
 from typing import Any, Literal
@@ -69,7 +70,9 @@ class AnswerFacts(_Task):
 
 
 class ReplyDraft(_Task):
-    """The reply: words that may name assets as `[a3]`, and the assets to show. Nothing else may be named."""
+    """The reply: words that may name assets as `[a3]`, and the assets to show. Nothing else may be
+    named.
+    """
 
     text: str = Field(max_length=16_384)
     show: list[str] = Field(default_factory=list, max_length=64)

@@ -1,7 +1,7 @@
 """Tools: typed operations that a plan may use.
 
-A tool is declared once. The planner's grammar, the plan check, the REST schemas, the forms in the page and the
-docs are all derived from its declaration.
+A tool is declared once. The planner's grammar, the plan check, the REST schemas, the forms in
+the page and the docs are all derived from its declaration.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from medley.status import Lane
 
 
 class Params(BaseModel):
-    """Parameters of a tool: a pydantic model whose fields carry ranges, defaults and descriptions."""
+    """Parameters of a tool: a pydantic model; its fields carry ranges and defaults."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,7 +26,9 @@ class NoParams(Params):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """One input or output of a tool. For an input, `accepts` is what may come in; for an output, what may come out."""
+    """One input or output of a tool. For an input, `accepts` is what may come in; for an output,
+    what may come out.
+    """
 
     accepts: frozenset[Modality]
     about: str
@@ -39,14 +41,28 @@ class Port:
         return set(modalities) <= self.accepts
 
 
-def port(*modalities: Modality, about: str, many: bool = False, required: bool = True, max_items: int = 16) -> Port:
+def port(
+    *modalities: Modality,
+    about: str,
+    many: bool = False,
+    required: bool = True,
+    max_items: int = 16,
+) -> Port:
     """Shorthand for a `Port`."""
-    return Port(accepts=frozenset(modalities), about=about, many=many, required=required, max_items=max_items)
+    return Port(
+        accepts=frozenset(modalities),
+        about=about,
+        many=many,
+        required=required,
+        max_items=max_items,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A typed operation. `version` is part of the step cache's key: raise it when the meaning of an output changes."""
+    """A typed operation. `version` is part of the step cache's key: raise it when the meaning of an
+    output changes.
+    """
 
     name: str
     about: str
@@ -108,7 +124,7 @@ class Toolbox(Mapping[str, Tool]):
         return len(self._tools)
 
     def only(self, names: Iterable[str]) -> "Toolbox":
-        """The same declarations, cut down to these names (for instance to what live workers serve)."""
+        """The same declarations, cut down to these names (to what is live, say)."""
         wanted = set(names)
         return Toolbox(tool for tool in self._tools.values() if tool.name in wanted)
 

@@ -1,7 +1,8 @@
-"""The answerer: the hub writes the reply from what really exists, and the reply is checked against it. Pure.
+"""The answerer: the hub writes the reply from what really exists, and the reply is checked against
+it. Pure.
 
-A reply may name only assets of the register. If the hub does not manage a truthful one, `compose` writes a plain
-one from the facts. No answer ever claims what was not made.
+A reply may name only assets of the register. If the hub does not manage a truthful one,
+`compose` writes a plain one from the facts. No answer ever claims what was not made.
 """
 
 import re
@@ -17,7 +18,9 @@ from orchestrator.register import MARK, Register
 
 MAX_REPAIRS = 1  #: how often the hub may mend a reply
 
-_FAILURE = re.compile(r"\b(not|fail\w*|unable|cannot|could|error|wrong)\b|n't\b|没|无法|失败|不能|错", re.IGNORECASE)
+_FAILURE = re.compile(
+    r"\b(not|fail\w*|unable|cannot|could|error|wrong)\b|n't\b|没|无法|失败|不能|错", re.IGNORECASE
+)
 _LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+", re.IGNORECASE)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _NAMES: dict[Modality, tuple[str, str]] = {
@@ -75,7 +78,9 @@ def compose(facts: AnswerFacts) -> ReplyDraft:
 
 def to_reply(draft: ReplyDraft, register: Register) -> Reply:
     """The draft as message parts. Expects a draft without untruths."""
-    parts: list[Part] = [TextPart(text=MARK.sub("", draft.text).strip())] if draft.text.strip() else []
+    parts: list[Part] = (
+        [TextPart(text=MARK.sub("", draft.text).strip())] if draft.text.strip() else []
+    )
     for name in dict.fromkeys(draft.show):
         entry = register.entry(name)
         if entry is not None:
@@ -85,14 +90,22 @@ def to_reply(draft: ReplyDraft, register: Register) -> Reply:
 
 def _line(step: StepFact, made: dict[str, KnownAsset], chinese: bool) -> str:
     if step.status == "failed":
-        return f"{step.tool} 失败：{step.error}" if chinese else f"{step.tool} failed: {step.error}"
+        return f"{step.tool} 失败: {step.error}" if chinese else f"{step.tool} failed: {step.error}"
     if step.text:
         return step.text
     names = [made[name] for name in step.assets if name in made]
-    shown = [asset for asset in names if asset.modality in _NAMES and asset.modality is not Modality.EMBEDDING]
+    shown = [
+        asset
+        for asset in names
+        if asset.modality in _NAMES and asset.modality is not Modality.EMBEDDING
+    ]
     if not shown:
         return ""
     english, word = _NAMES[shown[0].modality]
     if chinese:
         return f"{step.tool} 做好了 {len(shown)} 个{word}。"
-    return f"{step.tool} made {len(shown)} {english}s." if len(shown) > 1 else f"{step.tool} made a {english}."
+    return (
+        f"{step.tool} made {len(shown)} {english}s."
+        if len(shown) > 1
+        else f"{step.tool} made a {english}."
+    )

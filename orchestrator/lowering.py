@@ -1,7 +1,8 @@
 """Lowering: from the plan as the hub writes it to the graph as the models take it. Pure.
 
-Each step gets its model. Where a model reads embeddings and the plan gives it media or words, an `embed` step is
-put in between: encoder, connector and language model stay blocks of their own, and one embedding serves all readers.
+Each step gets its model. Where a model reads embeddings and the plan gives it media or words, an
+`embed` step is put in between: encoder, connector and language model stay blocks of their own,
+and one embedding serves all readers.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,11 @@ from medley.plan import AssetBinding, Binding, OutputBinding, Plan, PlanStep, Te
 from orchestrator.routing import Policy, choose
 
 
-def lower(plan: Plan, known: Known, models: Mapping[str, ModelSpec], policy: Policy) -> tuple[Plan, list[Fault]]:
-    """The plan with models chosen and embeddings made where they are read, and what could not be served.
+def lower(
+    plan: Plan, known: Known, models: Mapping[str, ModelSpec], policy: Policy
+) -> tuple[Plan, list[Fault]]:
+    """The plan with models chosen and embeddings made where they are read, and what could not be
+    served.
 
     Expects a plan that passed the gate with the same `known`.
     """
@@ -33,12 +37,18 @@ class _Lowering:
     policy: Policy
     steps: list[PlanStep] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    embedded: dict[tuple[str, str], str] = field(default_factory=dict)  # (binding, space) -> embed step
+    embedded: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (binding, space) -> embed step
 
     def add(self, place: int, step: PlanStep) -> None:
         model = choose(step.tool, self.models, self.policy, step.model)
         if model is None:
-            wanted = f"The model {step.model!r} does not serve" if step.model else "No permitted model serves"
+            wanted = (
+                f"The model {step.model!r} does not serve"
+                if step.model
+                else "No permitted model serves"
+            )
             self.faults.append(Fault(f"/steps/{place}/tool", f"{wanted} {step.tool!r}."))
             return
         tool = self.known.tools[step.tool]
@@ -51,22 +61,30 @@ class _Lowering:
                 inputs[port] = self.fit(bound, accepts, model, place)
         self.steps.append(step.model_copy(update={"inputs": inputs, "model": model.id}))
 
-    def fit(self, binding: Binding, accepts: frozenset[Modality], reader: ModelSpec, place: int) -> Binding:
+    def fit(
+        self, binding: Binding, accepts: frozenset[Modality], reader: ModelSpec, place: int
+    ) -> Binding:
         """The binding itself where it fits, otherwise the embedding of it."""
         found = self.modalities(binding)
         if found & accepts or not (Modality.EMBEDDING in accepts and found & EMBEDDABLE):
             return binding
         key = (binding.model_dump_json(by_alias=True), reader.space)
         if key not in self.embedded:
-            policy = Policy(commercial_only=self.policy.commercial_only, space=reader.space or self.policy.space)
+            policy = Policy(
+                commercial_only=self.policy.commercial_only, space=reader.space or self.policy.space
+            )
             encoder = choose("embed", self.models, policy)
             if encoder is None:
-                self.faults.append(Fault(f"/steps/{place}", f"No encoder writes the space {reader.space!r}."))
+                self.faults.append(
+                    Fault(f"/steps/{place}", f"No encoder writes the space {reader.space!r}.")
+                )
                 return binding
             step_id = self.fresh_id()
-            self.steps.append(PlanStep(id=step_id, tool="embed", inputs={"media": binding}, model=encoder.id))
+            self.steps.append(
+                PlanStep(id=step_id, tool="embed", inputs={"media": binding}, model=encoder.id)
+            )
             self.embedded[key] = step_id
-        return OutputBinding(source=f"{self.embedded[key]}.embedding")
+        return OutputBinding.of(f"{self.embedded[key]}.embedding")
 
     def modalities(self, binding: Binding) -> frozenset[Modality]:
         match binding:

@@ -1,6 +1,8 @@
-"""The planner: asks the hub for a plan, puts it through the gate, shows the hub its faults, twice at most. Pure.
+"""The planner: asks the hub for a plan, puts it through the gate, shows the hub its faults, twice
+at most. Pure.
 
-The hub sees short asset ids and live tools only; what leaves here is a checked, lowered plan with real ids.
+The hub sees short asset ids and live tools only; what leaves here is a checked, lowered plan
+with real ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +69,9 @@ def repair_task(request: PlanRequest, refused: Refused) -> PlanTask:
 
 
 def judge(data: Any, request: PlanRequest) -> Plan | Refused:
-    """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a hub wrote."""
+    """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a
+    hub wrote.
+    """
     try:
         plan = parse_plan(data)
     except InvalidPlan as error:

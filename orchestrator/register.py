@@ -1,4 +1,5 @@
-"""The register: short ids (`a1`, `a2`, …) for the assets that the hub may talk about inside one job. Pure.
+"""The register: short ids (`a1`, `a2`, …) for the assets that the hub may talk about inside one
+job. Pure.
 
 Short ids keep prompts small and make it impossible to name an asset that is not in the register.
 """
@@ -40,7 +41,13 @@ class Register:
     def known(self) -> list[KnownAsset]:
         """The register as the hub sees it."""
         return [
-            KnownAsset(id=short, modality=entry.modality, about=entry.about, turn=entry.turn, step=entry.step)
+            KnownAsset(
+                id=short,
+                modality=entry.modality,
+                about=entry.about,
+                turn=entry.turn,
+                step=entry.step,
+            )
             for short, entry in self._by_short.items()
         ]
 
@@ -57,7 +64,9 @@ class Register:
         return self._by_short.get(short)
 
     def lengthen(self, data: Any) -> Any:
-        """Plan JSON with every `{"asset": "a1"}` replaced by the real id; unknown ids stay as they are."""
+        """Plan JSON with every `{"asset": "a1"}` replaced by the real id; unknown ids stay as they
+        are.
+        """
         if isinstance(data, dict):
             if set(data) == {"asset"} and isinstance(data["asset"], str):
                 found = self._by_short.get(data["asset"])

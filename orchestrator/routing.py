@@ -1,4 +1,6 @@
-"""Routing: which model serves a tool. Pure; the catalogue says what there is, live workers what can run now."""
+"""Routing: which model serves a tool. Pure; the catalogue says what there is, live workers what can
+run now.
+"""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,15 +29,23 @@ def candidates(tool: str, models: Iterable[ModelSpec], policy: Policy) -> list[M
     return sorted(fitting, key=lambda spec: (spec.rank, spec.id))
 
 
-def choose(tool: str, models: Mapping[str, ModelSpec], policy: Policy, pinned: str | None = None) -> ModelSpec | None:
-    """The model for a step; None when none of these may serve it. A pinned model must serve the tool, too."""
+def choose(
+    tool: str, models: Mapping[str, ModelSpec], policy: Policy, pinned: str | None = None
+) -> ModelSpec | None:
+    """The model for a step; None when none of these may serve it. A pinned model must serve the
+    tool, too.
+    """
     found = candidates(tool, models.values(), policy)
     if pinned is not None:
         found = [spec for spec in found if spec.id == pinned]
     return found[0] if found else None
 
 
-def live_tools(tools: Toolbox, models: Mapping[str, ModelSpec], served: Collection[str], policy: Policy) -> Toolbox:
-    """The declarations of what can be used now: a model is allowed, and some worker serves the tool."""
+def live_tools(
+    tools: Toolbox, models: Mapping[str, ModelSpec], served: Collection[str], policy: Policy
+) -> Toolbox:
+    """The declarations of what can be used now: a model is allowed, and some worker serves the
+    tool.
+    """
     names = (name for name in tools if name in served and choose(name, models, policy) is not None)
     return tools.only(names)

@@ -1,6 +1,7 @@
 """Decoded values: what backends take and give.
 
-text: `str` · image: `PIL.Image.Image` · audio: `Audio` · video: `Video` · embedding: `Embedding` · data: JSON.
+text: `str` · image: `PIL.Image.Image` · audio: `Audio` · video: `Video` · embedding: `Embedding` ·
+data: JSON.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
-    """Moving pictures, left in their file: decode frames as they are needed with `medley.media.video`."""
+    """Moving pictures, left in their file: decode frames as they are needed with
+    `medley.media.video`.
+    """
 
     path: Path
     width: int
@@ -43,14 +46,18 @@ class Video:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embedding:
-    """A float32 vector of shape (d,) and the name of the space it lives in; unlike spaces never mix."""
+    """A float32 vector of shape (d,) and the name of the space it lives in; unlike spaces never
+    mix.
+    """
 
     vector: npt.NDArray[np.float32]
     space: str
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """A value that its backend has already encoded in a chosen file format (`convert_image` to WebP, say).
+    """A value that its backend has already encoded in a chosen file format (`convert_image` to
+    WebP, say).
 
     Exactly one of `data` and `path` is set; the runner checks and stores the bytes as they are.
     """

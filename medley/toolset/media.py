@@ -16,7 +16,9 @@ class ResizeParams(Params):
 
     width: int | None = Field(default=None, ge=1, le=8192)
     height: int | None = Field(default=None, ge=1, le=8192)
-    scale: float | None = Field(default=None, gt=0, le=16, description="Instead of a size: a factor.")
+    scale: float | None = Field(
+        default=None, gt=0, le=16, description="Instead of a size: a factor."
+    )
 
 
 class CropParams(Params):
@@ -70,7 +72,9 @@ class TrimParams(Params):
 class MixParams(Params):
     """Loudness of each sound."""
 
-    gains: list[float] = Field(default_factory=list, max_length=16, description="Factors; default: all 1.")
+    gains: list[float] = Field(
+        default_factory=list, max_length=16, description="Factors; default: all 1."
+    )
 
 
 class FramesParams(Params):
@@ -82,14 +86,22 @@ class FramesParams(Params):
 class SlideshowParams(Params):
     """Timing of a slideshow."""
 
-    seconds: float = Field(default=2.0, ge=0.1, le=60, description="Per picture; with sound its length is shared out.")
+    seconds: float = Field(
+        default=2.0, ge=0.1, le=60, description="Per picture; with sound its length is shared out."
+    )
     fps: int = Field(default=12, ge=1, le=60)
 
 
 def _tool(
-    name: str, about: str, inputs: dict[str, Port], outputs: dict[str, Port], params: type[Params] = NoParams
+    name: str,
+    about: str,
+    inputs: dict[str, Port],
+    outputs: dict[str, Port],
+    params: type[Params] = NoParams,
 ) -> Tool:
-    return Tool(name=name, about=about, inputs=inputs, outputs=outputs, params=params, lane=Lane.CPU)
+    return Tool(
+        name=name, about=about, inputs=inputs, outputs=outputs, params=params, lane=Lane.CPU
+    )
 
 
 _IMAGE_IN = {"image": port(IMAGE, about="The picture.")}
@@ -117,8 +129,16 @@ MEDIA_TOOLS = (
         _IMAGE_OUT,
         CaptionParams,
     ),
-    _tool("convert_image", "Changes a picture's file format.", _IMAGE_IN, _IMAGE_OUT, ConvertImageParams),
-    _tool("convert_audio", "Changes a sound's file format.", _AUDIO_IN, _AUDIO_OUT, ConvertAudioParams),
+    _tool(
+        "convert_image",
+        "Changes a picture's file format.",
+        _IMAGE_IN,
+        _IMAGE_OUT,
+        ConvertImageParams,
+    ),
+    _tool(
+        "convert_audio", "Changes a sound's file format.", _AUDIO_IN, _AUDIO_OUT, ConvertAudioParams
+    ),
     _tool("trim_audio", "Keeps a stretch of a sound.", _AUDIO_IN, _AUDIO_OUT, TrimParams),
     _tool("trim_video", "Keeps a stretch of a video.", _VIDEO_IN, _VIDEO_OUT, TrimParams),
     _tool(

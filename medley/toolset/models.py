@@ -1,4 +1,6 @@
-"""Tools that are served by models: planning, answering, understanding, embedding, searching, generating."""
+"""Tools that are served by models: planning, answering, understanding, embedding, searching,
+generating.
+"""
 
 from typing import Literal
 
@@ -24,7 +26,9 @@ class CombineParams(Params):
     """Weights of an embedding sum."""
 
     weights: list[float] = Field(
-        default_factory=list, max_length=16, description="One per embedding; negative subtracts. Default: all 1."
+        default_factory=list,
+        max_length=16,
+        description="One per embedding; negative subtracts. Default: all 1.",
     )
 
 
@@ -32,14 +36,18 @@ class SearchParams(Params):
     """What to look for."""
 
     limit: int = Field(default=5, ge=1, le=50)
-    modalities: list[Literal["image", "audio", "video", "text"]] = Field(default_factory=list, max_length=4)
+    modalities: list[Literal["image", "audio", "video", "text"]] = Field(
+        default_factory=list, max_length=4
+    )
 
 
 class ImageParams(Params):
     """How to draw."""
 
     steps: int = Field(default=30, ge=1, le=150, description="Denoising steps.")
-    guidance: float = Field(default=2.0, ge=1.0, le=20.0, description="Classifier-free guidance scale.")
+    guidance: float = Field(
+        default=2.0, ge=1.0, le=20.0, description="Classifier-free guidance scale."
+    )
     width: int | None = Field(default=None, ge=16, le=2048, multiple_of=8)
     height: int | None = Field(default=None, ge=16, le=2048, multiple_of=8)
 
@@ -48,7 +56,9 @@ class SpeakParams(Params):
     """How to speak."""
 
     language: Literal["auto", "en", "zh"] = "auto"
-    voice: str = Field(default="", max_length=64, description="A voice of the synthesizer; empty: its default.")
+    voice: str = Field(
+        default="", max_length=64, description="A voice of the synthesizer; empty: its default."
+    )
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     pitch: int = Field(default=50, ge=0, le=100)
 

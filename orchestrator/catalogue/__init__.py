@@ -1,4 +1,6 @@
-"""The catalogue: which models there are. One readable TOML file per family, in this folder or the operator's."""
+"""The catalogue: which models there are. One readable TOML file per family, in this folder or the
+operator's.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,8 @@ REMOTE_HUB = "remote-hub"
 
 
 def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
-    """All models that this installation may use, by id; a later file replaces an entry of an earlier one.
+    """All models that this installation may use, by id; a later file replaces an entry of an
+    earlier one.
 
     Raises `CallerError` when a file cannot be read as a catalogue.
     """
@@ -26,7 +29,7 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
             if spec.commercial or not settings.commercial_only:
                 specs[spec.id] = spec
     if settings.hub_url:
-        # A hub that the operator names takes over from the bundled one; the bundled connector still describes.
+        # A hub that the operator names takes over from the bundled one.
         specs[REMOTE_HUB] = ModelSpec(
             id=REMOTE_HUB,
             backend="openai",
@@ -64,15 +67,20 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
         fields["tools"] = frozenset(fields["tools"])
         fields["source"] = _source(fields.get("source", ""))
         fields["reads"] = {
-            place: frozenset(Modality(name) for name in names) for place, names in fields.get("reads", {}).items()
+            place: frozenset(Modality(name) for name in names)
+            for place, names in fields.get("reads", {}).items()
         }
         return ModelSpec(**fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise CallerError(f"{path.name}: the entry {entry.get('id', '?')!r} cannot be read: {error}") from error
+        raise CallerError(
+            f"{path.name}: the entry {entry.get('id', '?')!r} cannot be read: {error}"
+        ) from error
 
 
 def _source(source: str) -> str:
-    """`package:folder` names files shipped with Medley; anything else is a folder or a hub id, as it stands."""
+    """`package:folder` names files shipped with Medley; anything else is a folder or a hub id, as
+    it stands.
+    """
     package, colon, folder = source.partition(":")
     if colon and package.isidentifier():
         return str(resources.files(package).joinpath(folder))

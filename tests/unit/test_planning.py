@@ -30,7 +30,10 @@ def models() -> dict[str, ModelSpec]:
 @pytest.fixture
 def request_(models: dict[str, ModelSpec]) -> PlanRequest:
     return PlanRequest(
-        words="What is this? Draw what you hear.", register=REGISTER, tools=toolbox().planned(), models=models
+        words="What is this? Draw what you hear.",
+        register=REGISTER,
+        tools=toolbox().planned(),
+        models=models,
     )
 
 
@@ -69,20 +72,29 @@ def test_a_refused_plan_goes_back_to_the_hub_with_its_faults(request_: PlanReque
     assert task.request == first_task(request_).request
 
 
-@pytest.mark.parametrize("data", [None, [], "steps", {"steps": 3}, {"steps": [{}]}, {"steps": [], "more": 1}])
-def test_whatever_a_hub_writes_is_refused_without_an_exception(request_: PlanRequest, data: Any) -> None:
+@pytest.mark.parametrize(
+    "data", [None, [], "steps", {"steps": 3}, {"steps": [{}]}, {"steps": [], "more": 1}]
+)
+def test_whatever_a_hub_writes_is_refused_without_an_exception(
+    request_: PlanRequest, data: Any
+) -> None:
     assert isinstance(judge(data, request_), Refused)
 
 
 def test_commercial_only_never_uses_a_non_commercial_model(models: dict[str, ModelSpec]) -> None:
-    private = ModelSpec(id="nc", backend="imagebind", tools=frozenset({"embed"}), commercial=False, rank=-5)
+    private = ModelSpec(
+        id="nc", backend="imagebind", tools=frozenset({"embed"}), commercial=False, rank=-5
+    )
     both = {**models, "nc": private}
     assert choose("embed", both, Policy()) is private
     assert choose("embed", both, Policy(commercial_only=True)) is not private
 
 
 def test_a_tool_without_a_live_worker_is_not_offered(models: dict[str, ModelSpec]) -> None:
-    assert set(live_tools(toolbox(), models, {"embed", "describe"}, Policy())) == {"embed", "describe"}
+    assert set(live_tools(toolbox(), models, {"embed", "describe"}, Policy())) == {
+        "embed",
+        "describe",
+    }
 
 
 FACTS = AnswerFacts(

@@ -1,0 +1,186 @@
+"""What the hub may know about a job, read from the database: the request, its assets, the turns
+before, what was made.
+
+Everything is read once, before any media is looked at; the tools and the policy of a job do not
+depend on its media.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import namedtuple_row
+
+from medley.errors import NotFound
+from medley.modality import STORED, Modality
+from medley.tasks import StepFact, Turn
+from orchestrator.database import Raw
+from orchestrator.register import Entry
+
+MAX_TURNS = 12  #: how many earlier messages the hub sees
+MAX_TURN_TEXT = 2000  #: characters of each
+MAX_STEP_TEXT = 4000  #: characters of a step's words in the facts
+
+_ANCESTORS = """
+WITH RECURSIVE up AS (
+    SELECT id, parent, role, parts, 0 AS depth FROM messages
+    WHERE id = %(message)s AND tenant = %(tenant)s
+    UNION ALL
+    SELECT m.id, m.parent, m.role, m.parts, up.depth + 1 FROM messages m JOIN up ON m.id = up.parent
+    WHERE up.depth < %(most)s
+)
+SELECT role, parts, depth FROM up WHERE depth > 0 ORDER BY depth
+"""
+_STEPS = """
+SELECT id, tool, status, inputs, outputs, error FROM steps
+WHERE job = %(job)s AND tenant = %(tenant)s AND kind = 'work' ORDER BY position, id
+"""
+_ASSETS = "SELECT id, modality, origin FROM assets WHERE tenant = %(tenant)s AND id = ANY(%(ids)s)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContext:
+    """One job, as the planner and the answerer need it."""
+
+    job: str
+    tenant: str
+    words: str
+    given: list[Entry]  # this message's assets first, then those of earlier turns, newest first
+    history: list[Turn]  # oldest first
+    request: Mapping[str, Any]
+    options: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+    conversation: str | None
+    message: str | None
+
+    @property
+    def outputs(self) -> list[Modality]:
+        """What the caller asked to get back, when it was said."""
+        return [Modality(name) for name in self.request.get("outputs") or []]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What the steps of a job came to: facts about each, and the assets they made."""
+
+    facts: list[StepFact]  # their `assets` and `about` still hold real ids
+    entries: list[Entry]
+
+
+def load_context(conn: Raw, job_id: str) -> JobContext:
+    """Reads a job with the conversation above it. Raises `NotFound`."""
+    job = _query(conn, "SELECT * FROM jobs WHERE id = %(job)s", job=job_id).fetchone()
+    if job is None:
+        raise NotFound("job", job_id)
+    parts = _parts(job.request.get("input"))
+    before = _before(conn, job.tenant, job.message)
+    turns = [(0, parts), *((place + 1, turn_parts) for place, (_, turn_parts) in enumerate(before))]
+    return JobContext(
+        job=job.id,
+        tenant=job.tenant,
+        words=_words(parts),
+        given=_entries(conn, job.tenant, turns),
+        history=[
+            Turn(role=role, text=_words(said)[:MAX_TURN_TEXT])
+            for role, said in reversed(before)
+            if _words(said)
+        ],
+        request=job.request,
+        options=job.options,
+        plan=job.plan,
+        conversation=job.conversation,
+        message=job.message,
+    )
+
+
+def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
+    """Reads what became of the job's work steps, in the order of the plan."""
+    rows = _query(conn, _STEPS, job=job_id, tenant=tenant).fetchall()
+    parts = {
+        row.id: [part for given in (row.outputs or {}).values() for part in _listed(given)]
+        for row in rows
+    }
+    entries = [
+        Entry(asset=part["asset"], modality=Modality(part["modality"]), about=row.tool, step=row.id)
+        for row in rows
+        for part in parts[row.id]
+        if part["type"] == "asset"
+    ]
+    return Made(facts=[_fact(row, parts[row.id]) for row in rows], entries=entries)
+
+
+def _query(conn: Raw, query: LiteralString, **values: Any) -> Cursor[Any]:
+    return conn.cursor(row_factory=namedtuple_row).execute(query, values)
+
+
+def _fact(row: Any, parts: Sequence[Mapping[str, Any]]) -> StepFact:
+    done = row.status in ("succeeded", "cached")
+    error = (row.error or {}).get("message", row.status)
+    return StepFact(
+        id=row.id,
+        tool=row.tool,
+        status="succeeded" if done else "failed",
+        about={name: _short(bound) for name, bound in row.inputs.items()},
+        text=_words(parts)[:MAX_STEP_TEXT] if done else "",
+        assets=[part["asset"] for part in parts if part["type"] == "asset"] if done else [],
+        error="" if done else str(error),
+    )
+
+
+def _short(bound: Any) -> Any:
+    """A binding as one word: the asset, the step it reads, or the words themselves."""
+    if isinstance(bound, list):
+        return [_short(item) for item in bound]
+    if not isinstance(bound, Mapping):
+        return bound
+    return bound.get("asset") or bound.get("from") or bound.get("text") or bound.get("input") or ""
+
+
+def _before(conn: Raw, tenant: str, message: str | None) -> list[tuple[Any, list[dict[str, Any]]]]:
+    """Roles and parts of the messages above this one, newest first."""
+    if message is None:
+        return []
+    rows = _query(conn, _ANCESTORS, message=message, tenant=tenant, most=MAX_TURNS)
+    return [(row.role, _parts(row.parts)) for row in rows]
+
+
+def _entries(
+    conn: Raw, tenant: str, turns: Iterable[tuple[int, list[dict[str, Any]]]]
+) -> list[Entry]:
+    named = [
+        (turn, part["asset"])
+        for turn, parts in turns
+        for part in parts
+        if part.get("type") == "asset"
+    ]
+    found = _query(conn, _ASSETS, tenant=tenant, ids=list({asset for _, asset in named}))
+    rows = {row.id: row for row in found}
+    return [
+        Entry(
+            asset=asset,
+            modality=Modality(rows[asset].modality),
+            about=_about(rows[asset].origin),
+            turn=turn,
+        )
+        for turn, asset in named
+        if asset in rows and Modality(rows[asset].modality) in STORED
+    ]
+
+
+def _about(origin: Mapping[str, Any]) -> str:
+    return str(origin.get("name") or origin.get("tool") or "")[:120]
+
+
+def _parts(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    return list(value or [])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _words(parts: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join(str(part["text"]) for part in parts if part.get("type") == "text")
