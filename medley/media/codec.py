@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedFile:
-    """A value as a file: exactly one of `data` and `path` is set. `facts` were measured, not assumed."""
+    """A value as a file: exactly one of `data` and `path` is set. `facts` were measured, not
+    assumed.
+    """
 
     media_type: str
     facts: Facts
@@ -30,11 +32,14 @@ class EncodedFile:
     path: Path | None = None
 
 
-def decode(path: Path, modality: Modality, media_type: str, *, max_seconds: float = 3600.0) -> Value:
+def decode(
+    path: Path, modality: Modality, media_type: str, *, max_seconds: float = 3600.0
+) -> Value:
     """The value in a file that `probe` has accepted, or that a step has made.
 
-    image: PIL, RGB or RGBA, upright, the first picture of an animation; audio: `Audio`; video: `Video`, which stays in
-    its file; embedding: `Embedding`. Raises `BrokenMedia`; `UnsupportedMedia` for modalities without a decoder.
+    image: PIL, RGB or RGBA, upright, the first picture of an animation; audio: `Audio`; video:
+    `Video`, which stays in its file; embedding: `Embedding`. Raises `BrokenMedia`;
+    `UnsupportedMedia` for modalities without a decoder.
     """
     match modality:
         case Modality.IMAGE:
@@ -87,14 +92,18 @@ def decode_embedding(path: Path) -> Embedding:
     except (SafetensorError, OSError, ValueError) as error:
         raise BrokenMedia(f"The embedding cannot be read: {error}") from error
     if vector.ndim != 1 or vector.dtype != np.float32 or not np.isfinite(vector).all() or not space:
-        raise BrokenMedia("The file holds no embedding: one finite float32 vector of a named space.")
+        raise BrokenMedia(
+            "The file holds no embedding: one finite float32 vector of a named space."
+        )
     return Embedding(vector=vector, space=space)
 
 
 def encode(value: Value, modality: Modality, limits: Limits | None = None) -> EncodedFile:
-    """The value as a file: PNG, 16-bit WAV, the video's own file, safetensors; `Encoded` as its backend wrote it.
+    """The value as a file: PNG, 16-bit WAV, the video's own file, safetensors; `Encoded` as its
+    backend wrote it.
 
-    Raises `BadInput` when the value is not of the modality, and what `probe` raises for `Encoded` and `Video`.
+    Raises `BadInput` when the value is not of the modality, and what `probe` raises for `Encoded`
+    and `Video`.
     """
     if isinstance(value, Encoded):
         return _checked(value, modality, limits or Limits())
@@ -123,7 +132,9 @@ def _encode_image(value: Value) -> EncodedFile:
         raise BadInput("The picture has no pixels.")
     buffer = io.BytesIO()
     value.save(buffer, "PNG", compress_level=3)
-    facts = Facts(modality=Modality.IMAGE, media_type="image/png", width=value.width, height=value.height)
+    facts = Facts(
+        modality=Modality.IMAGE, media_type="image/png", width=value.width, height=value.height
+    )
     return EncodedFile(media_type="image/png", facts=facts, data=buffer.getvalue())
 
 
@@ -145,7 +156,12 @@ def _encode_embedding(embedding: Embedding) -> EncodedFile:
     if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all() or not embedding.space:
         raise BadInput("An embedding is one finite vector of a named space.")
     data = save({"vector": vector}, metadata={"space": embedding.space})
-    facts = Facts(modality=Modality.EMBEDDING, media_type=EMBEDDING_TYPE, width=vector.size, space=embedding.space)
+    facts = Facts(
+        modality=Modality.EMBEDDING,
+        media_type=EMBEDDING_TYPE,
+        width=vector.size,
+        space=embedding.space,
+    )
     return EncodedFile(media_type=EMBEDDING_TYPE, facts=facts, data=data)
 
 

@@ -1,7 +1,9 @@
-"""Examine: opens one file and says what it is. Runs only inside the limited process that `medley.media.probe` starts.
+"""Examine: opens one file and says what it is. Runs only inside the limited process that
+`medley.media.probe` starts.
 
-Nothing is believed: a picture is loaded, a track is read to its end and its beginning is decoded, and the numbers are
-those that were found there, not those that a header claims. Imports Pillow or PyAV only when a file needs it.
+Nothing is believed: a picture is loaded, a track is read to its end and its beginning is decoded,
+and the numbers are those that were found there, not those that a header claims. Imports Pillow or
+PyAV only when a file needs it.
 """
 
 import mmap
@@ -16,11 +18,15 @@ from medley.media.trailing import active_tail, end_of_picture, foreign_trailer, 
 from medley.modality import Modality
 
 _TAIL = 65_600
-_BYTES_PER_PIXEL = 8  # no honest picture file is larger than its pixels at 16 bits and four channels
+# no honest picture file is larger than its pixels at 16 bits and four channels
+_BYTES_PER_PIXEL = 8
 
 
 def examine(file: BinaryIO, limits: Limits) -> Facts:
-    """Facts of the file at its start. Raises `UnsupportedMedia`, `BrokenMedia` or `TooLarge`, and nothing else."""
+    """Facts of the file at its start.
+
+    Raises `UnsupportedMedia`, `BrokenMedia` or `TooLarge`, and nothing else.
+    """
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         raise BrokenMedia("The file is empty (0 bytes).")
@@ -45,9 +51,13 @@ def examine(file: BinaryIO, limits: Limits) -> Facts:
     except CallerError:
         raise
     except MemoryError as error:
-        raise BrokenMedia("Decoding the file takes more memory than it should; it is damaged or hostile.") from error
-    except Exception as error:  # noqa: BLE001 - decoders raise anything: UnicodeDecodeError, struct.error, SyntaxError
-        raise BrokenMedia(f"The file cannot be decoded: {type(error).__name__}: {error}"[:300]) from error
+        raise BrokenMedia(
+            "Decoding the file takes more memory than it should; it is damaged or hostile."
+        ) from error
+    except Exception as error:  # decoders raise anything: UnicodeDecodeError, struct.error, …
+        raise BrokenMedia(
+            f"The file cannot be decoded: {type(error).__name__}: {error}"[:300]
+        ) from error
 
 
 def _picture(file: BinaryIO, kind: str, size: int, limits: Limits) -> Facts:
@@ -62,18 +72,24 @@ def _picture(file: BinaryIO, kind: str, size: int, limits: Limits) -> Facts:
         with Image.open(file, formats=[kind]) as image:
             width, height = image.size
             if width * height > limits.max_pixels:
-                raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} in all are accepted.")
+                raise TooLarge(
+                    f"{width} x {height} pixels; at most {limits.max_pixels} in all are accepted."
+                )
             frames = int(getattr(image, "n_frames", 1))
             animated = frames > 1 and kind in ("PNG", "GIF", "WEBP", "AVIF")
             if animated and frames > limits.max_animation_frames:
-                raise TooLarge(f"{frames} pictures; at most {limits.max_animation_frames} are accepted.")
+                raise TooLarge(
+                    f"{frames} pictures; at most {limits.max_animation_frames} are accepted."
+                )
             if frames > 1:
                 image.seek(0)
             image.load()
             if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # lying on its side
                 width, height = height, width
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise TooLarge(f"More pixels than the {limits.max_pixels} that are accepted: {error}"[:300]) from error
+        raise TooLarge(
+            f"More pixels than the {limits.max_pixels} that are accepted: {error}"[:300]
+        ) from error
     media_type = f"image/{kind.lower()}"
     return Facts(
         modality=Modality.IMAGE,
@@ -91,4 +107,6 @@ def _refuse_trailer(file: BinaryIO, kind: str) -> None:
             raise BrokenMedia("The picture ends too early; the file is truncated or damaged.")
         rest = data[end:]
     if found := foreign_trailer(rest):
-        raise BrokenMedia(f"Behind the picture's end stand {len(rest)} bytes of {found}. Save the picture anew.")
+        raise BrokenMedia(
+            f"Behind the picture's end stand {len(rest)} bytes of {found}. Save the picture anew."
+        )

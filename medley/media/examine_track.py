@@ -1,4 +1,6 @@
-"""Examine a sound or a video: read every packet, decode the beginning, compare with what the headers claim."""
+"""Examine a sound or a video: read every packet, decode the beginning, compare with what the
+headers claim.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 _DECODED_FRAMES = 8  # of the picture track
 _DECODED_SECONDS = 10.0  # of the sound track
-_INDEXED = ("mov", "matroska", "wav", "aiff", "avi", "flac")  # their claimed length is exact, so a lie shows
+# their claimed length is exact, so a lie shows
+_INDEXED = ("mov", "matroska", "wav", "aiff", "avi", "flac")
 _TYPES = {
     "mov": ("audio/mp4", "video/mp4"),
     "matroska": ("audio/webm", "video/x-matroska"),
@@ -59,10 +62,15 @@ class _Found:
 
 
 def track(file: BinaryIO, demuxer: str, head: bytes, limits: Limits) -> Facts:
-    """Facts of a sound or video file that this demuxer reads. Decoder errors of PyAV pass through."""
+    """Facts of a sound or video file that this demuxer reads.
+
+    Decoder errors of PyAV pass through.
+    """
     with open_container(file, demuxer) as container:
         if len(container.streams) > limits.max_streams:
-            raise TooLarge(f"{len(container.streams)} tracks; at most {limits.max_streams} are accepted.")
+            raise TooLarge(
+                f"{len(container.streams)} tracks; at most {limits.max_streams} are accepted."
+            )
         video, audio = _tracks(container)
         if video is None and audio is None:
             raise UnsupportedMedia(f"a {demuxer} file without a sound or picture track", ACCEPTED)
@@ -75,7 +83,9 @@ def track(file: BinaryIO, demuxer: str, head: bytes, limits: Limits) -> Facts:
 def _tracks(container: "InputContainer") -> "tuple[VideoStream | None, AudioStream | None]":
     from av.stream import Disposition
 
-    video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+    video = next(
+        (s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None
+    )
     audio = next(iter(container.streams.audio), None)
     for stream in (video, audio):
         if stream is None:
@@ -86,11 +96,15 @@ def _tracks(container: "InputContainer") -> "tuple[VideoStream | None, AudioStre
     return video, audio
 
 
-def _check_headers(video: "VideoStream | None", audio: "AudioStream | None", limits: Limits) -> None:
+def _check_headers(
+    video: "VideoStream | None", audio: "AudioStream | None", limits: Limits
+) -> None:
     if video is not None:
         width, height = video.codec_context.width, video.codec_context.height
         if width * height > limits.max_pixels:
-            raise TooLarge(f"{width} x {height} pixels; at most {limits.max_pixels} in all are accepted.")
+            raise TooLarge(
+                f"{width} x {height} pixels; at most {limits.max_pixels} in all are accepted."
+            )
         video.thread_count = 1
     if audio is not None:
         context = audio.codec_context
@@ -104,7 +118,10 @@ def _check_headers(video: "VideoStream | None", audio: "AudioStream | None", lim
 
 
 def _read(
-    container: "InputContainer", video: "VideoStream | None", audio: "AudioStream | None", limits: Limits
+    container: "InputContainer",
+    video: "VideoStream | None",
+    audio: "AudioStream | None",
+    limits: Limits,
 ) -> tuple[_Found, _Found]:
     pictures, sounds = _Found(), _Found()
     for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
@@ -124,7 +141,11 @@ def _read(
 
 
 def _wanted(stream: Any) -> int:
-    return _DECODED_FRAMES if stream.type == "video" else int(_DECODED_SECONDS * stream.codec_context.sample_rate)
+    return (
+        _DECODED_FRAMES
+        if stream.type == "video"
+        else int(_DECODED_SECONDS * stream.codec_context.sample_rate)
+    )
 
 
 def _decode(packet: Any, found: _Found, limits: Limits, *, wanted: int, stream: Any = None) -> None:
@@ -144,14 +165,20 @@ def _decode(packet: Any, found: _Found, limits: Limits, *, wanted: int, stream: 
             continue
         found.decoded += 1
         if frame.width * frame.height > limits.max_pixels:
-            raise TooLarge(f"{frame.width} x {frame.height} pixels; at most {limits.max_pixels} are accepted.")
+            raise TooLarge(
+                f"{frame.width} x {frame.height} pixels; at most {limits.max_pixels} are accepted."
+            )
         sideways = frame.rotation % 180 == 90
         found.width = frame.height if sideways else frame.width
         found.height = frame.width if sideways else frame.height
 
 
 def _check_claims(
-    container: "InputContainer", demuxer: str, video: "VideoStream | None", pictures: _Found, sounds: _Found
+    container: "InputContainer",
+    demuxer: str,
+    video: "VideoStream | None",
+    pictures: _Found,
+    sounds: _Found,
 ) -> None:
     if (pictures.packets and not pictures.decoded) or (sounds.packets and not sounds.decoded):
         raise BrokenMedia("Nothing in the file can be decoded.")
@@ -165,7 +192,9 @@ def _check_claims(
     claimed = container.duration / 1_000_000 if container.duration else 0.0
     short = video is not None and demuxer == "mov" and video.frames > pictures.packets + 2
     if short or claimed > found * 1.1 + 1.0:
-        raise BrokenMedia(f"The header says {claimed:.1f} seconds, {found:.1f} are there; the file is truncated.")
+        raise BrokenMedia(
+            f"The header says {claimed:.1f} seconds, {found:.1f} are there; the file is truncated."
+        )
 
 
 def _facts(
@@ -182,7 +211,11 @@ def _facts(
     if media_type == "video/mp4" and head[8:12] == b"qt  ":
         media_type = "video/quicktime"
     has_audio = audio is not None and sounds.packets > 0
-    rate, channels = (audio.codec_context.sample_rate, audio.codec_context.channels) if audio and has_audio else (0, 0)
+    rate, channels = (
+        (audio.codec_context.sample_rate, audio.codec_context.channels)
+        if audio and has_audio
+        else (0, 0)
+    )
     if video is None:
         return Facts(
             modality=Modality.AUDIO,

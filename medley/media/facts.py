@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from medley.modality import Modality
 
-EMBEDDING_TYPE = "application/vnd.medley.embedding"  #: a safetensors file: tensor `vector`, metadata `space`
+# : a safetensors file: tensor `vector`, metadata `space`
+EMBEDDING_TYPE = "application/vnd.medley.embedding"
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/avif")
 AUDIO_TYPES = (
@@ -35,8 +36,9 @@ ACCEPTED = IMAGE_TYPES + AUDIO_TYPES + VIDEO_TYPES
 class Facts:
     """What decoding found. None: does not apply to this modality, or cannot be known.
 
-    `width`, `height` in pixels as a viewer sees them (turned upright), `seconds` of the longest track that was
-    really there, `fps` frames per second, `rate` in Hz, `frames` of an animation or a video.
+    `width`, `height` in pixels as a viewer sees them (turned upright), `seconds` of the longest
+    track that was really there, `fps` frames per second, `rate` in Hz, `frames` of an animation or
+    a video.
     """
 
     modality: Modality
@@ -74,7 +76,10 @@ class _HasLimits(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a file may be at most. Pixels count for one picture, and for the canvas of a video or animation."""
+    """What a file may be at most.
+
+    Pixels count for one picture, and for the canvas of a video or animation.
+    """
 
     max_bytes: int = 2 << 30
     max_pixels: int = 64_000_000

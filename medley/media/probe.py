@@ -1,8 +1,9 @@
 """Probe: what is this file? Decided by decoding it in a process of its own that can do little else.
 
-The process (`medley.media.sandbox`) gets the open file and nothing besides: limited memory, processor time and wall
-clock, no file writing, no new privileges, and no network where the system allows it to be taken away. Whatever
-happens to it, the caller gets facts or a typed refusal within bounded time and memory.
+The process (`medley.media.sandbox`) gets the open file and nothing besides: limited memory,
+processor time and wall clock, no file writing, no new privileges, and no network where the system
+allows it to be taken away. Whatever happens to it, the caller gets facts or a typed refusal within
+bounded time and memory.
 """
 
 import json
@@ -24,7 +25,8 @@ _TIME_SIGNALS = (signal.SIGXCPU, signal.SIGALRM)
 def probe(path: Path, limits: Limits) -> Facts:
     """Facts of a file. Blocks for some 0.1 s or more: call it in a thread from asynchronous code.
 
-    Raises `UnsupportedMedia` (415), `BrokenMedia` (422) or `TooLarge` (413); `Unavailable` when no process can start.
+    Raises `UnsupportedMedia` (415), `BrokenMedia` (422) or `TooLarge` (413); `Unavailable` when no
+    process can start.
     """
     command = [sys.executable, "-I", str(_SANDBOX), json.dumps(asdict(limits))]
     try:
@@ -51,7 +53,9 @@ def probe(path: Path, limits: Limits) -> Facts:
 
 
 def _too_slow(limits: Limits) -> TooLarge:
-    return TooLarge(f"Decoding takes longer than the {limits.probe_seconds:g} seconds that are allowed.")
+    return TooLarge(
+        f"Decoding takes longer than the {limits.probe_seconds:g} seconds that are allowed."
+    )
 
 
 def _verdict(answer: bytes, returncode: int) -> Facts:

@@ -1,6 +1,8 @@
-"""The limited process behind `medley.media.probe`: examines the file on its standard input and answers in JSON.
+"""The limited process behind `medley.media.probe`: examines the file on its standard input and
+answers in JSON.
 
-Started by path with `python -I`, so that neither the environment nor the working directory can add code to it.
+Started by path with `python -I`, so that neither the environment nor the working directory can add
+code to it.
 """
 
 import contextlib
@@ -17,7 +19,10 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def shut_in(memory: int, seconds: float) -> None:
-    """Gives up what an examination does not need. Limits always hold; the rest where the system has it."""
+    """Gives up what an examination does not need.
+
+    Limits always hold; the rest where the system has it.
+    """
     for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, max(1, int(seconds))),
@@ -27,7 +32,8 @@ def shut_in(memory: int, seconds: float) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds)  # the default action ends the process, whatever it is doing
+    # the default action ends the process, whatever it is doing
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -52,7 +58,10 @@ def main() -> None:
         with open(0, "rb", closefd=False) as file:
             data = {"facts": examine(file, Limits(**settings)).to_data()}
     except UnsupportedMedia as refused:
-        data = {"refused": refused.code, "found": refused.message.removeprefix("Got ").partition("; accepted")[0]}
+        data = {
+            "refused": refused.code,
+            "found": refused.message.removeprefix("Got ").partition("; accepted")[0],
+        }
     except CallerError as refused:
         data = {"refused": refused.code, "message": refused.message}
     json.dump(data, answer)

@@ -1,7 +1,8 @@
-"""Signatures: the first bytes of a file choose the one reader that may open it. Names and claimed types do not count.
+"""Signatures: the first bytes of a file choose the one reader that may open it. Names and claimed
+types do not count.
 
-Only readers on this list are ever tried. Playlists and manifests (HLS, DASH, concat, SDP) are not on it: they make a
-reader open other files and addresses.
+Only readers on this list are ever tried. Playlists and manifests (HLS, DASH, concat, SDP) are not
+on it: they make a reader open other files and addresses.
 """
 
 from dataclasses import dataclass
@@ -50,14 +51,21 @@ _FOREIGN = (
 
 
 def sniff(head: bytes) -> Reader | None:
-    """The one reader for a file that begins with these bytes; None when it is no kind that is accepted."""
+    """The one reader for a file that begins with these bytes; None when it is no kind that is
+    accepted.
+    """
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return Reader("picture", "PNG")
     if head.startswith(b"\xff\xd8\xff"):
         return Reader("picture", "JPEG")
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return Reader("picture", "GIF")
-    if head.startswith(b"BM") and head[14:18] in (b"\x28\0\0\0", b"\x0c\0\0\0", b"\x6c\0\0\0", b"\x7c\0\0\0"):
+    if head.startswith(b"BM") and head[14:18] in (
+        b"\x28\0\0\0",
+        b"\x0c\0\0\0",
+        b"\x6c\0\0\0",
+        b"\x7c\0\0\0",
+    ):
         return Reader("picture", "BMP")
     if head[:4] in (b"RIFF", b"RF64"):
         return _riff(head[8:12])
@@ -79,7 +87,9 @@ def _riff(form: bytes) -> Reader | None:
 def _is_picture_brand(head: bytes) -> bool:
     size = min(int.from_bytes(head[:4], "big"), 64, len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, size, 4))]
-    return brands[0] in _PICTURE_BRANDS or (brands[0] == b"mif1" and any(b in _PICTURE_BRANDS for b in brands))
+    return brands[0] in _PICTURE_BRANDS or (
+        brands[0] == b"mif1" and any(b in _PICTURE_BRANDS for b in brands)
+    )
 
 
 def _track(head: bytes) -> str:
@@ -108,7 +118,11 @@ def name_of(head: bytes) -> str:
         if head.startswith(magic):
             return name
     if head[4:8] == b"ftyp":
-        return "a HEIC image" if head[8:12] in (b"heic", b"heix", b"mif1", b"msf1") else "an unknown ISO media file"
+        return (
+            "a HEIC image"
+            if head[8:12] in (b"heic", b"heix", b"mif1", b"msf1")
+            else "an unknown ISO media file"
+        )
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in text[:1024]:
         return "an SVG drawing"

@@ -1,10 +1,13 @@
-"""Sound: from a file's bytes to float32 samples and back, and the few operations that everybody needs."""
+"""Sound: from a file's bytes to float32 samples and back, and the few operations that everybody
+needs.
+"""
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from medley.errors import BadInput, BrokenMedia
 from medley.media.containers import open_container
@@ -22,7 +25,8 @@ FORMATS = {
     "ogg": ("audio/ogg", "OGG", "VORBIS"),
 }
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-_BLOCK = 1 << 16  # samples per write: libsndfile's Vorbis encoder overflows its stack on very long ones
+# samples per write: libsndfile's Vorbis encoder overflows its stack on very long ones
+_BLOCK = 1 << 16
 
 
 def open_track(file: BinaryIO) -> "InputContainer":
@@ -35,9 +39,11 @@ def open_track(file: BinaryIO) -> "InputContainer":
 
 
 def read_sound(path: Path, *, max_seconds: float = 3600.0) -> Audio | None:
-    """The first sound track of a sound or video file, float32 (channels, samples); None when there is none.
+    """The first sound track of a sound or video file, float32 (channels, samples); None when there
+    is none.
 
-    Damaged packets are passed over, as players do. Raises `BrokenMedia` when nothing can be decoded.
+    Damaged packets are passed over, as players do. Raises `BrokenMedia` when nothing can be
+    decoded.
     """
     import av
 
@@ -57,7 +63,7 @@ def _decoded(container: "InputContainer", max_seconds: float) -> Audio:
     stream = container.streams.audio[0]
     rate = stream.codec_context.sample_rate
     resampler = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=rate)
-    pieces: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    pieces: list[npt.NDArray[Any]] = []
     count = 0
     for packet in container.demux(stream):
         try:
@@ -84,7 +90,9 @@ def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
     import soundfile
 
     if format_name not in FORMATS:
-        raise BadInput(f"Sound cannot be written as {format_name!r}; possible: {', '.join(FORMATS)}.")
+        raise BadInput(
+            f"Sound cannot be written as {format_name!r}; possible: {', '.join(FORMATS)}."
+        )
     check_sound(audio)
     _, container, subtype = FORMATS[format_name]
     if container == "MP3" and audio.rate not in _MP3_RATES:
@@ -94,7 +102,12 @@ def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
     samples = np.clip(audio.samples, -1.0, 1.0).T
     buffer = io.BytesIO()
     with soundfile.SoundFile(
-        buffer, "w", samplerate=audio.rate, channels=samples.shape[1], format=container, subtype=subtype
+        buffer,
+        "w",
+        samplerate=audio.rate,
+        channels=samples.shape[1],
+        format=container,
+        subtype=subtype,
     ) as out:
         for at in range(0, len(samples), _BLOCK):
             out.write(samples[at : at + _BLOCK])
@@ -102,10 +115,14 @@ def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
 
 
 def check_sound(audio: Audio) -> None:
-    """Raises `BadInput` unless the samples are (channels, n), not empty and finite, at a sensible rate."""
+    """Raises `BadInput` unless the samples are (channels, n), not empty and finite, at a sensible
+    rate.
+    """
     shape = audio.samples.shape
     if len(shape) != 2 or not 1 <= shape[0] <= 8 or shape[1] < 1:
-        raise BadInput(f"A sound has 1 to 8 channels and at least one sample, not the shape {shape}.")
+        raise BadInput(
+            f"A sound has 1 to 8 channels and at least one sample, not the shape {shape}."
+        )
     if not 1000 <= audio.rate <= 192_000:
         raise BadInput(f"A sound has a rate between 1,000 and 192,000 Hz, not {audio.rate}.")
     if not np.isfinite(audio.samples).all():
@@ -124,7 +141,9 @@ def resample(audio: Audio, rate: int) -> Audio:
 
 def mono(audio: Audio) -> Audio:
     """The mean of the channels, shape (1, samples)."""
-    return Audio(samples=audio.samples.mean(axis=0, keepdims=True, dtype=np.float32), rate=audio.rate)
+    return Audio(
+        samples=audio.samples.mean(axis=0, keepdims=True, dtype=np.float32), rate=audio.rate
+    )
 
 
 def stereo(audio: Audio) -> Audio:

@@ -1,14 +1,17 @@
-"""Where a picture ends: files that are a picture at the front and something else at the back are refused.
+"""Where a picture ends: files that are a picture at the front and something else at the back are
+refused.
 
-A ZIP, an HTML page or a script behind a picture ("polyglot") makes one file mean two things to two readers. Padding is
-harmless, and so are the trailers of phone cameras (a short MP4 of a motion photo, further JPEGs of a multi-picture
-file, Samsung's `SEFT` block); everything else behind the end of the picture is named and refused.
+A ZIP, an HTML page or a script behind a picture ("polyglot") makes one file mean two things to two
+readers. Padding is harmless, and so are the trailers of phone cameras (a short MP4 of a motion
+photo, further JPEGs of a multi-picture file, Samsung's `SEFT` block); everything else behind the
+end of the picture is named and refused.
 """
 
 import re
 from collections.abc import Callable
 
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed byte nor a restart marker nor fill
+# neither a stuffed byte nor a restart marker nor fill
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _ACTIVE = re.compile(rb"<(?:!doctype\s+html|html|script|svg|iframe|\?php)[\s>]", re.IGNORECASE)
 _TAIL = 65_557  # a ZIP's end record and its longest comment
 
@@ -98,7 +101,9 @@ def _end_of_boxes(data: bytes) -> int | None:
 
 
 def hidden_in(head: bytes, tail: bytes) -> str:
-    """Names a second format that any kind of file carries at its front or back; empty when there is none."""
+    """Names a second format that any kind of file carries at its front or back; empty when there is
+    none.
+    """
     if b"%PDF-" in head[:1024]:
         return "a PDF document"
     tail = tail[-_TAIL:]
@@ -114,11 +119,15 @@ def foreign_trailer(rest: bytes) -> str:
         return ""
     if _ACTIVE.search(rest):
         return "a web page or script"
-    if rest[4:8] == b"ftyp" or rest.endswith(b"SEFT") or rest.lstrip(b"\0").startswith(b"\xff\xd8\xff"):
+    if (
+        rest[4:8] == b"ftyp"
+        or rest.endswith(b"SEFT")
+        or rest.lstrip(b"\0").startswith(b"\xff\xd8\xff")
+    ):
         return ""
     return "other data"
 
 
 def active_tail(tail: bytes) -> str:
-    """Names a web page or script in the last bytes of a sound or video; empty when there is none."""
+    """Names a web page or script in the last bytes of a sound or video; empty: there is none."""
     return "a web page or script" if _ACTIVE.search(tail[-4096:]) else ""

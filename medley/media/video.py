@@ -1,4 +1,6 @@
-"""Video: pictures out of a file as they are needed, and pictures and sound into an MP4 that every browser plays."""
+"""Video: pictures out of a file as they are needed, and pictures and sound into an MP4 that every
+browser plays.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -61,12 +63,17 @@ def _upright(frame: Any) -> "Image":
 
 
 def frames(
-    video: Video, *, fps: float | None = None, count: int | None = None, start: float = 0.0, end: float | None = None
+    video: Video,
+    *,
+    fps: float | None = None,
+    count: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
 ) -> "Iterator[Image]":
     """RGB pictures between `start` and `end` seconds, upright, in order.
 
-    With `count`, that many, evenly spread (from the middle of equal stretches); with `fps`, at that rate; else
-    every one there is. Raises `BrokenMedia` when nothing can be decoded.
+    With `count`, that many, evenly spread (from the middle of equal stretches); with `fps`, at that
+    rate; else every one there is. Raises `BrokenMedia` when nothing can be decoded.
     """
     end = video.seconds if end is None else min(end, video.seconds)
     if count is not None:
@@ -107,7 +114,9 @@ def _nothing() -> "Image":
 
 
 def _timed(path: Path, start: float) -> "Iterator[tuple[float, Callable[[], Image]]]":
-    """Seconds from the video's beginning and a function that makes the picture, from a little before `start` on."""
+    """Seconds from the video's beginning and a function that makes the picture, from a little
+    before `start` on.
+    """
     import av
 
     with path.open("rb") as file:
@@ -153,10 +162,11 @@ def write(
     audio: Audio | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Video:
-    """Writes an MP4 (H.264 yuv420p, AAC, index at the front). The first picture gives the size, rounded to even.
+    """Writes an MP4 (H.264 yuv420p, AAC, index at the front). The first picture gives the size,
+    rounded to even.
 
-    `audio` begins with the first picture and is written whole. `tick` hears the number of pictures written; what it
-    raises passes through. Raises `BadInput` when there is no picture.
+    `audio` begins with the first picture and is written whole. `tick` hears the number of pictures
+    written; what it raises passes through. Raises `BadInput` when there is no picture.
     """
     import av
 
@@ -168,7 +178,7 @@ def write(
             if picture_track is None:
                 size = (max(2, picture.width & ~1), max(2, picture.height & ~1))
                 picture_track = _add_picture_track(container, rate, size)
-            frame = av.VideoFrame.from_image(_fitted(picture, size))
+            frame = av.VideoFrame.from_ndarray(np.asarray(_fitted(picture, size)), format="rgb24")
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(picture_track.encode(frame))
             number += 1
@@ -183,7 +193,12 @@ def write(
             voice.finish()
     seconds = max(number / fps, audio.seconds if audio is not None else 0.0)
     return Video(
-        path=path, width=size[0], height=size[1], fps=float(rate), seconds=seconds, has_audio=audio is not None
+        path=path,
+        width=size[0],
+        height=size[1],
+        fps=float(rate),
+        seconds=seconds,
+        has_audio=audio is not None,
     )
 
 
@@ -196,7 +211,9 @@ def _add_picture_track(container: Any, rate: Fraction, size: tuple[int, int]) ->
 
 
 def _fitted(picture: "Image", size: tuple[int, int]) -> "Image":
-    """The picture in RGB on a black canvas of this size, as large as fits; a single row or column is cut off."""
+    """The picture in RGB on a black canvas of this size, as large as fits; a single row or column
+    is cut off.
+    """
     from PIL import Image as images
     from PIL import ImageOps
 
@@ -226,7 +243,9 @@ class _Voice:
     def __init__(self, container: Any, audio: Audio) -> None:
         check_sound(audio)
         self._container = container
-        self._samples = np.ascontiguousarray(np.clip(stereo(resample(audio, _AAC_RATE)).samples, -1, 1))
+        self._samples = np.ascontiguousarray(
+            np.clip(stereo(resample(audio, _AAC_RATE)).samples, -1, 1)
+        )
         self._track = container.add_stream("aac", rate=_AAC_RATE, layout="stereo")
         self._at = 0
 
