@@ -1,1 +1,1 @@
-"""The recipe of the bundled models: data, training, evaluation, export; and the exported weights."""
+"""The recipe of the bundled models: data, training, evaluation, export; and the weights."""
