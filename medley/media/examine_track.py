@@ -2,6 +2,7 @@
 headers claim.
 """
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 _DECODED_FRAMES = 8  # of the picture track
 _DECODED_SECONDS = 10.0  # of the sound track
 # their claimed length is exact, so a lie shows
-_INDEXED = ("mov", "matroska", "wav", "aiff", "avi", "flac")
+#: How far the claimed length may lie above the one that is there: a factor, and seconds. Formats
+#: that are not listed only estimate their length.
+_SLACK = {
+    "mov": (1.1, 1.0),
+    "matroska": (1.1, 1.0),
+    "avi": (1.1, 1.0),
+    "aiff": (1.0, 0.05),
+    "flac": (1.0, 0.05),
+}
+_UNKNOWN_SIZE = 0x7FFF_0000  # what writers to a pipe put where they cannot know the size
 _TYPES = {
     "mov": ("audio/mp4", "video/mp4"),
     "matroska": ("audio/webm", "video/x-matroska"),
@@ -66,6 +76,8 @@ def track(file: BinaryIO, demuxer: str, head: bytes, limits: Limits) -> Facts:
 
     Decoder errors of PyAV pass through.
     """
+    if demuxer == "wav":
+        _check_wav(file, head)
     with open_container(file, demuxer) as container:
         if len(container.streams) > limits.max_streams:
             raise TooLarge(
@@ -76,7 +88,7 @@ def track(file: BinaryIO, demuxer: str, head: bytes, limits: Limits) -> Facts:
             raise UnsupportedMedia(f"a {demuxer} file without a sound or picture track", ACCEPTED)
         _check_headers(video, audio, limits)
         pictures, sounds = _read(container, video, audio, limits)
-        _check_claims(container, demuxer, video, pictures, sounds)
+        _check_claims(container, demuxer, video, audio, pictures, sounds)
         return _facts(demuxer, head, video, audio, pictures, sounds)
 
 
@@ -177,6 +189,7 @@ def _check_claims(
     container: "InputContainer",
     demuxer: str,
     video: "VideoStream | None",
+    audio: "AudioStream | None",
     pictures: _Found,
     sounds: _Found,
 ) -> None:
@@ -186,15 +199,33 @@ def _check_claims(
         raise BrokenMedia("The file holds neither sound nor pictures; it is empty or truncated.")
     if video is not None and not pictures.packets:
         raise BrokenMedia("The picture track is empty; the file is truncated.")
-    if demuxer not in _INDEXED:
+    if demuxer not in _SLACK:
         return
+    relative, absolute = _SLACK[demuxer]
     found = max(pictures.seconds, sounds.seconds)
     claimed = container.duration / 1_000_000 if container.duration else 0.0
-    short = video is not None and demuxer == "mov" and video.frames > pictures.packets + 2
-    if short or claimed > found * 1.1 + 1.0:
+    missing = demuxer == "mov" and any(
+        stream is not None and stream.frames > track.packets + 2
+        for stream, track in ((video, pictures), (audio, sounds))
+    )
+    if missing or claimed > found * relative + absolute:
         raise BrokenMedia(
-            f"The header says {claimed:.1f} seconds, {found:.1f} are there; the file is truncated."
+            f"The header says {claimed:.2f} seconds, {found:.2f} are there; the file is truncated."
         )
+
+
+def _check_wav(file: BinaryIO, head: bytes) -> None:
+    """FFmpeg believes the file's end rather than the header of a WAV, so the two are compared here.
+
+    Sizes that a writer could not know (0, or all bits set) are no claim.
+    """
+    at = head.find(b"data", 12)
+    if head[:4] != b"RIFF" or at < 0 or at + 8 > len(head):
+        return
+    claimed = int.from_bytes(head[at + 4 : at + 8], "little")
+    there = os.fstat(file.fileno()).st_size - at - 8
+    if claimed < _UNKNOWN_SIZE and claimed > there + 1:
+        raise BrokenMedia(f"The header says {claimed} bytes of sound, {there} are there.")
 
 
 def _facts(
