@@ -25,6 +25,7 @@ from medley.serverfiles import (
     clear_leftover,
     log_file,
     make_cluster,
+    make_home,
     owner_of,
     plain_environment,
     postgres_programs,
@@ -134,7 +135,7 @@ class EmbeddedValkey:
         """Start it. Keys are never evicted; with `durable` they are appended to a file and survive
         a restart.
         """
-        server_user(home)
+        make_home(home)
         self._lock = take_ownership(home / "valkey.lock")
         data = private_folder(home / "valkey")
         self._socket = socket_folder(home, None) / "valkey.sock"

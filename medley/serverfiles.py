@@ -22,6 +22,7 @@ from medley.errors import Unavailable
 from medley.guarded import Guarded
 
 _SOCKET_PATH_LIMIT = 98  # bytes; a unix socket's path may have 107, on other systems 103
+_LOG_LIMIT = 16 << 20  # bytes
 _UNPRIVILEGED = (
     "medley",
     "postgres",
@@ -42,8 +43,11 @@ def private_folder(path: Path) -> Path:
 
 
 def log_file(home: Path, name: str) -> Path:
-    """Where a process of this home writes what it says."""
-    return private_folder(home / "log") / f"{name}.log"
+    """Where a process of this home writes what it says; a long one is put aside first."""
+    log = private_folder(home / "log") / f"{name}.log"
+    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        log.replace(log.with_suffix(".log.old"))
+    return log
 
 
 def _package_folder(name: str) -> Path:
@@ -80,19 +84,23 @@ def take_ownership(path: Path) -> IO[str]:
     return lock
 
 
-def server_user(home: Path) -> tuple[int, int] | None:
-    """(uid, gid) that root runs Postgres as; None for a normal user, who runs it himself. Makes
-    `home`.
+def make_home(home: Path) -> None:
+    """Make the home folder: for a normal user private, for root passable, as Postgres must get in.
     """
     missing = [part for part in (home, *home.parents) if not part.exists()]
     if os.geteuid() != 0:
         private_folder(home)
-        return None
+        return
     home.mkdir(parents=True, exist_ok=True)
-    for (
-        part
-    ) in missing:  # folders that we made ourselves; a strict umask must not shut Postgres out
+    for part in missing:  # only folders that we made ourselves; a strict umask must not shut it out
         part.chmod(0o755)
+
+
+def server_user(home: Path) -> tuple[int, int] | None:
+    """(uid, gid) that root runs Postgres as; None for a normal user, who runs it himself."""
+    make_home(home)
+    if os.geteuid() != 0:
+        return None
     if not reachable_by_others(home):
         raise Unavailable(
             f"Postgres does not run as root, and another user cannot reach {home}; "

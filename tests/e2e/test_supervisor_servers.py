@@ -24,7 +24,8 @@ _OWNER = """
 import sys, time
 from pathlib import Path
 from medley.embedded import EmbeddedPostgres, EmbeddedValkey
-postgres, valkey = EmbeddedPostgres(Path(sys.argv[1]), durable=False), EmbeddedValkey(Path(sys.argv[1]))
+home = Path(sys.argv[1])
+postgres, valkey = EmbeddedPostgres(home, durable=False), EmbeddedValkey(home)
 print(postgres.pid, valkey.pid, flush=True)
 time.sleep(600)
 """

@@ -1,0 +1,69 @@
+"""`medley doctor`: what this machine has, and with `--invariants` whether the database keeps the
+engine's promises.
+"""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from medley.cli.exits import Exit
+from medley.cli.options import Json, print_json, settings_for
+from medley.errors import Unavailable
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(doctor)
+
+
+def doctor(
+    invariants: Annotated[
+        bool, typer.Option("--invariants", help="Check the database's invariants instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at this machine and say what is missing. Changes nothing."""
+    if invariants:
+        _invariants(as_json)
+    from medley.doctor import Level, examine
+
+    findings = examine(settings_for())
+    unsound = any(finding.level is Level.FAULT for finding in findings)
+    if as_json:
+        print_json({"sound": not unsound, "findings": [asdict(finding) for finding in findings]})
+        raise typer.Exit(Exit.UNSOUND if unsound else Exit.OK)
+    marks = {Level.OK: "✓", Level.NOTE: "·", Level.FAULT: "✗"}
+    for finding in findings:
+        typer.echo(f"{marks[finding.level]} {finding.check:<10} {finding.says}")
+        if finding.level is Level.FAULT and finding.helps:
+            typer.echo(f"{'':<13}→ {finding.helps}")
+    raise typer.Exit(Exit.UNSOUND if unsound else Exit.OK)
+
+
+def _invariants(as_json: bool) -> None:
+    from medley.doctor import database_url
+
+    settings = settings_for()
+    url = database_url(settings)
+    if url is None:
+        raise Unavailable("no database: set MEDLEY_DATABASE_URL, or start `medley up`")
+    from orchestrator.invariants import check
+
+    broken: list[Any] = [_plain(item) for item in check(url)]
+    if as_json:
+        print_json({"sound": not broken, "broken": broken})
+    else:
+        for item in broken:
+            typer.echo(f"✗ {item}")
+        if not broken:
+            typer.echo("✓ every invariant holds")
+    raise typer.Exit(Exit.UNSOUND if broken else Exit.OK)
+
+
+def _plain(item: Any) -> Any:
+    from dataclasses import is_dataclass
+
+    if is_dataclass(item) and not isinstance(item, type):
+        return asdict(item)
+    return item if isinstance(item, (str, dict, list)) else str(item)

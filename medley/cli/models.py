@@ -1,0 +1,25 @@
+"""`medley models`: which models serve which tools here."""
+
+import typer
+
+from medley.cli.options import Json, Url, print_json, print_table, settings_for
+from medley.cli.service import service
+
+app = typer.Typer(help="Models: what is there, and what serves what.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(as_json: Json = False, url: Url = None) -> None:
+    """The models of the catalogue."""
+    with service(settings_for(url)) as client:
+        page = client.get("/v1/models")
+    if as_json:
+        print_json(page)
+        return
+    print_table(
+        ("MODEL", "TOOLS", "LICENCE", "STATUS"),
+        (
+            (m["id"], ", ".join(m.get("tools") or ()), m.get("license"), m.get("status"))
+            for m in page["data"]
+        ),
+    )

@@ -1,0 +1,105 @@
+"""Following a job to its end on the terminal, and writing what it made into a folder."""
+
+import mimetypes
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from medley.cli.draw import display, say
+from medley.cli.exits import exit_of
+from medley.cli.options import print_json
+from medley.cli.view import JobView
+from medley.client import Client
+from medley.status import JobStatus
+
+
+def watch(client: Client, job_id: str, *, quiet: bool) -> dict[str, Any]:
+    """Show the job until it ends, or waits for approval; gives the job as it is then."""
+    view = JobView(job_id)
+    with display(quiet) as shown:
+        for event in client.follow(job_id):
+            if view.apply(event):
+                view.read(client.job(job_id))
+            shown.show(view)
+            if view.status == JobStatus.WAITING:
+                break
+        job = client.job(job_id)
+        view.read(job)
+        shown.show(view)
+    return job
+
+
+def finish(
+    client: Client, job: Mapping[str, Any], *, folder: Path | None, as_json: bool
+) -> typer.Exit:
+    """Write the outputs, print the answer or the JSON; gives the exit to raise."""
+    files = save_outputs(client, job, folder) if folder else {}
+    if as_json:
+        print_json({**job, **({"files": {k: str(v) for k, v in files.items()}} if folder else {})})
+        return typer.Exit(exit_of(job["status"]))
+    tell(job, files)
+    return typer.Exit(exit_of(job["status"]))
+
+
+def tell(job: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """The answer on standard output; everything else about the end on standard error."""
+    for text in answer_texts(job):
+        typer.echo(text)
+    for asset, path in files.items():
+        say(f"{asset} -> {path}")
+    if job["status"] == JobStatus.WAITING:
+        say(f"The plan waits for approval: medley jobs approve {job['id']}")
+    if job.get("error"):
+        error = job["error"]
+        say(f"medley: {job['status']}: {error.get('message', '')} ({error.get('code', '')})")
+        for fault in error.get("errors") or ():
+            say(f"  {fault.get('pointer', '')}: {fault.get('reason', '')}")
+    elif job["status"] in (JobStatus.CANCELED, JobStatus.EXPIRED):
+        say(f"medley: the job was {job['status']}")
+
+
+def answer_texts(job: Mapping[str, Any]) -> list[str]:
+    """The answer's words; without an answer, the words among the outputs."""
+    answer = job.get("answer") or {}
+    if answer.get("text"):
+        return [str(answer["text"])]
+    return [str(o["text"]) for o in job.get("outputs") or () if o.get("type") == "text"]
+
+
+def save_outputs(client: Client, job: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    """Write each produced asset into the folder, replacing nothing; gives asset id -> file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, Path] = {}
+    for output in job.get("outputs") or ():
+        asset = output.get("asset")
+        if not asset or asset in written:
+            continue
+        path = _free_name(folder, str(output.get("name") or asset), output.get("content_type"))
+        client.download(output.get("url") or f"/v1/assets/{asset}/content", path)
+        written[asset] = path
+    return written
+
+
+def _free_name(folder: Path, name: str, media_type: str | None) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "output"
+    suffix = _suffix(media_type or "")
+    path, number = folder / f"{stem}{suffix}", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+    return path
+
+
+def _suffix(media_type: str) -> str:
+    known = {"audio/wav": ".wav", "audio/x-wav": ".wav", "image/webp": ".webp"}
+    return known.get(media_type) or mimetypes.guess_extension(media_type) or ".bin"
+
+
+def interrupted(client: Client, job_id: str) -> None:
+    """Ctrl+C while waiting: the job goes on; say how to see or stop it."""
+    sys.stderr.write("\n")
+    say(f"The job goes on: medley jobs watch {job_id}   or stop it: medley jobs cancel {job_id}")

@@ -1,0 +1,87 @@
+"""`medley run`: one request from words and files to answer and files."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medley.cli.draw import say
+from medley.cli.exits import Exit
+from medley.cli.options import Json, Url, print_json, settings_for
+from medley.cli.outcome import finish, interrupted, watch
+from medley.cli.service import service_or_own
+from medley.client import Client
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(run)
+
+
+def run(
+    words: Annotated[str, typer.Argument(help="What you want, in your own words.")],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", exists=True, dir_okay=False, help="A file to send along."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the produced files.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only; run nothing.")] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Show the plan and ask before it runs.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of what is generated.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Send a request, watch its plan run, print the answer and write the produced files.
+
+    Without a running service one is started for this command alone.
+    """
+    options: dict[str, Any] = {}
+    if seed is not None:
+        options["seed"] = seed
+    if approve:
+        options["approve"] = "plan"
+    request = {"input": words, "options": options}
+    with service_or_own(settings_for(url), quiet=as_json) as client:
+        if dry_run:
+            _show_plan(client.send("/v1/plans", request, inputs or []), as_json)
+            return
+        job = client.send("/v1/jobs", request, inputs or [])
+        try:
+            job = _attend(client, job, ask=approve, quiet=as_json)
+        except KeyboardInterrupt:
+            interrupted(client, job["id"])
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        raise finish(client, job, folder=folder, as_json=as_json)
+
+
+def _attend(client: Client, job: dict[str, Any], *, ask: bool, quiet: bool) -> dict[str, Any]:
+    """Watch the job; where it waits for its plan's approval, ask."""
+    job = watch(client, job["id"], quiet=quiet)
+    while job["status"] == "waiting" and ask:
+        if not typer.confirm("Run this plan?", default=True, err=True):
+            client.cancel(job["id"])
+        else:
+            client.post(f"/v1/jobs/{job['id']}/approve")
+        job = watch(client, job["id"], quiet=quiet)
+    return job
+
+
+def _show_plan(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    from rich.console import Console
+
+    from medley.cli.draw import plan_tree
+    from medley.cli.view import JobView
+
+    view = JobView("plan", status="not run")
+    view.read({"status": "not run", "plan": answer["plan"]})
+    Console(highlight=False).print(plan_tree(view))
+    estimate = (answer.get("estimate") or {}).get("seconds") or {}
+    if estimate.get("p50") is not None:
+        say(f"Takes about {estimate['p50']:.0f} s.")
