@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from starter.voices import RATE, SAMPLES, SPEECH
 
-Split = Literal["train", "heldout_espeak", "heldout_flite"]
-SPLITS: tuple[Split, ...] = ("train", "heldout_espeak", "heldout_flite")
+Split = Literal["train", "heldout_espeak", "heldout_flite", "train_sounds", "heldout_sounds"]
 _PADDED = 40_000  # room for an echo's tail; factors 2 and 5 only, for a quick FFT
 
 
@@ -22,8 +21,8 @@ class Speech:
     """One split: memory-mapped samples and, row by row, what they are.
 
     `pcm` (N, 32000) int16, 16 kHz mono, speech from the first sample on; `label` (N,) int64;
-    `language` "en" or "zh"; `voice` engine and voice; `text` what is said; `kind` "name" or
-    "synonym".
+    `language` "en" or "zh"; `voice` engine and voice; `text` what is said; `kind` "name",
+    "synonym", or "sound" in the splits of sounds without words.
     """
 
     pcm: NDArray[np.int16]

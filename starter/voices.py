@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from starter.concepts import CACHE, Concept, load_concepts
+from starter.concepts import CACHE, Concept, label_of, load_concepts
+from starter.sounds import SOUNDS, make_sound
 
 RATE = 16_000
 SAMPLES = 2 * RATE
@@ -54,9 +55,9 @@ class Saying:
 
     label: int
     text: str
-    language: str  # "en" or "zh"
-    kind: str  # "name" or "synonym"
-    engine: str  # "espeak" or "flite"
+    language: str  # "en" or "zh"; "" for a sound without words
+    kind: str  # "name", "synonym" or "sound"
+    engine: str  # "espeak", "flite" or "made"
     voice: str
     speed: float  # words per minute (espeak), stretch of durations (flite)
     pitch: float  # 0..100 (espeak), mean in Hz (flite)
@@ -195,7 +196,7 @@ def _render(job: tuple[str, int]) -> tuple[list[Saying], NDArray[np.int16]]:
 
 
 def build_speech() -> None:
-    """Write `cache/speech/{split}_pcm.npy` and `{split}_meta.npz`; keeps what is there."""
+    """Write `cache/speech/{split}_pcm.npy` and `{split}_meta.npz`: words, then sounds."""
     SPEECH.mkdir(parents=True, exist_ok=True)
     count = len(load_concepts())
     with multiprocessing.get_context("spawn").Pool(min(8, os.cpu_count() or 1)) as pool:
@@ -204,6 +205,16 @@ def build_speech() -> None:
                 continue
             results = pool.imap(_render, [(split, label) for label in range(count)], chunksize=4)
             _write(SPEECH, split, [result for result in results if len(result[0])])
+    for split, times, seed in (("train_sounds", 40, 1), ("heldout_sounds", 10, 2)):
+        if not (SPEECH / f"{split}_meta.npz").exists():
+            _write(SPEECH, split, [_sounds(concept_id, times, seed) for concept_id in SOUNDS])
+
+
+def _sounds(concept_id: str, times: int, seed: int) -> tuple[list[Saying], NDArray[np.int16]]:
+    label = label_of(concept_id)
+    dice = np.random.default_rng([label, seed])
+    saying = Saying(label, "", "", "sound", "made", concept_id, 0.0, 0.0)
+    return [saying] * times, np.stack([make_sound(concept_id, dice) for _ in range(times)])
 
 
 def _write(folder: Path, split: str, results: list[tuple[list[Saying], NDArray[np.int16]]]) -> None:
