@@ -1,0 +1,167 @@
+"""The callers' side of the engine: submit, cancel, approve, retry.
+
+Nothing is sent to a broker here: a ready row is its own wake-up. Nudge the relay after the commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from medley.errors import Conflict, InvalidPlan, NotFound
+from medley.ids import new_id
+from medley.status import TERMINAL_JOB, JobStatus, StepStatus
+from orchestrator.database import Raw
+from orchestrator.engine.values import Kind, NewJob, NewStep, check_graph
+
+_DONE = (StepStatus.SUCCEEDED, StepStatus.CACHED)
+
+
+def submit(conn: Raw, job: NewJob) -> str:
+    """Writes a job with its first steps. Raises `InvalidPlan` for a graph that cannot run."""
+    check_graph(job.steps)
+    if len(job.steps) > job.max_steps + 2:
+        raise InvalidPlan(f"{len(job.steps)} steps are more than {job.max_steps}.")
+    steps = [step.to_data() for step in job.steps]
+    conn.execute("SELECT medley_submit(%s, %s)", [Jsonb(job.to_data()), Jsonb(steps)])
+    return job.id
+
+
+def cancel_job(conn: Raw, tenant: str, job: str, reason: str = "canceled") -> JobStatus:
+    """Asks a job to stop; asking again, or asking a finished job, changes nothing."""
+    row = conn.execute("SELECT medley_cancel(%s, %s, %s)", [tenant, job, reason]).fetchone()
+    if row is None or row[0] is None:
+        raise NotFound("job", job)
+    return JobStatus(row[0])
+
+
+def approve(
+    conn: Raw,
+    tenant: str,
+    job: str,
+    plan: Mapping[str, Any] | None = None,
+    steps: Sequence[NewStep] | None = None,
+) -> None:
+    """Lets a job that waits at its plan go on; `plan` and `steps` together replace what it waits
+    with.
+    """
+    if steps is not None:
+        check_graph(steps)
+    row = conn.execute(
+        "SELECT medley_approve(%s, %s, %s, %s)",
+        [
+            tenant,
+            job,
+            None if plan is None else Jsonb(dict(plan)),
+            None if steps is None else Jsonb([step.to_data() for step in steps]),
+        ],
+    ).fetchone()
+    if row is None or row[0] is None:
+        raise NotFound("job", job)
+    if row[0] != "approved":
+        raise Conflict(f"The job is {row[0]}; only a job that waits for approval can be approved.")
+
+
+def retry_job(
+    conn: Raw,
+    tenant: str,
+    job: str,
+    *,
+    start: str = "failed",
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """A new job with the finished steps of an ended one; what failed, or `start` and all after it,
+    runs again.
+
+    `overrides` changes parameters of steps; a changed step and all after it run again too.
+    Raises `NotFound` for an unknown job or step and `Conflict` for a job that has not ended.
+    """
+    cursor = conn.cursor(row_factory=dict_row)
+    old = cursor.execute(
+        "SELECT * FROM jobs WHERE id = %s AND tenant = %s", [job, tenant]
+    ).fetchone()
+    if old is None:
+        raise NotFound("job", job)
+    if old["status"] not in TERMINAL_JOB:
+        raise Conflict(f"The job is {old['status']}; only an ended job can be retried.")
+    rows = cursor.execute(
+        "SELECT * FROM steps WHERE job = %s ORDER BY round, position, id", [job]
+    ).fetchall()
+    edges = cursor.execute("SELECT src, dst FROM edges WHERE job = %s", [job]).fetchall()
+    changed = dict(overrides or {})
+    for name in (*changed, *(() if start == "failed" else (start,))):
+        if name not in {row["id"] for row in rows}:
+            raise NotFound("step", name)
+    again = _to_run_again(rows, edges, start, set(changed))
+    return submit(conn, _copy(old, rows, edges, again, changed))
+
+
+def _to_run_again(
+    rows: Sequence[Mapping[str, Any]],
+    edges: Sequence[Mapping[str, Any]],
+    start: str,
+    changed: set[str],
+) -> set[str]:
+    """Ids of the steps that are not kept."""
+    again = {row["id"] for row in rows if row["status"] not in _DONE or row["kind"] == Kind.ANSWER}
+    again |= changed
+    if start != "failed":
+        again.add(start)
+    if any(row["kind"] == Kind.PLAN and row["id"] in again for row in rows):
+        return {row["id"] for row in rows}  # a new plan makes all work new
+    while more := {edge["dst"] for edge in edges if edge["src"] in again} - again:
+        again |= more
+    return again
+
+
+def _copy(
+    old: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    edges: Sequence[Mapping[str, Any]],
+    again: set[str],
+    changed: Mapping[str, Mapping[str, Any]],
+) -> NewJob:
+    replan = any(row["kind"] == Kind.PLAN and row["id"] in again for row in rows)
+    steps = []
+    for row in rows:
+        if replan and (row["kind"] == Kind.WORK or row["round"] > 1):
+            continue
+        step = NewStep(
+            id=row["id"],
+            kind=row["kind"],
+            tool=row["tool"],
+            tool_version=row["tool_version"],
+            model=row["model"],
+            lane=row["lane"],
+            inputs=row["inputs"],
+            params={**row["params"], **changed.get(row["id"], {})},
+            seed=row["seed"],
+            max_attempts=row["max_attempts"],
+            round=1,
+            after=[edge["src"] for edge in edges if edge["dst"] == row["id"]],
+        )
+        if row["id"] not in again:
+            step = replace(
+                step,
+                kept=row["outputs"],
+                kept_from=row["kept_from"] or old["id"],
+                cache_key=row["cache_key"],
+            )
+        elif "seed" in step.params:
+            params = dict(step.params)
+            step = replace(step, seed=int(params.pop("seed")), params=params)
+        steps.append(step)
+    names = (
+        "tenant", "kind", "priority", "conversation", "message", "request", "workflow",
+        "workflow_version", "options", "metadata", "max_steps", "max_rounds", "max_gpu_seconds",
+    )  # fmt: skip
+    return NewJob(
+        id=new_id("job"),
+        steps=steps,
+        plan=None if replan else old["plan"],
+        approve=old["approve"] if replan else "auto",
+        retry_of=old["id"],
+        **{name: old[name] for name in names},
+    )

@@ -1,0 +1,246 @@
+-- How attempts end: committed, failed, lost, released. Each is guarded by the token; zero rows means fenced.
+
+-- A running step gives up its lease and gets another status; writes the attempt's history.
+CREATE OR REPLACE FUNCTION medley_end_attempt(s steps, p_outcome text, p_error jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO step_attempts (job, step, token, attempt, worker, outcome, error, started_at)
+    VALUES (s.job, s.id, s.token, s.attempt, s.worker, p_outcome, p_error, s.started_at);
+END $$;
+
+-- A step becomes final without outputs; what needs it is skipped.
+CREATE OR REPLACE FUNCTION medley_close(j jobs, s steps, p_status text, p_error jsonb) RETURNS jobs
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE steps SET status = p_status, error = p_error, lease_until = NULL, wake_at = NULL,
+        finished_at = clock_timestamp() WHERE job = s.job AND id = s.id;
+    j.event_seq := j.event_seq + 1;
+    INSERT INTO events (job, seq, type, step, data) VALUES (j.id, j.event_seq,
+        CASE p_status WHEN 'canceled' THEN 'step.canceled' ELSE 'step.failed' END, s.id,
+        CASE WHEN p_error IS NULL THEN '{}' ELSE jsonb_build_object('error', p_error) END);
+    IF s.kind <> 'answer' THEN
+        j.steps_left := j.steps_left - 1;
+        j := medley_skip(j, s.id);
+    END IF;
+    RETURN medley_settle(j);
+END $$;
+
+-- A step becomes ready again, `p_delay` seconds from now.
+CREATE OR REPLACE FUNCTION medley_again(j jobs, s steps, p_delay float8, p_event text, p_data jsonb)
+RETURNS jobs LANGUAGE plpgsql AS $$
+DECLARE
+    v_at timestamptz := clock_timestamp() + p_delay * interval '1 s';
+BEGIN
+    UPDATE steps SET status = 'ready', attempt = s.attempt, crash_count = s.crash_count, worker = NULL,
+        lease_until = NULL, not_before = v_at, ready_at = v_at, wake_at = v_at, wake_backoff = 2,
+        error = p_data->'error' WHERE job = s.job AND id = s.id;
+    j.event_seq := j.event_seq + 1;
+    INSERT INTO events (job, seq, type, step, data) VALUES (j.id, j.event_seq, p_event, s.id, p_data);
+    RETURN j;
+END $$;
+
+-- Commits one step of a locked job: outputs, assets, what follows. The caller has checked the token.
+CREATE OR REPLACE FUNCTION medley_succeed(j jobs, s steps, c jsonb) RETURNS jobs
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_outputs text := c->>'outputs';
+    v_status text := CASE WHEN (c->>'cached')::boolean THEN 'cached' ELSE 'succeeded' END;
+    a jsonb;
+    v_id text;
+    v_more integer;
+BEGIN
+    FOR a IN SELECT * FROM jsonb_array_elements(c->'assets') LOOP
+        INSERT INTO assets (id, tenant, sha256, size, modality, media_type, facts, origin)
+        VALUES (a->>'id', s.tenant, a->>'sha256', (a->>'size')::bigint, a->>'modality', a->>'media_type',
+            a->'facts', a->'origin')
+        ON CONFLICT (tenant, sha256) DO NOTHING;
+        IF NOT FOUND THEN
+            -- The tenant has these bytes already: everything points at the asset that was there.
+            SELECT id INTO v_id FROM assets WHERE tenant = s.tenant AND sha256 = a->>'sha256';
+            v_outputs := replace(v_outputs, a->>'id', v_id);
+            c := replace(c::text, a->>'id', v_id)::jsonb;
+        END IF;
+    END LOOP;
+    INSERT INTO embeddings (asset, space, tenant, modality, vector)
+    SELECT e->>'asset', e->>'space', s.tenant, e->>'modality', (e->>'vector')::vector
+    FROM jsonb_array_elements(c->'embeddings') e ON CONFLICT (asset, space) DO NOTHING;
+    UPDATE steps SET status = v_status, outputs = v_outputs::jsonb, usage = c->'usage', error = NULL,
+        cache_key = c->>'cache_key', lease_until = NULL, finished_at = v_now
+    WHERE job = s.job AND id = s.id;
+    PERFORM medley_end_attempt(s, v_status, NULL);
+    IF c ? 'cache_key' AND v_status = 'succeeded' THEN
+        INSERT INTO step_cache (tenant, key, outputs, job, step)
+        VALUES (s.tenant, c->>'cache_key', v_outputs::jsonb, s.job, s.id)
+        ON CONFLICT (tenant, key) DO UPDATE SET outputs = excluded.outputs, job = excluded.job,
+            step = excluded.step, created_at = excluded.created_at;
+    END IF;
+    IF c ? 'message' THEN
+        INSERT INTO messages (id, tenant, conversation, parent, role, parts, job)
+        VALUES (c #>> '{message,id}', s.tenant, c #>> '{message,conversation}', c #>> '{message,parent}',
+            c #>> '{message,role}', c #> '{message,parts}', s.job);
+    END IF;
+    j.event_seq := j.event_seq + 1;
+    INSERT INTO events (job, seq, type, step, data, at) VALUES (j.id, j.event_seq,
+        CASE v_status WHEN 'cached' THEN 'step.cached' ELSE 'step.completed' END, s.id,
+        jsonb_build_object('outputs', v_outputs::jsonb,
+            'seconds', round(extract(epoch FROM v_now - s.started_at), 3)), v_now);
+    j.gpu_seconds := j.gpu_seconds + coalesce((c #>> '{usage,gpu_seconds}')::float8, 0);
+    IF c ? 'plan' THEN
+        j.plan := c->'plan';
+        j.plan_revision := j.plan_revision + 1;
+        j.held := j.approve = 'plan';
+        j.event_seq := j.event_seq + 1;
+        INSERT INTO events (job, seq, type, data) VALUES (j.id, j.event_seq,
+            CASE j.plan_revision WHEN 1 THEN 'plan.ready' ELSE 'plan.revised' END,
+            jsonb_build_object('plan', j.plan));
+    END IF;
+    IF s.kind <> 'answer' THEN
+        UPDATE steps t SET deps_left = t.deps_left - 1,
+            status = CASE WHEN t.deps_left = 1 AND NOT j.held THEN 'ready' ELSE t.status END,
+            ready_at = CASE WHEN t.deps_left = 1 THEN v_now END,
+            -- The committer sends this wake-up itself; a relay does if it does not live to.
+            wake_at = CASE WHEN t.deps_left = 1 THEN v_now + interval '1 s' END
+        FROM edges e
+        WHERE e.job = j.id AND e.src = s.id AND t.job = j.id AND t.id = e.dst AND t.status = 'blocked';
+        j.steps_left := j.steps_left - 1;
+    END IF;
+    IF c ? 'steps' THEN
+        v_more := jsonb_array_length(c->'steps');
+        IF j.steps_total + v_more > j.max_steps + 2 THEN
+            RAISE EXCEPTION 'more than % steps', j.max_steps USING ERRCODE = 'MD001';
+        END IF;
+        j.steps_total := j.steps_total + v_more;
+        j.steps_left := j.steps_left + medley_add_steps(j, c->'steps', false);
+        FOR v_id IN SELECT DISTINCT b.id FROM steps b JOIN edges e ON e.job = j.id AND e.src = b.id
+            JOIN steps t ON t.job = j.id AND t.id = e.dst AND t.status = 'blocked'
+            WHERE b.job = j.id AND b.status IN ('failed', 'dead', 'skipped', 'canceled')
+        LOOP
+            j := medley_skip(j, v_id);
+        END LOOP;
+    END IF;
+    IF j.held THEN
+        j.status := 'waiting';
+        j.event_seq := j.event_seq + 1;
+        INSERT INTO events (job, seq, type, data)
+        VALUES (j.id, j.event_seq, 'job.waiting', '{"for": "approval"}');
+    END IF;
+    IF j.max_gpu_seconds < j.gpu_seconds AND j.steps_left > 0 THEN
+        PERFORM medley_store(j);
+        PERFORM medley_cancel(j.tenant, j.id, 'budget_exceeded');
+        SELECT * INTO j FROM jobs WHERE id = j.id;
+        RETURN j;
+    END IF;
+    RETURN medley_settle(j);
+END $$;
+
+-- Commits finished steps and, in the same transaction, claims what this worker can run next.
+-- Per commit: 'committed', 'repeated' (an earlier COMMIT of ours whose answer was lost), 'canceled' or 'fenced'.
+CREATE OR REPLACE FUNCTION medley_commit(p_worker text, p_commits jsonb, p_claim jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    c jsonb;
+    j jobs;
+    s steps;
+    v_outcome text;
+    v_outcomes jsonb := '[]';
+    v_next jsonb := '{"leases": [], "busy": false}';
+    v_jobs text[] := '{}';
+    v_wakes jsonb;
+BEGIN
+    FOR c IN SELECT * FROM jsonb_array_elements(p_commits) LOOP
+        SELECT * INTO j FROM jobs WHERE id = c->>'job' FOR NO KEY UPDATE;
+        SELECT * INTO s FROM steps WHERE job = j.id AND id = c->>'step';
+        IF s.id IS NULL OR s.token <> (c->>'token')::int OR s.status <> 'running' THEN
+            v_outcome := CASE WHEN s.token = (c->>'token')::int AND s.status IN ('succeeded', 'cached')
+                THEN 'repeated' ELSE 'fenced' END;
+        ELSIF j.cancel_requested_at IS NOT NULL THEN
+            v_outcome := 'canceled';
+            PERFORM medley_end_attempt(s, 'canceled', NULL);
+            PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
+        ELSE
+            v_outcome := 'committed';
+            PERFORM medley_store(medley_succeed(j, s, c));
+            v_jobs := v_jobs || j.id;
+        END IF;
+        v_outcomes := v_outcomes || to_jsonb(v_outcome);
+    END LOOP;
+    IF p_claim IS NOT NULL THEN
+        v_next := medley_claim(p_worker, p_claim, false);
+    END IF;
+    SELECT jsonb_object_agg(lane, n) INTO v_wakes
+    FROM (SELECT lane, count(*) AS n FROM steps WHERE job = ANY (v_jobs) AND status = 'ready'
+          AND wake_backoff = 2 GROUP BY lane) w;
+    RETURN v_next || jsonb_build_object('outcomes', v_outcomes, 'wakes', coalesce(v_wakes, '{}'));
+END $$;
+
+-- An attempt raised an error. `p_delay` is when to try again; NULL means that another attempt cannot help.
+CREATE OR REPLACE FUNCTION medley_fail(p_job text, p_step text, p_token integer, p_error jsonb, p_delay float8)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    j jobs;
+    s steps;
+BEGIN
+    SELECT * INTO j FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
+    SELECT * INTO s FROM steps WHERE job = p_job AND id = p_step;
+    IF s.id IS NULL OR s.token <> p_token OR s.status <> 'running' THEN
+        RETURN 'fenced';
+    END IF;
+    IF j.cancel_requested_at IS NOT NULL THEN
+        PERFORM medley_end_attempt(s, 'canceled', p_error);
+        PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
+        RETURN 'canceled';
+    END IF;
+    IF p_delay IS NOT NULL AND s.attempt < s.max_attempts THEN
+        PERFORM medley_end_attempt(s, 'retried', p_error);
+        PERFORM medley_store(medley_again(j, s, p_delay, 'step.retrying',
+            jsonb_build_object('error', p_error, 'in_s', round(p_delay::numeric, 1))));
+        RETURN 'retried';
+    END IF;
+    PERFORM medley_end_attempt(s, 'failed', p_error);
+    PERFORM medley_store(medley_close(j, s, 'failed', p_error));
+    RETURN 'failed';
+END $$;
+
+-- A lease ended without a word from its worker: counted as a crash. Three make the step dead.
+-- With `p_counted` false the worker gave it back in order, which counts as nothing.
+CREATE OR REPLACE FUNCTION medley_lose(p_job text, p_step text, p_token integer, p_counted boolean)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    j jobs;
+    s steps;
+    v_error jsonb;
+BEGIN
+    SELECT * INTO j FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
+    SELECT * INTO s FROM steps WHERE job = p_job AND id = p_step;
+    IF s.id IS NULL OR s.token <> p_token OR s.status <> 'running' THEN
+        RETURN 'fenced';
+    END IF;
+    IF j.cancel_requested_at IS NOT NULL THEN
+        PERFORM medley_end_attempt(s, 'canceled', NULL);
+        PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
+        RETURN 'canceled';
+    END IF;
+    IF NOT p_counted THEN
+        PERFORM medley_end_attempt(s, 'released', NULL);
+        s.attempt := s.attempt - 1;
+        PERFORM medley_store(medley_again(j, s, 0, 'step.released', '{}'));
+        RETURN 'released';
+    END IF;
+    s.crash_count := s.crash_count + 1;
+    v_error := jsonb_build_object('code', 'worker_lost', 'retryable', true,
+        'message', 'The worker was lost while it ran this step.');
+    IF s.crash_count < 3 THEN
+        PERFORM medley_end_attempt(s, 'lost', v_error);
+        s.attempt := s.attempt - 1;
+        PERFORM medley_store(medley_again(j, s, 0, 'step.retrying',
+            jsonb_build_object('error', v_error, 'in_s', 0)));
+        RETURN 'lost';
+    END IF;
+    v_error := jsonb_build_object('code', 'step_poisoned', 'retryable', false,
+        'message', 'Three workers were lost while they ran this step.');
+    PERFORM medley_end_attempt(s, 'dead', v_error);
+    UPDATE steps SET crash_count = s.crash_count WHERE job = s.job AND id = s.id;
+    PERFORM medley_store(medley_close(j, s, 'dead', v_error));
+    RETURN 'dead';
+END $$;
