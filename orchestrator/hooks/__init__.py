@@ -1,0 +1,17 @@
+"""Hooks of the tools that need the database, by tool."""
+
+from collections.abc import Mapping
+
+from medley.backend import ModelSpec
+from medley.tools import Toolbox
+from orchestrator.hooks.answer import AnswerHook
+from orchestrator.hooks.base import Hook, Prepared
+from orchestrator.hooks.plan import PlanHook
+from orchestrator.hooks.search import SearchHook
+
+__all__ = ["Hook", "Prepared", "hooks"]
+
+
+def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
+    """All hooks of an installation."""
+    return {"plan": PlanHook(tools, models), "answer": AnswerHook(), "search": SearchHook()}

@@ -1,0 +1,96 @@
+"""The hook of `plan`: what the hub is asked, and what its plan becomes."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from medley.backend import ModelSpec
+from medley.errors import MedleyError
+from medley.gate import Limits
+from medley.parts import DataPart, Part
+from medley.plan import Plan
+from medley.tasks import PlanTask
+from medley.tools import Tool, Toolbox
+from orchestrator import planner
+from orchestrator.context import JobContext, load_context
+from orchestrator.database import Raw
+from orchestrator.engine import Commit, Lease, NewStep
+from orchestrator.engine.bindings import Inputs
+from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.planner import PlanRequest, Refused
+from orchestrator.register import Register
+from orchestrator.routing import Policy, live_tools
+
+_SERVED = """
+SELECT DISTINCT jsonb_array_elements_text(tools) FROM workers
+WHERE beat_at > clock_timestamp() - interval '60 seconds'
+"""
+_JOB = "SELECT max_steps FROM jobs WHERE id = %s"
+
+
+class PlanHook:
+    """Asks the hub for a plan; shows it its faults, twice at most; appends the steps of a good one."""
+
+    def __init__(self, tools: Toolbox, models: Mapping[str, ModelSpec]) -> None:
+        self._tools, self._models = tools, models
+
+    def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:
+        """The first question."""
+        return _ask(planner.first_task(self._request(conn, lease)[1]), round_=0)
+
+    def complete(
+        self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared
+    ) -> Commit | Prepared:
+        """The steps of the plan, or the next question. Raises `HubError` after the last repair."""
+        context, request = self._request(conn, lease)
+        found = planner.judge(_data(outputs["plan"]), request)
+        if isinstance(found, Refused):
+            if prepared.state >= planner.MAX_REPAIRS:
+                raise planner.give_up(found)
+            return _ask(planner.repair_task(request, found), round_=prepared.state + 1)
+        plan = found.to_json()
+        steps = new_steps(found, self._tools, context.options.get("seed"))
+        return Commit(outputs={"plan": {"type": "data", "data": plan}}, steps=steps, plan=plan)
+
+    def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
+        """Without a plan there is nothing to do."""
+        return None
+
+    def _request(self, conn: Raw, lease: Lease) -> tuple[JobContext, PlanRequest]:
+        context = load_context(conn, lease.job)
+        policy = Policy(commercial_only=bool(context.options.get("commercial_only")))
+        served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
+        row = conn.execute(_JOB, (lease.job,)).fetchone()
+        request = PlanRequest(
+            words=context.words,
+            register=Register(context.given),
+            tools=live_tools(self._tools.planned(), self._models, served, policy),
+            models=self._models,
+            policy=policy,
+            outputs=context.outputs,
+            history=context.history,
+            limits=Limits(max_steps=row[0] if row else Limits().max_steps),
+        )
+        return context, request
+
+
+def _ask(task: PlanTask, *, round_: int) -> Prepared:
+    return Prepared(inputs={"task": DataPart(data=task.model_dump(mode="json"))}, state=round_)
+
+
+def _data(part: Part | list[Part]) -> Any:
+    return part.data if isinstance(part, DataPart) else None
+
+
+def new_steps(plan: Plan, tools: Toolbox, seed: int | None = None) -> list[NewStep]:
+    """The rows of a checked plan. A seed that nobody gave is drawn here: the recipe is whole."""
+    return [
+        NewStep.of(step, tools[step.tool], seed=_seed(tools[step.tool], seed))
+        for step in plan.steps
+    ]
+
+
+def _seed(tool: Tool, wanted: int | None) -> int:
+    if not tool.seeded:
+        return 0
+    return secrets.randbelow(2**31) if wanted is None else wanted
