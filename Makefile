@@ -1,0 +1,74 @@
+# Everything a person or CI calls. Each target makes the virtual environment first, once.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PACKAGES := medley orchestrator encoders hub generators workers api starter
+SOURCES := $(PACKAGES) tests bench .ci
+# Used by one test only; not a dependency, and it may be missing.
+REFERENCE := imagebind-packaged einops iopath portalocker
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help venv demo test test-fast test-gpu lint types format eval starter bench lock sizes openapi clean
+
+help:  ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s $$'\t'
+
+venv: $(STAMP)  ## Make .venv with everything that is needed (Python 3.11 or newer).
+
+$(STAMP): pyproject.toml constraints.txt
+	@.ci/venv.sh $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt "torch==2.13.0" -e '.[dev]'
+	-@$(BIN)/python -m pip install -q --no-deps $(REFERENCE) \
+		|| echo "note: the reference ImageBind is not to be had; its parity test will be skipped"
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## A real request, from a picture and a sound to an answer and a new picture, in demo-out/.
+	@$(BIN)/python -m medley.demo
+
+test: $(STAMP)  ## All tests: unit, contract, flow, e2e. Page tests need a Chromium.
+	@tests/get_chromium.sh
+	$(BIN)/python -m pytest -q tests/unit tests/contract tests/flow tests/e2e
+
+test-fast: $(STAMP)  ## The quick ones: no servers, no browser.
+	$(BIN)/python -m pytest -q tests/unit tests/contract
+
+test-gpu: $(STAMP)  ## Tests that need a GPU.
+	$(BIN)/python -m pytest -q tests/gpu
+
+lint: $(STAMP) types  ## ruff, mypy --strict, the import contracts.
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports
+
+types: $(STAMP)  ## mypy --strict on our packages.
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Put the code into its format.
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+eval: $(STAMP)  ## Score the starter models on held-out inputs; writes starter/REPORT.md.
+	$(BIN)/python -m starter.evaluate
+
+starter: $(STAMP)  ## Make the starter models anew: data, training, evaluation, export. Takes hours on a CPU.
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,starter]'
+	$(BIN)/python -m starter.recipe
+
+bench: $(STAMP)  ## Speed of the engine against a bare Celery chain and DBOS.
+	$(BIN)/python -m bench.overhead
+
+lock: $(STAMP)  ## Write constraints.txt from what is installed here.
+	$(BIN)/python .ci/lock.py > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+	@touch $(STAMP)
+
+sizes: ## The longest files: a mirror, not a gate.
+	@git ls-files '*.py' '*.js' '*.sql' | xargs wc -l | sort -rn | head -25
+
+openapi: $(STAMP)  ## Write api/openapi.json from the routes.
+	$(BIN)/python -m api.openapi
+
+clean:  ## Remove the environment and caches; never data or weights.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
