@@ -86,7 +86,8 @@ def frames(
         for at, picture in _timed(video.path, start):
             if at >= end and at > start:
                 return
-            yield picture()
+            if at >= start - 1e-6:
+                yield picture()
 
 
 def _at(video: Video, times: list[float]) -> "Iterator[Image]":

@@ -1,0 +1,1 @@
+"""Plain media tools: pictures, sounds, videos and vectors, without weights."""
