@@ -89,6 +89,6 @@ def give_up(refused: Refused) -> HubError:
     """The error of a job whose hub could not write a plan that passes."""
     first = refused.faults[0]
     return HubError(
-        f"The hub wrote no plan that can run. {first.pointer}: {first.reason}",
+        f"The hub wrote no plan that can run: {first.pointer or 'the plan'}: {first.reason}",
         errors=[fault.to_data() for fault in refused.faults],
     )

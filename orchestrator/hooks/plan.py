@@ -29,7 +29,7 @@ _JOB = "SELECT max_steps FROM jobs WHERE id = %s"
 
 
 class PlanHook:
-    """Asks the hub for a plan; shows it its faults, twice at most; appends the steps of a good one."""
+    """Asks for a plan; shows the hub its faults, twice at most; appends the steps."""
 
     def __init__(self, tools: Toolbox, models: Mapping[str, ModelSpec]) -> None:
         self._tools, self._models = tools, models

@@ -25,7 +25,7 @@ class SearchHook:
     """Answers from the database alone."""
 
     def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:
-        """The hits, best first; what the query was made from is not among them. Raises `BadInput`."""
+        """The hits, best first, without what the query was made from. Raises `BadInput`."""
         query = inputs["query"]
         if not isinstance(query, AssetPart) or query.modality is not Modality.EMBEDDING:
             raise BadInput("A search starts from an embedding.")
