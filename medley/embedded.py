@@ -59,7 +59,7 @@ class EmbeddedPostgres:
         log = log_file(home, "postgres")
         bin_folder = postgres_programs(home, self._user)
         if not (self._data / "PG_VERSION").exists():
-            make_cluster(bin_folder, self._data, self._user, log, durable=durable)
+            make_cluster(bin_folder, self._data, self._user, log)
         clear_leftover(self._data, wait_s)
         settings = _postgres_settings(self._sockets, max_connections, durable)
         command = [str(bin_folder / "postgres"), "-D", str(self._data)]

@@ -3,7 +3,7 @@ engine's promises.
 """
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -48,22 +48,18 @@ def _invariants(as_json: bool) -> None:
     url = database_url(settings)
     if url is None:
         raise Unavailable("no database: set MEDLEY_DATABASE_URL, or start `medley up`")
+    from orchestrator.assets import FolderStore
+    from orchestrator.database import connect
     from orchestrator.invariants import check
 
-    broken: list[Any] = [_plain(item) for item in check(url)]
+    store = FolderStore(settings.asset_folder)
+    with connect(url) as connection:
+        broken = [found.to_data() for found in check(connection, has_bytes=store.exists)]
     if as_json:
         print_json({"sound": not broken, "broken": broken})
     else:
         for item in broken:
-            typer.echo(f"✗ {item}")
+            typer.echo(f"✗ {item['rule']}  {item['about']}  {item['detail']}")
         if not broken:
             typer.echo("✓ every invariant holds")
     raise typer.Exit(Exit.UNSOUND if broken else Exit.OK)
-
-
-def _plain(item: Any) -> Any:
-    from dataclasses import is_dataclass
-
-    if is_dataclass(item) and not isinstance(item, type):
-        return asdict(item)
-    return item if isinstance(item, (str, dict, list)) else str(item)
