@@ -1,0 +1,114 @@
+"""Events: every change of a job as a row, and the channel that tells listeners to look.
+
+Rows are the truth and are replayed by their per-job number. What travels by pub/sub is either a
+hint that rows were added, or something that is not stored: previews and pieces of text.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from orchestrator.database import Raw
+
+PREVIEW_SECONDS = 600  #: how long the last preview of a step is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A stored event."""
+
+    job: str
+    seq: int
+    type: str
+    step: str | None
+    data: dict[str, Any]
+    at: datetime
+
+
+def read_events(
+    conn: Raw, tenant: str, job: str, *, after: int = 0, limit: int = 500
+) -> list[Event]:
+    """Events of a job after a number, in order; empty for a foreign job."""
+    rows = conn.execute(
+        "SELECT e.job, e.seq, e.type, e.step, e.data, e.at"
+        " FROM events e JOIN jobs j ON j.id = e.job"
+        " WHERE e.job = %s AND j.tenant = %s AND e.seq > %s ORDER BY e.seq LIMIT %s",
+        [job, tenant, after, limit],
+    ).fetchall()
+    return [
+        Event(job=row[0], seq=row[1], type=row[2], step=row[3], data=row[4], at=row[5])
+        for row in rows
+    ]
+
+
+def channel(job: str) -> str:
+    """The pub/sub channel of a job."""
+    return f"medley:job:{job}"
+
+
+def preview_key(job: str, step: str) -> str:
+    """Where the last preview of a step is kept, as the JSON that was published."""
+    return f"medley:preview:{job}:{step}"
+
+
+def connect_redis(url: str, *, timeout_s: float = 2.0) -> "redis.Redis":
+    """A client for `redis://`, `rediss://`, `unix://` and Celery's `redis+socket://` URLs."""
+    if url.startswith("redis+socket://"):
+        path, _, query = url.removeprefix("redis+socket://").partition("?")
+        numbers = [part for part in query.split("&") if part.startswith("virtual_host=")]
+        number = numbers[0].partition("=")[2] if numbers else "0"
+        url = f"unix://{path}?db={number}"
+    return redis.Redis.from_url(
+        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, health_check_interval=25
+    )
+
+
+class Announcer:
+    """Publishes for listeners.
+
+    Losing a message, or the whole server, costs them a moment, nothing else.
+    """
+
+    def __init__(self, url: str | None) -> None:
+        self._client = connect_redis(url, timeout_s=1.0) if url else None
+
+    def stored(self, jobs: Iterable[str]) -> None:
+        """Rows were added for these jobs."""
+        self._publish([(job, '{"type": "events"}') for job in set(jobs)])
+
+    def delta(self, job: str, step: str, text: str) -> None:
+        """A step wrote a piece of text."""
+        self._publish([(job, json.dumps({"type": "delta", "step": step, "text": text}))])
+
+    def preview(self, job: str, step: str, data: bytes, media_type: str) -> None:
+        """What a step's picture looks like so far; the last one is kept for late listeners."""
+        if self._client is None:
+            return
+        encoded = base64.b64encode(data).decode()
+        message = json.dumps(
+            {"type": "preview", "step": step, "media_type": media_type, "data": encoded}
+        )
+        try:
+            self._client.set(preview_key(job, step), message, ex=PREVIEW_SECONDS)
+        except redis.RedisError:
+            return
+        self._publish([(job, message)])
+
+    def _publish(self, messages: list[tuple[str, str]]) -> None:
+        if self._client is None or not messages:
+            return
+        try:
+            if len(messages) == 1:
+                self._client.publish(channel(messages[0][0]), messages[0][1])
+                return
+            with self._client.pipeline(transaction=False) as pipe:
+                for job, message in messages:
+                    pipe.publish(channel(job), message)
+                pipe.execute()
+        except redis.RedisError:
+            return

@@ -1,0 +1,54 @@
+"""The reaper: makes the steps of expired leases ready again, stops jobs past a deadline. Any
+number may run.
+
+Only a lease that has run out on the database's clock is over; a database that does not answer means
+"unknown", never "dead".
+"""
+
+import logging
+import threading
+
+from sqlalchemy import Engine
+
+from medley.settings import Settings
+from orchestrator.database import Raw, transaction
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+
+
+def reap_once(conn: Raw) -> dict[str, int]:
+    """One round; how many leases were `lost` and jobs `stopped`."""
+    row = conn.execute("SELECT medley_reap(%s)", [BATCH]).fetchone()
+    assert row is not None
+    return dict(row[0])
+
+
+class Reaper:
+    """A thread that reaps every second."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._every_s = min(1.0, settings.lease_ttl_s / 4)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begins to reap."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            try:
+                with transaction(self._engine) as conn:
+                    done = reap_once(conn)
+                if done["lost"] or done["stopped"]:
+                    log.info("reaped lost=%d stopped=%d", done["lost"], done["stopped"])
+            except Exception as error:  # noqa: BLE001 - it must outlive whatever the database does
+                log.warning("reaper cannot reach the database error=%s", error)

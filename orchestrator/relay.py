@@ -1,0 +1,107 @@
+"""The relay: sends wake-ups for ready steps, again and again until somebody claims. The only
+sender.
+
+A ready row whose `wake_at` has come is an unsent wake-up. Any number of relays may run: each takes
+rows that no other holds and puts them off by a growing back-off before it sends. Whatever is lost
+on the way is sent again; whatever arrives twice claims nothing.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from celery import Celery
+from kombu import Queue
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from medley.settings import Settings
+from medley.status import Lane
+from orchestrator.broker import WAKE, broker_config, queue_of
+from orchestrator.crashes import crash_point
+from orchestrator.database import Raw, transaction
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+MOST_PER_LANE = 8  #: wake-ups of one batch: each drains a lane, so more would only find nothing
+POLL_S = 0.1
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery app that sends, and below workers receives."""
+    app = Celery("medley")
+    app.conf.update(broker_config(settings))
+    names = dict.fromkeys((*(lane.value for lane in Lane), *settings.lanes))
+    app.conf.task_queues = [Queue(queue_of(name), durable=True) for name in names]
+    app.conf.task_default_queue = queue_of(Lane.CPU.value)
+    return app
+
+
+def send(app: Celery, wakes: Mapping[str, int]) -> bool:
+    """Sends up to a few wake-ups per lane. False: the broker did not take them; they will be due
+    again.
+    """
+    try:
+        for lane, number in wakes.items():
+            for _ in range(min(number, MOST_PER_LANE)):
+                app.send_task(WAKE, args=[lane], queue=queue_of(lane), ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - each transport has its own kinds
+        log.warning("wake-ups not sent error=%s", error)
+        return False
+    return True
+
+
+def relay_once(conn: Raw, app: Celery) -> int:
+    """Sends the wake-ups that are due; how many rows that were."""
+    rows = conn.execute("SELECT lane, wakes FROM medley_due_wakes(%s)", [BATCH]).fetchall()
+    conn.commit()
+    if not rows:
+        return 0
+    crash_point("relay.after_update_before_publish")
+    send(app, dict(rows))
+    return sum(count for _, count in rows)
+
+
+class Relay:
+    """A thread that relays. `nudge` it after a commit that made steps ready."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._app = make_app(settings)
+        self._nudged = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    def start(self) -> None:
+        """Begins to relay."""
+        self._thread.start()
+
+    def nudge(self) -> None:
+        """Something may be ready: look now."""
+        self._nudged.set()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopping = True
+        self._nudged.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        pause = POLL_S
+        while not self._stopping:
+            self._nudged.wait(pause)
+            self._nudged.clear()
+            if self._stopping:
+                return
+            try:
+                with transaction(self._engine) as conn:
+                    more = relay_once(conn, self._app) >= BATCH
+                pause = 0.0 if more else POLL_S
+            except SQLAlchemyError as error:
+                # Not known is not lost: the rows are there when the database is.
+                log.warning("relay cannot reach the database error=%s", error)
+                pause = min(max(pause * 2, POLL_S), 2.0)
+            except Exception:
+                log.exception("relay failed")
+                pause = min(max(pause * 2, POLL_S), 2.0)
