@@ -38,6 +38,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = 8484
+    allowed_hosts: tuple[str, ...] = ()  # further names under which a loopback service is called
     url: str | None = None  # where the command line finds the service; None: host and port above
     api_key: str | None = None  # what it sends as a bearer token
 

@@ -1,0 +1,74 @@
+"""The HTTP service: `create_app` puts the rooms together. No globals; everything shared lives from
+start to stop.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from api import openapi, problems, static_page
+from api.edge import Edge
+from api.routes import (
+    assets,
+    conversations,
+    events,
+    job_rooms,
+    jobs,
+    plans,
+    system,
+    tools,
+    workflows,
+)
+from api.state import rules_of, running
+from api.strict_json import MAX_BYTES
+from medley.settings import Settings
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+#: Rooms that take files, and rooms whose bodies are small JSON.
+_FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
+_ROOMS = (job_rooms.router, events.router, conversations.router, tools.router, system.router)
+_FORM_OVERHEAD = 4 << 20
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Raises `Unavailable` at its start when no database or Redis is named."""
+    found = settings or Settings()
+    rules = rules_of(found)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(app, found, rules):
+            yield
+
+    app = FastAPI(
+        title="Medley",
+        version=version("medley-orchestrator"),
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in _FILE_ROOMS:
+        app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
+    for router in _ROOMS:
+        app.include_router(router, max_body_size=MAX_BYTES)
+    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
+    static_page.install(app)
+    openapi.install(app)
+    app.add_middleware(Edge, hosts=_hosts(found))
+    return app
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """On the loopback interface only its own names are served; elsewhere a proxy decides."""
+    return _LOOPBACK | set(settings.allowed_hosts) if settings.host in _LOOPBACK else frozenset()
+
+
+def _allowed(routers: Sequence[APIRouter]) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                found.setdefault(route.path_format, set()).update(route.methods or ())
+    return {path: sorted(methods) for path, methods in found.items()}

@@ -1,0 +1,74 @@
+"""The OpenAPI document: what FastAPI derives, plus bodies that are read by hand and the error that
+any route may give.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from api import problems
+from api.schemas.requests import JobIn, RunIn
+
+_REF = "#/components/schemas/{model}"
+_ABOUT = """Words, pictures, sound and video in; a checked, durable plan; the same kinds out.
+
+Errors are `application/problem+json` (RFC 9457) with a stable `code`. Every answer carries
+`x-request-id`.
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Replaces the document's maker; the document is made once, when it is first asked for."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = build(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def build(app: FastAPI) -> dict[str, Any]:
+    """The document of the application."""
+    found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+    schemas = found["components"]["schemas"]
+    for model in (JobIn, RunIn, problems.Problem):
+        _add(schemas, model)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            operation["responses"] = _responses(operation["responses"])
+    return found
+
+
+def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    own = model.model_json_schema(ref_template=_REF, by_alias=True)
+    for name, schema in own.pop("$defs", {}).items():
+        schemas.setdefault(name, schema)
+    schemas[model.__name__] = own
+
+
+def _responses(responses: dict[str, Any]) -> dict[str, Any]:
+    """Errors are problems, whatever FastAPI thought of them; `default` stands for those of any
+    route.
+    """
+    problem = {"schema": {"$ref": _REF.format(model="Problem")}}
+    done: dict[str, Any] = {}
+    for status, response in responses.items():
+        if status.isdigit() and int(status) >= 400 and not _is_own(response):
+            described = response.get("description", "Error")
+            if described == "Validation Error":
+                described = "Invalid request"
+            done[status] = {"description": described, "content": {problems.MEDIA_TYPE: problem}}
+        else:
+            done[status] = response
+    done["default"] = {"description": "Any other error", "content": {problems.MEDIA_TYPE: problem}}
+    return done
+
+
+def _is_own(response: dict[str, Any]) -> bool:
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return str(schema.get("$ref", "")).endswith("/Health")

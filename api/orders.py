@@ -1,0 +1,302 @@
+"""From an HTTP request to an order: JSON or a form with files, then a job in one transaction."""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from api import views
+from api.incoming import Sent, SentFile, read_form
+from api.problems import ApiError
+from api.schemas.requests import (
+    AssetIn,
+    AssetValue,
+    FileIn,
+    FileValue,
+    JobIn,
+    RunIn,
+    TextIn,
+    TextValue,
+)
+from api.state import Service
+from api.strict_json import MAX_BYTES, check_text, loads
+from medley.errors import NotFound
+from medley.media.facts import Facts
+from medley.parts import AssetPart, Part, TextPart
+from medley.plan import AssetBinding, TextBinding
+from orchestrator import asset_rows, idempotency, intake, jobs, workflows
+from orchestrator.asset_rows import Asset
+from orchestrator.assets import take_in
+from orchestrator.intake import InvalidRequest, Order
+
+Model = TypeVar("Model", bound=BaseModel)
+Binding = TextBinding | AssetBinding
+_UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A file whose bytes were looked at and kept; its row is written with the job."""
+
+    sent: SentFile
+    facts: Facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A job that was accepted, and the answer that its first request got."""
+
+    id: str
+    body: dict[str, Any]
+    replayed: bool
+
+
+async def read_order(
+    request: Request, here: Service, model: type[Model]
+) -> tuple[Model, list[Judged]]:
+    """The request's body, and its files, which are kept by then.
+
+    Raises what reading raises, and `RequestValidationError`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        with ExitStack() as left:
+            sent = await read_form(request, here.store, here.limits.max_bytes, left)
+            body = parse(model, _document(sent))
+            files = [await run_in_threadpool(_judge, here, file) for file in sent.files]
+            left.pop_all()  # all of them are kept now
+        return body, files
+    if kind == "application/json" or kind.endswith("+json"):
+        return parse(model, loads(await _bounded(request))), []
+    raise ApiError(415, "unsupported_media", "Send application/json or multipart/form-data.")
+
+
+def parse(model: type[Model], data: Any) -> Model:
+    """The body as a model. Raises `RequestValidationError`, which names each wrong place."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        places = [{**item, "loc": ("body", *_place(item["loc"]))} for item in found]
+        raise RequestValidationError(places) from None
+
+
+def accept(
+    here: Service, tenant: str, body: JobIn, files: Sequence[Judged], key: str | None
+) -> Accepted:
+    """Makes the job, or finds the one that the same request made before.
+
+    Raises `QueueFull`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`, `NotFound`.
+    """
+    here.admission.check()
+    with here.db.begin() as conn:
+        if key is not None:
+            asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            hashes = [file.sent.received.sha256 for file in files]
+            kept = idempotency.claim(conn, tenant, key, idempotency.fingerprint(asked, hashes))
+            if kept is not None:
+                return Accepted(id=kept.response["id"], body=kept.response, replayed=True)
+        assets = register(conn, tenant, files)
+        job_id = intake.submit(conn, order(conn, tenant, body, files, assets), here.rules)
+        shown = views.job(jobs.get(conn, tenant, job_id)).model_dump(mode="json")
+        if key is not None:
+            idempotency.keep(conn, tenant, key, 202, shown)
+    here.changed(job_id)
+    return Accepted(id=job_id, body=shown, replayed=False)
+
+
+def register(conn: Connection, tenant: str, files: Sequence[Judged]) -> list[Asset]:
+    """Writes the rows of kept files, in order."""
+    return [
+        asset_rows.register(
+            conn,
+            tenant,
+            file.sent.received,
+            file.facts,
+            {"kind": "upload", "name": file.sent.name},
+        )
+        for file in files
+    ]
+
+
+def order(
+    conn: Connection, tenant: str, body: JobIn, files: Sequence[Judged], assets: Sequence[Asset]
+) -> Order:
+    """What the body asks for, with its files as assets. Raises `InvalidRequest`, `NotFound`."""
+    attached = _Attached(files, assets)
+    saved = None
+    document = body.workflow
+    if isinstance(document, str):
+        saved = workflows.find(conn, tenant, document)
+        document = saved.document
+    values = {
+        name: [attached.value(f"/inputs/{name}", item) for item in value]
+        if isinstance(value, list)
+        else attached.value(f"/inputs/{name}", value)
+        for name, value in body.inputs.items()
+    }
+    if document is not None:
+        values |= attached.by_field(document.inputs)
+    parts = _parts(conn, tenant, body, attached)
+    return Order(
+        tenant=tenant,
+        parts=parts,
+        instructions=body.instructions or "",
+        outputs=body.outputs,
+        workflow=document if not isinstance(document, str) else None,
+        workflow_id=saved.id if saved else None,
+        workflow_version=saved.version if saved else None,
+        values=values,
+        plan=body.plan,
+        conversation=body.conversation,
+        parent=body.parent,
+        options=body.options.model_dump(mode="json", exclude_none=True),
+        priority=body.priority,
+        metadata=body.metadata,
+    )
+
+
+def job_of_run(workflow: str, run: RunIn) -> JobIn:
+    """A run of a saved workflow as a job."""
+    return JobIn(
+        workflow=workflow,
+        inputs=run.inputs,
+        options=run.options,
+        priority=run.priority,
+        metadata=run.metadata,
+    )
+
+
+class _Attached:
+    """The files of the request, by form field and by file name; remembers which were referred to."""
+
+    def __init__(self, files: Sequence[Judged], assets: Sequence[Asset]) -> None:
+        self._found = list(zip(files, assets, strict=True))
+        self._used: set[int] = set()
+
+    def find(self, at: str, name: str) -> Asset:
+        for place, (file, asset) in enumerate(self._found):
+            if name in (file.sent.field, file.sent.name):
+                self._used.add(place)
+                return asset
+        known = ", ".join(sorted({file.sent.field for file, _ in self._found})) or "none"
+        fault = {
+            "pointer": at,
+            "reason": f"No file {name!r} came with this request.",
+            "suggestion": f"Files: {known}.",
+        }
+        raise InvalidRequest(f"{at}: {fault['reason']}", errors=[fault])
+
+    def value(self, at: str, given: Any) -> Binding:
+        """A workflow input's value as a binding."""
+        match given:
+            case str():
+                return TextBinding(text=given)
+            case TextValue(text=text):
+                return TextBinding(text=text)
+            case AssetValue(asset=asset):
+                return AssetBinding(asset=asset)
+            case FileValue(file=name):
+                return AssetBinding(asset=self.find(at, name).id)
+        raise InvalidRequest(f"{at}: unknown kind of value.")
+
+    def by_field(self, names: Any) -> dict[str, list[Binding]]:
+        """Files that nobody referred to, under the workflow input that their field is named for."""
+        found: dict[str, list[Binding]] = {}
+        for place, (file, asset) in enumerate(self._found):
+            if place not in self._used and file.sent.field in names:
+                found.setdefault(file.sent.field, []).append(AssetBinding(asset=asset.id))
+        return found
+
+    def rest(self) -> list[Asset]:
+        """Files that nobody referred to, in order."""
+        return [asset for place, (_, asset) in enumerate(self._found) if place not in self._used]
+
+
+def _parts(conn: Connection, tenant: str, body: JobIn, attached: _Attached) -> list[Part]:
+    if body.input is None:
+        return []
+    given = body.input
+    if isinstance(given, str):
+        given = [TextIn(type="text", text=given)] if given.strip() else []
+    parts: list[Part] = []
+    for place, item in enumerate(given):
+        match item:
+            case TextIn(text=text):
+                parts.append(TextPart(text=text))
+            case AssetIn(asset=asset):
+                parts.append(_asset_part(_asset(conn, tenant, asset, f"/input/{place}/asset")))
+            case FileIn(file=name):
+                parts.append(_asset_part(attached.find(f"/input/{place}/file", name)))
+    return [*parts, *(_asset_part(asset) for asset in attached.rest())]
+
+
+def _asset(conn: Connection, tenant: str, asset_id: str, at: str) -> Asset:
+    try:
+        return asset_rows.get(conn, tenant, asset_id)
+    except NotFound as error:
+        fault = {"pointer": at, "reason": error.message}
+        raise InvalidRequest(f"{at}: {error.message}", errors=[fault]) from None
+
+
+def _asset_part(asset: Asset) -> AssetPart:
+    return AssetPart(asset=asset.id, modality=asset.modality, media_type=asset.media_type)
+
+
+def _judge(here: Service, file: SentFile) -> Judged:
+    return Judged(sent=file, facts=take_in(here.store, file.received, here.limits))
+
+
+def _document(sent: Sent) -> Any:
+    """The JSON of a form: its field `request`, with words from a plain field `input`."""
+    fields = dict(sent.fields)
+    data = loads(fields.pop("request", "{}"))
+    words = fields.pop("input", None)
+    if fields:
+        known = "The plain fields of this form are `request` (JSON) and `input` (words)."
+        raise ApiError(400, "bad_form", f"There is no field {next(iter(fields))!r}. {known}")
+    if isinstance(data, dict):
+        if words is not None:
+            data.setdefault("input", words)
+        elif sent.files and not {"input", "workflow", "plan"} & data.keys():
+            data["input"] = ""
+    return data
+
+
+async def _bounded(request: Request) -> bytes:
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BYTES:
+            raise ApiError(413, "too_large", f"JSON bodies may have {MAX_BYTES} bytes.")
+    return raw
+
+
+def _place(loc: Sequence[int | str]) -> list[int | str]:
+    # pydantic also names the member of a union that it tried; that is no place in the JSON.
+    places: list[int | str] = []
+    for item in loc:
+        tag = places and isinstance(places[-1], int) and item in ("text", "asset", "file")
+        union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
+        if not (tag or union):
+            places.append(item)
+    return places
+
+
+def idempotency_key(given: str | None) -> str | None:
+    """The header's value. Raises `ApiError` 400 when it cannot be one."""
+    if given is None:
+        return None
+    if not 1 <= len(given) <= idempotency.MAX_KEY or not given.isprintable():
+        raise ApiError(
+            400, "bad_idempotency_key", f"An Idempotency-Key has 1 to {idempotency.MAX_KEY} signs."
+        )
+    check_text(given)
+    return given

@@ -1,0 +1,203 @@
+"""Assets: bytes in, bytes out."""
+
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from api import downloads
+from api.incoming import SentFile, read_form, read_raw
+from api.problems import ApiError
+from api.schemas.assets import PICTURED, AssetOut
+from api.schemas.common import Page, documented, page
+from api.state import Here, Service, Tenant
+from api.strict_json import StrictRoute
+from medley.media.thumbnail import thumbnail
+from medley.modality import Modality
+from orchestrator import asset_rows, asset_use
+from orchestrator.asset_rows import Asset
+from orchestrator.assets import take_in
+from orchestrator.paging import Order
+
+router = APIRouter(prefix="/v1/assets", tags=["assets"], route_class=StrictRoute)
+_BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One file as the body (name in `X-Filename`), or a form with files.",
+        "content": {
+            "application/octet-stream": _BYTES,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+_REFUSED = documented(400, 413, 415, 422, 503, 507)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=AssetOut | Page[AssetOut],
+    responses={
+        200: {"model": AssetOut | Page[AssetOut], "description": "Was here already"},
+        **_REFUSED,
+    },
+    openapi_extra=_UPLOAD,
+)
+async def upload_asset(request: Request, here: Here, tenant: Tenant) -> Response:
+    """Takes a file, or the files of a form. What it is, is decided by decoding it."""
+    return await _upload(request, here, tenant)
+
+
+@router.put(
+    "",
+    status_code=201,
+    response_model=AssetOut | Page[AssetOut],
+    responses={
+        200: {"model": AssetOut | Page[AssetOut], "description": "Was here already"},
+        **_REFUSED,
+    },
+    openapi_extra=_UPLOAD,
+)
+async def put_asset(request: Request, here: Here, tenant: Tenant) -> Response:
+    """The same as POST, for clients that send files with PUT."""
+    return await _upload(request, here, tenant)
+
+
+async def _upload(request: Request, here: Service, tenant: str) -> Response:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("application/json", "application/x-www-form-urlencoded"):
+        raise ApiError(415, "unsupported_media", "Send the file itself, or multipart/form-data.")
+    with ExitStack() as left:
+        if kind == "multipart/form-data":
+            sent = (await read_form(request, here.store, here.limits.max_bytes, left)).files
+        else:
+            sent = [await read_raw(request, here.store, here.limits.max_bytes, left)]
+        if not sent:
+            raise ApiError(400, "bad_form", "There is no file in this form.")
+        taken = [await run_in_threadpool(_take, here, tenant, file) for file in sent]
+        left.pop_all()
+    shown = [AssetOut.of(asset) for asset, _ in taken]
+    fresh = any(new for _, new in taken)
+    body = shown[0] if len(shown) == 1 else page(shown, len(shown))
+    headers = {"Location": shown[0].urls.self} if len(shown) == 1 else {}
+    return JSONResponse(body.model_dump(mode="json"), 201 if fresh else 200, headers=headers)
+
+
+@router.get("", responses=documented(422))
+def list_assets(
+    here: Here,
+    tenant: Tenant,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    order: Order = Order.DESC,
+    modality: Modality | None = None,
+) -> Page[AssetOut]:
+    """Assets by age, newest first."""
+    with here.db.connect() as conn:
+        found = asset_rows.list_assets(
+            conn,
+            tenant,
+            modality=modality,
+            after=after,
+            limit=limit + 1,
+            newest_first=order is Order.DESC,
+        )
+    return page([AssetOut.of(asset) for asset in found], limit)
+
+
+@router.get("/{asset_id}", responses=documented(404))
+def get_asset(asset_id: str, here: Here, tenant: Tenant) -> AssetOut:
+    """One asset."""
+    return AssetOut.of(_get(here, tenant, asset_id))
+
+
+@router.head(
+    "/{asset_id}/content",
+    response_class=Response,
+    responses={200: {"description": "There"}, 206: {"description": "There"}, **documented(404)},
+)
+def head_content(asset_id: str, request: Request, here: Here, tenant: Tenant) -> Response:
+    """The headers of the bytes."""
+    return get_content(asset_id, request, here, tenant)
+
+
+@router.get(
+    "/{asset_id}/content",
+    response_class=Response,
+    responses={
+        200: {"description": "The bytes", "content": {"*/*": _BYTES}},
+        206: {"description": "A part of the bytes", "content": {"*/*": _BYTES}},
+        304: {"description": "Not modified"},
+        **documented(400, 404, 416),
+    },
+)
+def get_content(asset_id: str, request: Request, here: Here, tenant: Tenant) -> Response:
+    """The bytes. Takes `Range`, `If-Range` and `If-None-Match`."""
+    asset = _get(here, tenant, asset_id)
+    name = downloads.file_name(asset.origin.get("name") or "", asset.id, asset.media_type)
+    return downloads.content(
+        request,
+        here.store.path(asset.sha256),
+        sha256=asset.sha256,
+        media_type=asset.media_type,
+        name=name,
+    )
+
+
+@router.get(
+    "/{asset_id}/thumbnail",
+    response_class=Response,
+    responses={
+        200: {"description": "A small picture", "content": {"image/webp": _BYTES}},
+        304: {"description": "Not modified"},
+        **documented(404, 422),
+    },
+)
+def get_thumbnail(
+    asset_id: str,
+    request: Request,
+    here: Here,
+    tenant: Tenant,
+    w: Annotated[int, Query(ge=16, le=1024, description="Width in pixels.")] = 256,
+) -> Response:
+    """A small WebP picture of a picture, a sound or a video."""
+    asset = _get(here, tenant, asset_id)
+    if asset.modality not in PICTURED:
+        raise ApiError(404, "no_thumbnail", f"There is no thumbnail of {asset.modality}.")
+    etag = f'"{asset.sha256[:32]}-{w}"'
+    headers = {**downloads.GUARD, "ETag": etag, "Cache-Control": downloads.FOREVER}
+    if downloads.matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    path = here.store.path(asset.sha256)
+    picture = thumbnail(path, asset.modality, asset.media_type, width=w)
+    return Response(picture, media_type="image/webp", headers=headers)
+
+
+@router.delete("/{asset_id}", status_code=204, responses=documented(404, 409))
+def delete_asset(asset_id: str, here: Here, tenant: Tenant) -> None:
+    """Deletes an asset that no job, message or workflow names."""
+    with here.db.begin() as conn:
+        asset_use.let_go(conn, tenant, asset_id)
+        asset_rows.remove(conn, tenant, asset_id)
+    # The bytes go with the next sweep: another upload of the same bytes may be on its way.
+
+
+def _get(here: Service, tenant: str, asset_id: str) -> Asset:
+    with here.db.connect() as conn:
+        return asset_rows.get(conn, tenant, asset_id)
+
+
+def _take(here: Service, tenant: str, file: SentFile) -> tuple[Asset, bool]:
+    facts = take_in(here.store, file.received, here.limits)
+    with here.db.begin() as conn:
+        origin = {"kind": "upload", "name": file.name}
+        return asset_rows.register_new(conn, tenant, file.received, facts, origin)

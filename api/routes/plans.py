@@ -1,0 +1,97 @@
+"""Plans: what would be done, without doing it."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from api import orders, stream
+from api.routes.jobs import body_of
+from api.schemas.common import documented
+from api.schemas.requests import JobIn
+from api.schemas.rooms import Estimate, PlanOut, Seconds
+from api.state import Here, Service, Tenant
+from api.strict_json import StrictRoute
+from medley.errors import MedleyError, Unavailable
+from medley.plan import Plan
+from medley.status import JobStatus
+from orchestrator import engine, history, intake, jobs
+from orchestrator.database import raw
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
+PATIENCE_S = 60.0
+
+
+@router.post(
+    "",
+    response_model_exclude_none=True,
+    responses=documented(400, 404, 413, 415, 422, 429, 500, 503, 507),
+    openapi_extra=body_of("JobIn"),
+)
+async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
+    """A dry run: the checked plan of this request. A free request is planned by the hub; nothing
+    else runs.
+    """
+    body, files = await orders.read_order(request, here, JobIn)
+    if body.input is None:
+        plan = await run_in_threadpool(_check, here, tenant, body, files)
+    else:
+        plan = await _ask_hub(here, tenant, body, files)
+    return PlanOut(plan=plan, estimate=await run_in_threadpool(_estimate, here, tenant, plan))
+
+
+def _check(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> Plan:
+    with here.db.begin() as conn:
+        assets = orders.register(conn, tenant, files)
+        order = orders.order(conn, tenant, body, files, assets)
+        return intake.plan_of(conn, order, here.rules)
+
+
+async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> Plan:
+    """Makes a job that stops at its plan, and forgets it again."""
+    job_id = await run_in_threadpool(_submit, here, tenant, body, files)
+    try:
+        await stream.wait_for_end(here, tenant, job_id, PATIENCE_S)
+    finally:
+        view = await run_in_threadpool(_forget, here, tenant, job_id)
+    if view.plan is not None:
+        return Plan.model_validate(view.plan)
+    if view.error is not None:
+        raise _PlanningFailed(
+            str(view.error.get("message", "")), errors=view.error.get("errors", ())
+        )
+    raise Unavailable("No worker has written a plan in time.")
+
+
+class _PlanningFailed(MedleyError):
+    """The hub wrote no plan that passes."""
+
+    code, status = "hub_error", 500
+
+
+def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> str:
+    here.admission.check()
+    with here.db.begin() as conn:
+        assets = orders.register(conn, tenant, files)
+        order = orders.order(conn, tenant, body, files, assets)
+        job_id = intake.submit(conn, intake.dry(order), here.rules)
+    here.changed(job_id)
+    return job_id
+
+
+def _forget(here: Service, tenant: str, job_id: str) -> jobs.JobView:
+    with here.db.begin() as conn:
+        view = jobs.get(conn, tenant, job_id)
+        status = engine.cancel_job(raw(conn), tenant, job_id)
+        if status is not JobStatus.CANCELING:
+            jobs.remove(conn, tenant, job_id)
+    here.changed(job_id)
+    return view
+
+
+def _estimate(here: Service, tenant: str, plan: Plan) -> Estimate | None:
+    with here.db.connect() as conn:
+        found = history.estimate(conn, tenant, plan)
+    if found is None:
+        return None
+    return Estimate(seconds=Seconds(p50=found.p50, p90=found.p90), basis=found.basis)

@@ -1,0 +1,71 @@
+"""Shapes that every room shares: lists, links, and how a documented error looks."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from api import problems
+
+Item = TypeVar("Item")
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+#: A moment, in UTC, as RFC 3339 text.
+Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+
+
+class Body(BaseModel):
+    """What a caller sends: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Out(BaseModel):
+    """What we answer."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class Page(Out, Generic[Item]):
+    """One page of a list. The next one begins `after` the `last_id`."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool = False
+
+
+def page(items: Sequence[Item], limit: int) -> Page[Item]:
+    """A page of at most `limit` items; expects one more than that when there is more."""
+    shown = list(items[:limit])
+    ids = [getattr(item, "id", None) for item in shown]
+    return Page(
+        data=shown,
+        first_id=ids[0] if ids else None,
+        last_id=ids[-1] if ids else None,
+        has_more=len(items) > limit,
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: these errors, besides those that every route has."""
+    return {
+        status: {
+            "model": problems.Problem,
+            "description": problems.code_of(status).replace("_", " ").capitalize(),
+            "content": {problems.MEDIA_TYPE: {}},
+        }
+        for status in statuses
+    }
+
+
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=16),
+]

@@ -1,0 +1,135 @@
+"""What a caller sends to have something done: words and files, a workflow with its inputs, or a
+plan.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, model_validator
+
+from api.schemas.common import Body, Metadata
+from medley.modality import Modality
+from medley.parts import MAX_TEXT
+from medley.plan import STEP_ID, Plan, Workflow
+
+MAX_PARTS = 64
+Words = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
+class TextIn(Body):
+    """Words."""
+
+    type: Literal["text"]
+    text: Words
+
+
+class AssetIn(Body):
+    """An asset that is already here."""
+
+    type: Literal["asset"]
+    asset: str = Field(max_length=64)
+
+
+class FileIn(Body):
+    """A file of the same multipart request, by its form field or its file name."""
+
+    type: Literal["file"]
+    file: str = Field(max_length=255)
+
+
+PartIn = Annotated[TextIn | AssetIn | FileIn, Discriminator("type")]
+
+
+class TextValue(Body):
+    """Words, as the value of a workflow's input."""
+
+    text: Words
+
+
+class AssetValue(Body):
+    """An asset, as the value of a workflow's input."""
+
+    asset: str = Field(max_length=64)
+
+
+class FileValue(Body):
+    """A file of the same multipart request, as the value of a workflow's input."""
+
+    file: str = Field(max_length=255)
+
+
+Value = Words | TextValue | AssetValue | FileValue
+Values = dict[
+    Annotated[str, Field(pattern=STEP_ID)], Value | Annotated[list[Value], Field(max_length=64)]
+]
+
+
+class Options(Body):
+    """How the job is done."""
+
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="For steps that take one.")
+    approve: Literal["auto", "plan"] = Field(
+        default="auto", description="`plan`: stop at the checked plan until it is approved."
+    )
+    commercial_only: bool = Field(
+        default=False, description="Use only models whose licence permits commercial use."
+    )
+    max_steps: int | None = Field(default=None, ge=1, le=256)
+
+
+class JobIn(Body):
+    """A job: exactly one of `input`, `workflow` (with `inputs`) and `plan`."""
+
+    input: Words | Annotated[list[PartIn], Field(min_length=1, max_length=MAX_PARTS)] | None = None
+    instructions: Words | None = Field(
+        default=None, description="How to go about it; kept apart from the request."
+    )
+    outputs: list[Modality] = Field(default_factory=list, max_length=8)
+    workflow: Annotated[str, Field(max_length=64)] | Workflow | None = Field(
+        default=None,
+        description="Id (`wf_…` for the newest version, `wf_…@2` for one), or a document.",
+    )
+    inputs: Values = Field(default_factory=dict, max_length=64)
+    plan: Plan | None = None
+    conversation: str | None = Field(default=None, max_length=64)
+    parent: str | None = Field(default=None, max_length=64, description="Message this one follows.")
+    options: Options = Field(default_factory=Options)
+    priority: int = Field(default=0, ge=-10, le=10, description="Higher runs earlier.")
+    metadata: Metadata = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "JobIn":
+        given = [name for name in ("input", "workflow", "plan") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none"
+            raise ValueError(f"give exactly one of input, workflow and plan (found {found})")
+        if self.inputs and self.workflow is None:
+            raise ValueError("inputs go with a workflow")
+        if self.parent is not None and self.conversation is None:
+            raise ValueError("parent goes with a conversation")
+        return self
+
+
+class RunIn(Body):
+    """A run of a workflow."""
+
+    inputs: Values = Field(default_factory=dict, max_length=64)
+    options: Options = Field(default_factory=Options)
+    priority: int = Field(default=0, ge=-10, le=10)
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class RetryIn(Body):
+    """Which steps run again; what succeeded before them is kept."""
+
+    from_: str = Field(
+        default="failed", alias="from", max_length=32, description="`failed`, or a step's id."
+    )
+    overrides: dict[Annotated[str, Field(max_length=32)], dict[str, Any]] = Field(
+        default_factory=dict, max_length=64, description="Parameters to change, by step."
+    )
+
+
+class ApproveIn(Body):
+    """Consent to a waiting plan, as it is or in this edited form."""
+
+    plan: Plan | None = None

@@ -1,0 +1,201 @@
+"""Workflows, conversations, models and the state of the system, as callers see them."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.common import Body, Metadata, Out, Time
+from api.schemas.jobs import PartOut, StepOut
+from medley.plan import Plan, Workflow
+
+
+class WorkflowUrls(Out):
+    """Where to go from a workflow."""
+
+    self: str
+    versions: str
+    runs: str
+
+
+class WorkflowOut(Workflow):
+    """One version of a workflow. Versions never change."""
+
+    id: str
+    object: Literal["workflow"] = "workflow"
+    version: int
+    newest: int = Field(description="Number of the newest version.")
+    created_at: Time
+    updated_at: Time
+    urls: WorkflowUrls
+
+
+class Verdict(Out):
+    """A workflow or plan that can be run."""
+
+    object: Literal["verdict"] = "verdict"
+    valid: Literal[True] = True
+    plan: Plan = Field(description="With models chosen, and embeddings made where they are read.")
+
+
+class Seconds(Out):
+    """Typical and long durations."""
+
+    p50: float
+    p90: float
+
+
+class Estimate(Out):
+    """What earlier runs of the same tools took, one after the other."""
+
+    seconds: Seconds
+    basis: int = Field(description="Earlier steps that this rests on.")
+
+
+class PlanOut(Out):
+    """A checked plan that was not run. Send `plan` to /v1/jobs to run exactly this."""
+
+    object: Literal["plan"] = "plan"
+    plan: Plan
+    estimate: Estimate | None = Field(description="Null where there is no history to go by.")
+
+
+class ConversationIn(Body):
+    """A new conversation."""
+
+    title: str = Field(default="", max_length=200)
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class ConversationChange(Body):
+    """What should change."""
+
+    title: str | None = Field(default=None, max_length=200)
+    metadata: Metadata | None = None
+
+
+class ConversationOut(Out):
+    """A conversation without its messages."""
+
+    id: str
+    object: Literal["conversation"] = "conversation"
+    title: str
+    metadata: dict[str, str]
+    created_at: Time
+
+
+class MessageOut(Out):
+    """One message; `parent` is the one it follows."""
+
+    id: str
+    object: Literal["message"] = "message"
+    conversation: str
+    parent: str | None
+    role: Literal["user", "assistant"]
+    parts: list[PartOut]
+    job: str | None
+    created_at: Time
+
+
+class PortOut(Out):
+    """An input or output of a tool."""
+
+    modalities: list[str]
+    about: str
+    many: bool
+    required: bool
+    max_items: int | None = None
+
+
+class ToolOut(Out):
+    """A typed operation that a plan may use."""
+
+    id: str
+    object: Literal["tool"] = "tool"
+    name: str
+    about: str
+    version: int
+    lane: str
+    inputs: dict[str, PortOut]
+    outputs: dict[str, PortOut]
+    params: dict[str, Any] = Field(description="JSON Schema.")
+    seeded: bool
+    planned: bool
+    live: bool = Field(description="A running worker serves it.")
+    models: list[str] = Field(description="Models that serve it, best first.")
+
+
+class ModelOut(Out):
+    """Weights that serve one or more tools."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "medley"
+    tools: list[str]
+    licence: str
+    commercial: bool
+    memory_bytes: int
+    source: str
+    revision: str
+    space: str
+    about: str
+    status: Literal["loaded", "loading", "failed", "available"]
+    workers: list[str] = Field(description="Workers that hold it in memory.")
+
+
+class WorkerOut(Out):
+    """A running worker process."""
+
+    id: str
+    lanes: list[str]
+    tools: list[str]
+    models: list[str]
+    facts: dict[str, Any]
+    started_at: Time
+    beat_at: Time
+    live: bool
+
+
+class LaneOut(Out):
+    """One queue."""
+
+    ready: int
+    running: int
+    workers: int
+
+
+class SystemOut(Out):
+    """The state of the installation."""
+
+    object: Literal["system"] = "system"
+    version: str
+    versions: dict[str, str]
+    profile: str
+    redis: Literal["connected", "away"]
+    jobs: dict[str, int] = Field(description="Jobs that have not ended, by status.")
+    lanes: dict[str, LaneOut]
+    workers: list[WorkerOut]
+
+
+class Health(Out):
+    """Whether the service works."""
+
+    status: Literal["ok", "unready"]
+    checks: dict[str, str] = Field(default_factory=dict)
+
+
+class StepList(Out):
+    """The steps of a job in the order of its plan."""
+
+    object: Literal["list"] = "list"
+    data: list[StepOut]
+
+
+class JobWorkflow(Workflow):
+    """A workflow made of a job's plan; post it to /v1/workflows to keep it."""
+
+
+def workflow_urls(workflow_id: str) -> WorkflowUrls:
+    """The links of a workflow."""
+    here = f"/v1/workflows/{workflow_id}"
+    return WorkflowUrls(self=here, versions=f"{here}/versions", runs=f"{here}/runs")

@@ -1,0 +1,134 @@
+"""What the routes share: settings, the pool, the store, the declared tools, the live feed. Made by
+the lifespan.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.feed import Feed, client_url
+from medley.errors import QueueFull, Unavailable
+from medley.media.facts import Limits
+from medley.settings import Settings
+from medley.toolset import toolbox
+from orchestrator import idempotency, jobs
+from orchestrator.assets import AssetStore, FolderStore
+from orchestrator.catalogue import load_catalogue
+from orchestrator.database import create_engine
+from orchestrator.events import Announcer
+from orchestrator.intake import Rules
+from orchestrator.reaper import Reaper
+from orchestrator.relay import Relay
+
+POOL_SIZE, MAX_OVERFLOW = 10, 20
+
+
+@dataclass(kw_only=True)
+class Admission:
+    """Refuses new jobs while too many wait. The count is at most a second old."""
+
+    db: Engine
+    most: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counted: int = 0
+    _until: float = 0.0
+
+    def check(self) -> None:
+        """Raises `QueueFull`."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                with self.db.connect() as conn:
+                    self._counted = jobs.waiting(conn)
+                self._until = time.monotonic() + 1.0
+            if self._counted >= self.most:
+                raise QueueFull(f"{self._counted} jobs are waiting already.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything a route may need."""
+
+    settings: Settings
+    db: Engine
+    store: AssetStore
+    limits: Limits
+    rules: Rules
+    feed: Feed
+    relay: Relay
+    announcer: Announcer
+    admission: Admission
+
+    def changed(self, job: str) -> None:
+        """To be called after the commit that changed a job: wakes workers and listeners."""
+        self.relay.nudge()
+        self.announcer.stored([job])
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What plans may use in this installation."""
+    return Rules(
+        tools=toolbox(test_tools=settings.test_tools),
+        models=load_catalogue(settings),
+        max_steps=settings.max_plan_steps,
+        commercial_only=settings.commercial_only,
+    )
+
+
+@asynccontextmanager
+async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterator[None]:
+    """Opens what the routes share, and closes it in the opposite order."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise Unavailable(
+            "The API needs a database and a Redis: set both URLs, or use `medley up`."
+        )
+    db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
+    relay, reaper = Relay(db, settings), Reaper(db, settings)
+    feed = Feed(client_url(settings.redis_url))
+    app.state.service = Service(
+        settings=settings,
+        db=db,
+        store=FolderStore(settings.asset_folder),
+        limits=Limits.of(settings),
+        rules=rules,
+        feed=feed,
+        relay=relay,
+        announcer=Announcer(settings.redis_url),
+        admission=Admission(db=db, most=settings.max_queued_jobs),
+    )
+    listening = asyncio.create_task(feed.run())
+    relay.start()
+    reaper.start()
+    with suppress(SQLAlchemyError), db.begin() as conn:
+        idempotency.forget_old(conn)
+    try:
+        yield
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+        reaper.stop()
+        relay.stop()
+        db.dispose()
+
+
+def _service(request: Request) -> Service:
+    found = request.app.state.service
+    assert isinstance(found, Service)
+    return found
+
+
+def _tenant() -> str:
+    # One tenant for now; every query is filtered by what this returns.
+    return "default"
+
+
+Here = Annotated[Service, Depends(_service)]
+Tenant = Annotated[str, Depends(_tenant)]

@@ -1,0 +1,111 @@
+"""JSON from strangers: bounded depth, no duplicate keys, no NaN, no NUL, no lone surrogates, 64-bit
+integers.
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from api.problems import ApiError
+
+MAX_BYTES = 1 << 20  #: of a JSON body
+MAX_DEPTH = 32
+MAX_KEYS = 10_000  # of one object
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+def loads(raw: bytes | str) -> Any:
+    """The value. Raises `ApiError` 400 that says what is wrong."""
+    try:
+        value = json.loads(
+            raw, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+        )
+    except RecursionError:
+        raise _bad(f"Nested deeper than {MAX_DEPTH} levels.") from None
+    except UnicodeDecodeError:
+        raise _bad("Not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise _bad(f"{error.msg} at character {error.pos}.") from None
+    _walk(value)
+    return value
+
+
+def _bad(reason: str) -> ApiError:
+    return ApiError(400, "invalid_json", f"The JSON cannot be accepted: {reason}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _bad("An object has the same key twice.")
+    if len(value) > MAX_KEYS:
+        raise _bad(f"An object has more than {MAX_KEYS} keys.")
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise _bad(f"{name} is no JSON.")
+
+
+def _integer(digits: str) -> int:
+    # The length is checked first: very long numbers take quadratic time to read.
+    if len(digits) > 20 or int(digits) not in _INT64:
+        raise _bad("An integer does not fit into 64 bits.")
+    return int(digits)
+
+
+def _walk(value: Any) -> None:
+    layer, depth = [value], 0
+    while layer:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise _bad(f"Nested deeper than {MAX_DEPTH} levels.")
+        below: list[Any] = []
+        for item in layer:
+            if isinstance(item, str):
+                check_text(item)
+            elif isinstance(item, float):
+                if item in (float("inf"), float("-inf")):
+                    raise _bad("A number is too large.")
+            elif isinstance(item, dict):
+                for key in item:
+                    check_text(key)
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+        layer = below
+
+
+def check_text(text: str) -> None:
+    """Refuses what the database cannot store: NUL and lone surrogates. Raises `ApiError` 400."""
+    if "\0" in text:
+        raise _bad("A text contains NUL.")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _bad("A text contains half of a surrogate pair.") from None
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        """The body, strictly read."""
+        if not hasattr(self, "_strict"):
+            self._strict = loads(await self.body())
+        return self._strict
+
+
+class StrictRoute(APIRoute):
+    """A route whose JSON body is read strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wraps the handler so that it sees the strict request."""
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return strict

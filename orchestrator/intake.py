@@ -1,0 +1,358 @@
+"""Intake: what a caller asks for becomes a job, checked as far as it can be before any model runs.
+
+A free request gets two steps, `plan` and `answer`; the hub writes the rest. A workflow or a plan
+passes the gate here, and its steps are written at once.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, select
+
+from medley.backend import ModelSpec
+from medley.errors import CallerError, Conflict, Unavailable
+from medley.gate import Fault, Known, Limits, check, refuse
+from medley.modality import Modality
+from medley.parts import AssetPart, Part
+from medley.plan import AssetBinding, Plan, Workflow
+from medley.status import JobStatus
+from medley.tools import Toolbox
+from orchestrator import conversations, engine, jobs
+from orchestrator.binding import Values, bind, declared
+from orchestrator.database import raw
+from orchestrator.engine import Kind, NewJob, NewStep
+from orchestrator.lowering import lower
+from orchestrator.routing import Policy, choose
+from orchestrator.tables import assets
+
+
+class InvalidRequest(CallerError):
+    """The request is well formed, but names things that do not fit; `errors` says where."""
+
+    code: ClassVar[str] = "invalid_request"
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What plans may use here: declared tools and the models of the catalogue."""
+
+    tools: Toolbox
+    models: Mapping[str, ModelSpec]
+    max_steps: int = 64
+    commercial_only: bool = False
+
+    def policy(self, options: Mapping[str, Any]) -> Policy:
+        """What this caller allows, never more than the installation does."""
+        asked = bool(options.get("commercial_only"))
+        return Policy(commercial_only=self.commercial_only or asked)
+
+    def servable(self, policy: Policy) -> Toolbox:
+        """The tools that a plan may use and that some permitted model serves."""
+        planned = self.tools.planned()
+        return planned.only(name for name in planned if choose(name, self.models, policy))
+
+    def limits(self, options: Mapping[str, Any]) -> Limits:
+        """The limits of one plan."""
+        return Limits(max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a caller asks for. Exactly one of `parts`, `workflow` and `plan` is given."""
+
+    tenant: str
+    parts: Sequence[Part] = ()
+    instructions: str = ""
+    outputs: Sequence[Modality] = ()
+    workflow: Workflow | None = None
+    workflow_id: str | None = None
+    workflow_version: int | None = None
+    values: Values = field(default_factory=dict)
+    plan: Plan | None = None
+    conversation: str | None = None
+    parent: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def approve(self) -> str:
+        """`auto`, or `plan` to stop at the checked plan."""
+        return str(self.options.get("approve", "auto"))
+
+
+def submit(conn: Connection, order: Order, rules: Rules) -> str:
+    """Writes message, job and first steps in the caller's transaction; the id of the job.
+
+    Raises `InvalidRequest`, `InvalidPlan`, `NotFound` (conversation, parent).
+    """
+    if order.workflow is None and order.plan is None:
+        job = _free(conn, order, rules)
+    else:
+        job = _fixed(conn, order, rules)
+    if order.conversation is not None:
+        job = _say(conn, order, job)
+    return engine.submit(raw(conn), job)
+
+
+def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
+    """The checked, lowered plan of a workflow or plan order. Raises `InvalidPlan`."""
+    plan = order.plan
+    if order.workflow is not None:
+        _, faults = declared(order.workflow)
+        if not faults:
+            given = _assets(conn, order.tenant, _named(order))
+            plan, faults = bind(order.workflow, order.values, given)
+        if faults:
+            raise refuse(faults)
+    if plan is None:
+        raise InvalidRequest("There is neither a workflow nor a plan.")
+    prefix = "/workflow/plan" if order.workflow is not None else "/plan"
+    return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix)
+
+
+def checked(
+    conn: Connection,
+    tenant: str,
+    plan: Plan,
+    rules: Rules,
+    options: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, frozenset[Modality]] | None = None,
+    prefix: str = "",
+) -> Plan:
+    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
+    policy = rules.policy(options)
+    known = Known(
+        tools=rules.servable(policy),
+        assets=_assets(conn, tenant, _assets_of(plan)),
+        inputs=inputs or {},
+        limits=rules.limits(options),
+    )
+    faults = check(plan, known)
+    lowered = plan
+    if not faults:
+        lowered, faults = lower(plan, known, rules.models, policy)
+    if faults:
+        raise refuse(Fault(prefix + item.pointer, item.reason, item.suggestion) for item in faults)
+    return lowered
+
+
+def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rules) -> Plan:
+    """The plan of a workflow with its models chosen. Raises `InvalidPlan`."""
+    inputs, faults = declared(workflow)
+    if faults:
+        raise refuse(faults)
+    return checked(conn, tenant, workflow.plan, rules, {}, inputs=inputs, prefix="/plan")
+
+
+def approve(conn: Connection, tenant: str, job_id: str, plan: Plan | None, rules: Rules) -> None:
+    """Lets a waiting job go on, with an edited plan if one is given.
+
+    Raises `NotFound`, `Conflict` (not waiting), `InvalidPlan`.
+    """
+    job = jobs.get(conn, tenant, job_id)
+    if job.status is not JobStatus.WAITING:
+        raise Conflict(f"The job is {job.status}; only a waiting job can be approved.")
+    if plan is None:
+        engine.approve(raw(conn), tenant, job_id)
+        return
+    lowered = checked(conn, tenant, plan, rules, job.options, prefix="/plan")
+    lowered = seeded(lowered, rules, job.options)
+    written = _steps(lowered, rules)
+    engine.approve(raw(conn), tenant, job_id, lowered.to_json(), written)
+
+
+def retry(
+    conn: Connection,
+    tenant: str,
+    job_id: str,
+    start: str,
+    overrides: Mapping[str, Mapping[str, Any]],
+    rules: Rules,
+) -> str:
+    """A new job that runs again from `failed` or a step; the id of it.
+
+    Raises `NotFound`, `Conflict` (has not ended), `InvalidRequest` (steps, parameters).
+    """
+    job = jobs.get(conn, tenant, job_id)
+    if not job.ended:
+        raise Conflict(f"The job is {job.status}; only a job that has ended can be retried.")
+    of_id = {step.id: step for step in job.steps}
+    faults = []
+    if start != "failed" and start not in of_id:
+        faults.append(Fault("/from", f"There is no step {start!r}.", _names(of_id)))
+    for step_id, params in overrides.items():
+        at = f"/overrides/{step_id}"
+        if step_id not in of_id or of_id[step_id].kind != "work":
+            faults.append(Fault(at, f"There is no step {step_id!r} to change.", _names(of_id)))
+            continue
+        faults += _param_faults(at, of_id[step_id], params, rules.tools)
+    if faults:
+        raise InvalidRequest(
+            f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
+        )
+    plain = {step: dict(params) for step, params in overrides.items()}
+    return engine.retry_job(raw(conn), tenant, job_id, start=start, overrides=plain)
+
+
+def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
+    if not order.parts:
+        fault = {"pointer": "/input", "reason": "There are neither words nor files."}
+        raise InvalidRequest(f"/input: {fault['reason']}", errors=[fault])
+    _require_assets(conn, order)
+    kinds = (Kind.PLAN,) if order.options.get("dry_run") else (Kind.PLAN, Kind.ANSWER)
+    policy = rules.policy(order.options)
+    steps = []
+    for kind in kinds:
+        model = choose(kind.value, rules.models, policy)
+        if model is None:
+            raise Unavailable(f"No permitted model serves {kind.value!r}.")
+        steps.append(NewStep.whole_job(rules.tools[kind.value], kind, model=model.id))
+    return _job(order, rules, "request", steps, None)
+
+
+def _fixed(conn: Connection, order: Order, rules: Rules) -> NewJob:
+    plan = seeded(plan_of(conn, order, rules), rules, order.options)
+    if not plan.steps:
+        raise refuse([Fault("/plan/steps", "There is nothing to do.")])
+    kind = "workflow" if order.workflow is not None else "plan"
+    return _job(order, rules, kind, _steps(plan, rules), plan)
+
+
+def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan | None) -> NewJob:
+    request: dict[str, Any] = {"input": [part.model_dump(mode="json") for part in order.parts]}
+    if order.instructions:
+        request["instructions"] = order.instructions
+    if order.outputs:
+        request["outputs"] = [item.value for item in order.outputs]
+    if order.values:
+        request["inputs"] = {name: _plain(value) for name, value in order.values.items()}
+    return NewJob(
+        tenant=order.tenant,
+        steps=steps,
+        kind=kind,
+        priority=order.priority,
+        request=request,
+        plan=plan.to_json() if plan is not None else None,
+        workflow=order.workflow_id,
+        workflow_version=order.workflow_version,
+        approve=order.approve,
+        options=dict(order.options),
+        metadata=dict(order.metadata),
+        max_steps=rules.limits(order.options).max_steps,
+    )
+
+
+def seeded(plan: Plan, rules: Rules, options: Mapping[str, Any]) -> Plan:
+    """The plan with a seed in every step that takes one, so that the recipe is complete."""
+    given = options.get("seed")
+    seed = secrets.randbelow(1 << 31) if given is None else int(given)
+    steps = [
+        step.model_copy(update={"params": {"seed": seed, **step.params}})
+        if rules.tools[step.tool].seeded
+        else step
+        for step in plan.steps
+    ]
+    return plan.model_copy(update={"steps": steps})
+
+
+def _steps(plan: Plan, rules: Rules) -> list[NewStep]:
+    return [
+        NewStep.of(step, rules.tools[step.tool], seed=int(step.params.get("seed", 0)))
+        for step in plan.steps
+    ]
+
+
+def _say(conn: Connection, order: Order, job: NewJob) -> NewJob:
+    """Puts the request into its conversation, after its parent or the newest message."""
+    assert order.conversation is not None
+    conversations.get(conn, order.tenant, order.conversation)
+    parent = order.parent
+    if parent is None:
+        newest = conversations.newest_message(conn, order.tenant, order.conversation)
+        parent = newest.id if newest is not None else None
+    said = conversations.add_message(
+        conn,
+        order.tenant,
+        order.conversation,
+        "user",
+        order.parts,
+        parent=parent,
+        job=job.id,
+    )
+    return replace(job, conversation=order.conversation, message=said.id)
+
+
+def _require_assets(conn: Connection, order: Order) -> None:
+    named = {part.asset for part in order.parts if isinstance(part, AssetPart)}
+    known = _assets(conn, order.tenant, named)
+    faults = [
+        {"pointer": f"/input/{place}/asset", "reason": f"There is no asset {part.asset!r}."}
+        for place, part in enumerate(order.parts)
+        if isinstance(part, AssetPart) and part.asset not in known
+    ]
+    if faults:
+        raise InvalidRequest(f"{faults[0]['pointer']}: {faults[0]['reason']}", errors=faults)
+
+
+def _assets(conn: Connection, tenant: str, named: Collection[str]) -> dict[str, Modality]:
+    if not named:
+        return {}
+    query = select(assets.c.id, assets.c.modality).where(
+        assets.c.tenant == tenant, assets.c.id.in_(named)
+    )
+    return {row.id: Modality(row.modality) for row in conn.execute(query)}
+
+
+def _assets_of(plan: Plan) -> set[str]:
+    bindings = (item for step in plan.steps for _, _, item in step.bindings())
+    return {item.asset for item in bindings if isinstance(item, AssetBinding)}
+
+
+def _named(order: Order) -> set[str]:
+    values = (item for value in order.values.values() for item in _listed(value))
+    return {item.asset for item in values if isinstance(item, AssetBinding)}
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json", by_alias=True)
+
+
+def _names(of_id: Mapping[str, Any]) -> str:
+    return f"Steps: {', '.join(of_id)}." if of_id else ""
+
+
+def _param_faults(
+    at: str, step: jobs.StepView, params: Mapping[str, Any], tools: Toolbox
+) -> list[Fault]:
+    tool = tools.get(step.tool)
+    if tool is None:
+        return [Fault(at, f"There is no tool {step.tool!r} any more.")]
+    merged = {**step.params, **params}
+    seed = merged.pop("seed", 0)
+    faults = []
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        faults.append(Fault(f"{at}/seed", "A seed is an integer from 0 to 2^63 - 1."))
+    try:
+        tool.params.model_validate(merged)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            place = "".join(f"/{part}" for part in found["loc"])
+            faults.append(Fault(at + place, found["msg"]))
+    return faults
+
+
+def dry(order: Order) -> Order:
+    """The same order, stopped at its plan and without an answer."""
+    return replace(order, options={**order.options, "approve": "plan", "dry_run": True})

@@ -1,0 +1,257 @@
+"""Jobs as they are read: one with its steps, lists, waiting time, and what became of its parts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select
+
+from medley.errors import Conflict, NotFound
+from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
+from orchestrator.tables import edges, events, jobs, step_attempts, steps
+
+#: Part of the bar that planning fills, where a hub plans.
+PLANNING_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """One step as stored."""
+
+    id: str
+    kind: str
+    tool: str
+    model: str | None
+    lane: str
+    status: StepStatus
+    needs: list[str]
+    inputs: Mapping[str, Any]
+    params: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    attempt: int
+    worker: str | None
+    progress: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job as stored, with its steps in the order of the plan."""
+
+    id: str
+    kind: str
+    status: JobStatus
+    phase: str | None
+    priority: int
+    conversation: str | None
+    message: str | None
+    request: Mapping[str, Any]
+    plan: Mapping[str, Any] | None
+    revision: int
+    workflow: str | None
+    options: Mapping[str, Any]
+    outputs: Any
+    error: Mapping[str, Any] | None
+    metadata: Mapping[str, str]
+    retry_of: str | None
+    seq: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_position: int | None = None
+    steps: Sequence[StepView] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in TERMINAL_JOB
+
+    @property
+    def progress(self) -> float:
+        """How far it is, from 0 to 1; running steps count with what they report."""
+        if self.status is JobStatus.SUCCEEDED:
+            return 1.0
+        plan = [step for step in self.steps if step.kind == "plan"]
+        rest = [step for step in self.steps if step.kind != "plan"]
+        planned = self.plan is not None or all(step.status in TERMINAL_STEP for step in plan)
+        share = PLANNING_SHARE if plan else 0.0
+        if not planned:
+            return round(share * _mean(plan), 4)
+        return round(share + (1 - share) * _mean(rest), 4)
+
+
+def _mean(found: Sequence[StepView]) -> float:
+    return sum(_fraction(step) for step in found) / len(found) if found else 0.0
+
+
+def _fraction(step: StepView) -> float:
+    if step.status in TERMINAL_STEP:
+        return 1.0
+    report = step.progress or {}
+    done, total = report.get("done"), report.get("total")
+    if step.status is not StepStatus.RUNNING or not done or not total:
+        return 0.0
+    return min(max(float(done) / float(total), 0.0), 1.0)
+
+
+def get(conn: Connection, tenant: str, job_id: str) -> JobView:
+    """One job with its steps. Raises `NotFound`."""
+    row = conn.execute(select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)).first()
+    if row is None:
+        raise NotFound("job", job_id)
+    waits = row.status == JobStatus.QUEUED
+    position = _position(conn, row) if waits else None
+    return _job(row, _steps(conn, [job_id]).get(job_id, []), position)
+
+
+def list_jobs(
+    conn: Connection,
+    tenant: str,
+    *,
+    limit: int,
+    after: str | None = None,
+    newest: bool = True,
+    status: Sequence[JobStatus] = (),
+    workflow: str | None = None,
+    conversation: str | None = None,
+) -> list[JobView]:
+    """At most `limit` jobs beyond `after`, by age, with their steps."""
+    query = select(jobs).where(jobs.c.tenant == tenant)
+    if after is not None:
+        query = query.where(jobs.c.id < after if newest else jobs.c.id > after)
+    if status:
+        query = query.where(jobs.c.status.in_([item.value for item in status]))
+    if workflow is not None:
+        query = query.where(jobs.c.workflow == workflow)
+    if conversation is not None:
+        query = query.where(jobs.c.conversation == conversation)
+    order = jobs.c.id.desc() if newest else jobs.c.id.asc()
+    rows = conn.execute(query.order_by(order).limit(limit)).all()
+    of_job = _steps(conn, [row.id for row in rows])
+    return [_job(row, of_job.get(row.id, [])) for row in rows]
+
+
+def version(conn: Connection, tenant: str, job_id: str) -> tuple[int, JobStatus]:
+    """How many events the job has, and its status. Raises `NotFound`."""
+    row = conn.execute(
+        select(jobs.c.event_seq, jobs.c.status).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
+    ).first()
+    if row is None:
+        raise NotFound("job", job_id)
+    return row.event_seq, JobStatus(row.status)
+
+
+def recent_versions(conn: Connection, tenant: str, limit: int = 200) -> dict[str, tuple[int, bool]]:
+    """Of jobs that have not ended, and of the newest ones: their number of events, and if ended."""
+    columns = (jobs.c.id, jobs.c.event_seq, jobs.c.status)
+    mine = jobs.c.tenant == tenant
+    unfinished = select(*columns).where(mine, jobs.c.finished_at.is_(None))
+    newest = select(*columns).where(mine).order_by(jobs.c.id.desc()).limit(limit).subquery()
+    rows = conn.execute(unfinished.union(select(newest)))
+    return {row.id: (row.event_seq, row.status in TERMINAL_JOB) for row in rows}
+
+
+def remove(conn: Connection, tenant: str, job_id: str) -> None:
+    """Forgets a job that has ended. Raises `NotFound`, `Conflict`."""
+    gone = conn.execute(
+        delete(jobs)
+        .where(
+            jobs.c.tenant == tenant,
+            jobs.c.id == job_id,
+            jobs.c.status.in_(sorted(TERMINAL_JOB)),
+        )
+        .returning(jobs.c.id)
+    ).first()
+    if gone is None:
+        _, status = version(conn, tenant, job_id)
+        raise Conflict(f"The job is {status}; cancel it first.")
+    conn.execute(delete(events).where(events.c.job == job_id))
+    conn.execute(delete(step_attempts).where(step_attempts.c.job == job_id))
+
+
+def waiting(conn: Connection) -> int:
+    """How many jobs are queued, of all tenants."""
+    queued = select(func.count()).where(
+        jobs.c.status == JobStatus.QUEUED, jobs.c.finished_at.is_(None)
+    )
+    return int(conn.execute(queued).scalar_one())
+
+
+def _position(conn: Connection, row: Row[Any]) -> int:
+    ahead = select(func.count()).where(
+        jobs.c.status == JobStatus.QUEUED, jobs.c.finished_at.is_(None), jobs.c.id < row.id
+    )
+    return int(conn.execute(ahead).scalar_one())
+
+
+def _steps(conn: Connection, job_ids: Sequence[str]) -> dict[str, list[StepView]]:
+    if not job_ids:
+        return {}
+    needs: dict[tuple[str, str], list[str]] = {}
+    for edge in conn.execute(select(edges).where(edges.c.job.in_(job_ids)).order_by(edges.c.src)):
+        needs.setdefault((edge.job, edge.dst), []).append(edge.src)
+    rank = {"plan": 0, "work": 1, "answer": 2}
+    found: dict[str, list[StepView]] = {}
+    query = select(steps).where(steps.c.job.in_(job_ids))
+    rows = sorted(
+        conn.execute(query), key=lambda row: (rank.get(row.kind, 1), row.position, row.id)
+    )
+    for row in rows:
+        found.setdefault(row.job, []).append(_step(row, needs.get((row.job, row.id), [])))
+    return found
+
+
+def _step(row: Row[Any], needs: list[str]) -> StepView:
+    return StepView(
+        id=row.id,
+        kind=row.kind,
+        tool=row.tool,
+        model=row.model,
+        lane=row.lane,
+        status=StepStatus(row.status),
+        needs=needs,
+        inputs=row.inputs,
+        params={**row.params, **({"seed": row.seed} if row.seed else {})},
+        outputs=row.outputs or {},
+        attempt=row.attempt,
+        worker=row.worker,
+        progress=row.progress,
+        error=row.error,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _job(row: Row[Any], found: Sequence[StepView], position: int | None = None) -> JobView:
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        status=JobStatus(row.status),
+        phase=row.phase,
+        priority=row.priority,
+        conversation=row.conversation,
+        message=row.message,
+        request=row.request,
+        plan=row.plan,
+        revision=row.plan_revision,
+        workflow=row.workflow,
+        options=row.options,
+        outputs=row.outputs,
+        error=row.error,
+        metadata=row.metadata,
+        retry_of=row.retry_of,
+        seq=row.event_seq,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        queue_position=position,
+        steps=found,
+    )
+
+
+def is_done(step: StepView) -> bool:
+    """Whether it has outputs."""
+    return step.status in DONE_STEP
