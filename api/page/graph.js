@@ -14,11 +14,22 @@ function make(tag, attributes = {}, text) {
   return node;
 }
 
+/** Edges as drawn: the plan comes before the work, and the answer waits for all that nothing else reads. */
+function edgesOf(steps) {
+  const read = new Set(steps.flatMap((step) => step.needs ?? []));
+  const plan = steps.find((step) => step.tool === "plan"), work = steps.filter((step) => step.tool !== "plan" && step.tool !== "answer");
+  const answer = steps.find((step) => step.tool === "answer");
+  const edges = work.flatMap((step) => (step.needs ?? []).map((need) => [need, step.id]));
+  if (plan) edges.push(...work.filter((step) => !step.needs?.length).map((step) => [plan.id, step.id]));
+  if (answer) edges.push(...(work.length ? work.filter((step) => !read.has(step.id)) : [plan]).filter(Boolean).map((step) => [step.id, answer.id]));
+  return edges;
+}
+
 function place(steps) {
   const graph = new Graph().setGraph({ rankdir: "LR", nodesep: 18, ranksep: 46, marginx: 14, marginy: 14 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const step of steps) graph.setNode(step.id, { width: WIDTH, height: HEIGHT });
-  for (const step of steps) for (const need of step.needs ?? []) if (graph.hasNode(need)) graph.setEdge(need, step.id);
+  for (const [from, to] of edgesOf(steps)) if (graph.hasNode(from)) graph.setEdge(from, to);
   layoutOf(graph);
   return graph;
 }
@@ -32,7 +43,7 @@ function drawNode(step, { x, y }) {
     make("title", {}, `${step.id}: ${step.tool} (${say(state)})${step.model ? `\n${step.model}` : ""}`),
     make("rect", { class: "box", width: WIDTH, height: HEIGHT, rx: 9 }),
     make("text", { x: 12, y: 22 }, step.tool.replaceAll("_", " ")),
-    make("text", { x: 12, y: 39, class: "note" }, `${step.id} · ${say(state)}${percent}`),
+    make("text", { x: 12, y: 39, class: "note" }, `${step.id === step.tool ? "" : `${step.id} · `}${say(state)}${percent}`),
   );
   if (state === "running") group.append(make("rect", { class: "bar", x: 3, y: HEIGHT - 6, height: 3, width: Math.max(4, (WIDTH - 6) * done), rx: 1.5 }));
   return group;
