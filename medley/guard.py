@@ -1,10 +1,10 @@
 """The guard: a tiny process that keeps one command alive no longer than its owner.
 
 Run as a script by `medley.guarded`; standard library only, so that it starts in a few milliseconds.
-The owner holds the other end of the guard's standard input and never writes to it: end of file
-means that the owner asked for a stop, or died, by whatever signal. The guard then stops the
-command's whole process group, first politely, then for good. Should the guard itself be killed, the
-kernel signals the command (Linux: parent-death signal).
+The owner writes one line to the guard's standard input, what to run, and then only holds it open:
+end of file means that the owner asked for a stop, or died, by whatever signal. The guard then stops
+the command's whole process group, first politely, then for good. Should the guard itself be killed,
+the kernel signals the command (Linux: parent-death signal).
 """
 
 import ctypes
@@ -27,7 +27,7 @@ _LOOK_EVERY_S = (
 
 def main() -> int:
     """Start the command, report its pid on standard output, wait; give its exit status."""
-    spec: dict[str, Any] = json.loads(sys.argv[1])
+    spec: dict[str, Any] = json.loads(_first_line())
     owner = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C belongs to the owner
     if spec["log"]:
@@ -48,6 +48,17 @@ def main() -> int:
     if _wait(child, owner):
         return _status(child.returncode)
     return _stop(child, spec)
+
+
+def _first_line() -> bytes:
+    """What to run. Not an argument: the environment holds secrets, and arguments are public."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(0, 1 << 16)
+        if not more:
+            sys.exit(1)
+        line += more
+    return line
 
 
 def _before_exec(spec: dict[str, Any]) -> Callable[[], None]:

@@ -46,12 +46,15 @@ class Guarded:
             "grace_s": grace_s,
         }
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(medley.guard.__file__)), json.dumps(spec)],
+            [sys.executable, "-I", "-S", str(Path(medley.guard.__file__)), Path(command[0]).name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # a Ctrl+C at the terminal reaches the owner alone, which stops things in order
             start_new_session=True,
         )
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(json.dumps(spec).encode() + b"\n")
+        self._guard.stdin.flush()  # and stays open: its end tells the guard that we are gone
         self._grace_s = grace_s
         self.pid = self._read_pid()
 
