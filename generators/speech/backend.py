@@ -29,7 +29,7 @@ _FULL_VOICE = re.compile(
 )
 
 
-class Speech:
+class EspeakBackend:
     """Speaks through espeak-ng in a process of its own, started by the first request."""
 
     tools = frozenset({"speak"})

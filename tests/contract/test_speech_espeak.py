@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.speech.backend import Speech
+from generators.speech.backend import EspeakBackend
 from generators.speech.synthesizer import Synthesizer
 from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, StepStopped, Unavailable
@@ -45,8 +45,8 @@ def synthesizer() -> Any:
 
 
 @pytest.fixture(scope="module")
-def speech(synthesizer: Synthesizer) -> Speech:
-    backend = Speech(synthesizer)
+def speech(synthesizer: Synthesizer) -> EspeakBackend:
+    backend = EspeakBackend(synthesizer)
     backend.load(SPEC, "cpu")
     return backend
 
@@ -55,7 +55,7 @@ def ask(text: Any, **params: Any) -> Request:
     return Request(tool="speak", inputs={"text": text}, params=SPEAK.params(**params).model_dump())
 
 
-def spoken(speech: Speech, text: str, **params: Any) -> Audio:
+def spoken(speech: EspeakBackend, text: str, **params: Any) -> Audio:
     (result,) = speech.run([ask(text, **params)], Reporting())
     assert result.error is None, result.error
     audio = result.outputs["audio"]
@@ -63,7 +63,7 @@ def spoken(speech: Speech, text: str, **params: Any) -> Audio:
     return audio
 
 
-def refusal(speech: Speech, request: Request) -> str:
+def refusal(speech: EspeakBackend, request: Request) -> str:
     (result,) = speech.run([request], Reporting())
     assert isinstance(result.error, BadInput), result
     return result.error.message
@@ -72,7 +72,7 @@ def refusal(speech: Speech, request: Request) -> str:
 @pytest.mark.parametrize(
     "text", ["a small cat", "一只小猫", "The word 猫 means cat.", "42", "Привет"]
 )
-def test_words_become_sound(speech: Speech, text: str) -> None:
+def test_words_become_sound(speech: EspeakBackend, text: str) -> None:
     audio = spoken(speech, text)
 
     assert isinstance(speech, Backend)
@@ -81,14 +81,14 @@ def test_words_become_sound(speech: Speech, text: str) -> None:
     assert 0.05 < np.abs(audio.samples).max() <= 1
 
 
-def test_equal_words_sound_equal_and_others_do_not(speech: Speech) -> None:
+def test_equal_words_sound_equal_and_others_do_not(speech: EspeakBackend) -> None:
     first, again, other = (spoken(speech, word) for word in ("cat", "cat", "dog"))
 
     assert first.samples.tobytes() == again.samples.tobytes()
     assert first.samples.tobytes() != other.samples.tobytes()
 
 
-def test_the_language_is_taken_from_the_writing(speech: Speech) -> None:
+def test_the_language_is_taken_from_the_writing(speech: EspeakBackend) -> None:
     auto, chinese = spoken(speech, "小猫"), spoken(speech, "小猫", language="zh")
     english = spoken(speech, "小猫", language="en")
 
@@ -96,13 +96,13 @@ def test_the_language_is_taken_from_the_writing(speech: Speech) -> None:
     assert auto.samples.tobytes() != english.samples.tobytes()
 
 
-def test_twice_the_speed_takes_about_half_the_time(speech: Speech) -> None:
+def test_twice_the_speed_takes_about_half_the_time(speech: EspeakBackend) -> None:
     words = "the quick brown fox jumps over the lazy dog and runs away"
 
     assert spoken(speech, words, speed=2.0).seconds < 0.65 * spoken(speech, words).seconds
 
 
-def test_voice_and_pitch_are_heard(speech: Speech) -> None:
+def test_voice_and_pitch_are_heard(speech: EspeakBackend) -> None:
     plain = spoken(speech, "hello")
 
     for params in ({"voice": "f2"}, {"voice": "en-gb-scotland+f3"}, {"pitch": 90}):
@@ -110,22 +110,22 @@ def test_voice_and_pitch_are_heard(speech: Speech) -> None:
 
 
 @pytest.mark.parametrize("voice", ["nosuch", "../../etc/passwd", "fr-fr", "en+..", "a b"])
-def test_a_voice_that_is_not_there_is_a_bad_input(speech: Speech, voice: str) -> None:
+def test_a_voice_that_is_not_there_is_a_bad_input(speech: EspeakBackend, voice: str) -> None:
     assert "voice" in refusal(speech, ask("hello", voice=voice))
 
 
 @pytest.mark.parametrize("text", ["", " \n", "?!…", None, 7, "word " * 5000])
-def test_what_cannot_be_said_is_a_bad_input(speech: Speech, text: Any) -> None:
+def test_what_cannot_be_said_is_a_bad_input(speech: EspeakBackend, text: Any) -> None:
     assert refusal(speech, ask(text))
 
 
-def test_a_bad_item_fails_alone(speech: Speech) -> None:
+def test_a_bad_item_fails_alone(speech: EspeakBackend) -> None:
     results: list[Result] = speech.run([ask("one"), ask(""), ask("two")], Reporting())
 
     assert [result.error is None for result in results] == [True, False, True]
 
 
-def test_long_words_report_and_can_be_stopped(speech: Speech) -> None:
+def test_long_words_report_and_can_be_stopped(speech: EspeakBackend) -> None:
     control = Reporting()
     speech.run([ask("many words " * 100)], control)
 
@@ -136,7 +136,7 @@ def test_long_words_report_and_can_be_stopped(speech: Speech) -> None:
     assert spoken(speech, "still here").seconds > 0.3
 
 
-def test_a_killed_process_is_started_again(speech: Speech, synthesizer: Synthesizer) -> None:
+def test_a_killed_process_is_started_again(speech: EspeakBackend, synthesizer: Synthesizer) -> None:
     spoken(speech, "before")
     first = synthesizer.pid
     assert first is not None
@@ -148,7 +148,7 @@ def test_a_killed_process_is_started_again(speech: Speech, synthesizer: Synthesi
 
 def test_unloading_ends_the_process_and_it_may_be_loaded_again() -> None:
     synthesizer = Synthesizer()
-    backend = Speech(synthesizer)
+    backend = EspeakBackend(synthesizer)
     backend.load(SPEC, "cpu")
     backend.unload()
 
@@ -163,7 +163,7 @@ def test_without_the_library_speech_is_unavailable(tmp_path: Path) -> None:
     program.write_text('print(\'{"missing": "No module named espeakng_loader"}\')')
 
     with pytest.raises(Unavailable, match="espeak-ng"):
-        Speech(Synthesizer(program)).load(SPEC, "cpu")
+        EspeakBackend(Synthesizer(program)).load(SPEC, "cpu")
 
 
 @pytest.mark.parametrize("body", ["", "print('nonsense')", "import sys; sys.exit(3)"])
