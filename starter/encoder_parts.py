@@ -1,5 +1,9 @@
-"""What the stages of the encoder's training share: its sizes, losses, moving average, schedule and scores."""
+"""What the stages of the encoder's training share: its sizes, losses, moving average, schedule and
+scores.
+"""
 
+import json
+import logging
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -16,25 +20,30 @@ from encoders.imagebind.processing import ImageBindProcessor
 from starter.concepts import Concept
 from starter.encoder_text import CONTEXT
 
+log = logging.getLogger("starter.encoder")
 HERE = Path(__file__).parent
 RUNS = HERE / "runs" / "encoder"
 WEIGHTS = HERE / "weights" / "encoder"
 SIDE = 64
 MEL_BINS, MEL_FRAMES = 64, 200
+LEVEL = 0.06
 
 
 def starter_config(vocabulary: int) -> ImageBindConfig:
-    """Three small towers around a space of 256 dimensions; early convolutions replace large patches."""
-    common = {"hidden_size": 192, "num_hidden_layers": 5, "num_attention_heads": 6}
+    """Three small towers around a space of 256 dimensions; early convolutions replace large
+    patches.
+    """
+    common = {"hidden_size": 192, "num_hidden_layers": 3, "num_attention_heads": 6}
     return ImageBindConfig(
         projection_dim=256,
         vision_config={
             **common,
             "image_size": SIDE,
             "frames": 1,
-            "stem_channels": [32, 64, 128],
+            "stem_channels": [32, 64, 128, 192],
+            "stem_blocks": 1,
             "patch_size": 1,
-            "drop_path": 0.1,
+            "drop_path": 0.05,
         },
         text_config={
             "hidden_size": 128,
@@ -48,15 +57,18 @@ def starter_config(vocabulary: int) -> ImageBindConfig:
             "mel_bins": MEL_BINS,
             "target_length": MEL_FRAMES,
             "stem_channels": [24, 48, 96],
+            "stem_blocks": 1,
             "patch_size": [8, 1],
             "stride": [8, 1],
-            "drop_path": 0.1,
+            "drop_path": 0.05,
         },
     )
 
 
 def starter_processor(tokenizer: Any) -> ImageBindProcessor:
-    """The published preprocessing at the starter's sizes; sounds are trimmed and brought to one level."""
+    """The published preprocessing at the starter's sizes; sounds are trimmed and brought to one
+    level.
+    """
     return ImageBindProcessor(
         tokenizer=tokenizer,
         image_size=SIDE,
@@ -65,11 +77,10 @@ def starter_processor(tokenizer: Any) -> ImageBindProcessor:
         video_crops=1,
         mel_bins=MEL_BINS,
         target_length=MEL_FRAMES,
-        audio_clips=1,
-        audio_mean=-5.0,
-        audio_std=4.5,
+        audio_mean=-6.9,
+        audio_std=3.7,
         trim_db=40.0,
-        level=0.06,
+        level=LEVEL,
         context_length=CONTEXT,
     )
 
@@ -79,7 +90,9 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
         self.decay, self.steps = decay, 0
-        self.weights = {k: v.detach().clone() for k, v in model.named_parameters() if v.requires_grad}
+        self.weights = {
+            k: v.detach().clone() for k, v in model.named_parameters() if v.requires_grad
+        }
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
@@ -92,9 +105,13 @@ class Average:
 
 
 class Schedule:
-    """A learning rate that warms up, then falls along a cosine over a budget of seconds, not of steps."""
+    """A learning rate that warms up, then falls along a cosine over a budget of seconds, not of
+    steps.
+    """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, seconds: float, peak: float, spent: float = 0.0) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, seconds: float, peak: float, spent: float = 0.0
+    ) -> None:
         self.optimizer, self.seconds, self.peak = optimizer, seconds, peak
         self.start, self.steps = time.monotonic() - spent, 0
 
@@ -103,29 +120,39 @@ class Schedule:
         """Seconds so far."""
         return time.monotonic() - self.start
 
+    @property
+    def part(self) -> float:
+        """The spent part of the budget, 0 to 1."""
+        return min(self.spent / self.seconds, 1.0)
+
     def step(self) -> bool:
         """Set the rate of the next step; False when the budget is spent."""
         self.steps += 1
-        part = min(self.spent / self.seconds, 1.0)
-        rate = self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+        rate = self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.part)))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * min(1.0, self.steps / 150)
-        return part < 1.0
+            group["lr"] = rate * min(1.0, self.steps / 80)
+        return self.part < 1.0
 
 
-def optimizer_for(parameters: Iterable[nn.Parameter], weight_decay: float = 0.05) -> torch.optim.AdamW:
+def optimizer_for(
+    parameters: Iterable[nn.Parameter], weight_decay: float = 0.05
+) -> torch.optim.AdamW:
     """AdamW that decays matrices and leaves norms, biases and scales alone."""
     kept = [p for p in parameters if p.requires_grad]
     matrices = [p for p in kept if p.ndim > 1]
     rest = [p for p in kept if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98), fused=True)
 
 
 def concept_loss(items: Tensor, labels: Tensor, concepts: Tensor, scale: Tensor | float) -> Tensor:
     """InfoNCE between items (B, D) and one embedding for each concept (C, D), in both directions.
 
-    Every item of a concept that the batch holds is a positive of that concept's row (Khosla et al., 2020).
+    Every item of a concept that the batch holds is a positive of that concept's row (Khosla et
+    al., 2020).
     """
     logits = scale * items @ concepts.T
     forward = F.cross_entropy(logits, labels, label_smoothing=0.05)
@@ -149,7 +176,10 @@ def embed(model: ImageBindModel, modality: str, values: Tensor, size: int = 256)
     """Unit vectors (N, D) of a lot of inputs."""
     model.eval()
     with torch.autocast("cpu", torch.bfloat16):
-        parts = [model.encode(modality, part, finish="unit").embedding.float() for part in values.split(size)]
+        parts = [
+            model.encode(modality, part, finish="unit").embedding.float()
+            for part in values.split(size)
+        ]
     return F.normalize(torch.cat(parts), dim=-1)
 
 
@@ -170,8 +200,75 @@ def score(items: Tensor, labels: Tensor, concepts: Tensor, top: int = 1) -> floa
     return float((nearest == labels[:, None]).any(1).float().mean())
 
 
-def save_atomically(state: Any, path: Path) -> None:
-    """Write beside, then rename, so that a killed run leaves the last whole checkpoint."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+class Run:
+    """One stage's model, throwaway parameters, optimizer and average; resumes."""
+
+    def __init__(self, name: str, model: ImageBindModel, extra: Tensor, minutes: float) -> None:
+        self.path = RUNS / f"{name}.pt"
+        self.name, self.model, self.extra = name, model, extra
+        self.trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer, self.average = optimizer_for([*self.trained, extra]), Average(model)
+        self.schedule = Schedule(self.optimizer, minutes * 60, peak=1.5e-3)
+        self.reported = 0.0
+        self.losses: list[float] = []
+        if self.path.exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        state = torch.load(self.path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.extra.data.copy_(state["extra"])
+        self.average.weights, self.average.steps = state["average"], state["average_steps"]
+        self.schedule.steps = state["steps"]
+        self.schedule.start -= state["spent"]
+        self.reported = state["spent"]
+
+    def learn(self, loss: Tensor) -> None:
+        """One step down the gradient."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.average.update(self.model)
+        self.losses.append(loss.item())
+        if self.schedule.steps % 50 == 0:
+            mean = sum(self.losses) / len(self.losses)
+            log.info(
+                "%s step=%d spent=%.0f loss=%.3f",
+                self.name,
+                self.schedule.steps,
+                self.schedule.spent,
+                mean,
+            )
+            self.losses = []
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to score and keep."""
+        return self.schedule.spent - self.reported > 150
+
+    def averaged(self) -> ImageBindModel:
+        """A copy of the model with the averaged weights."""
+        copy = ImageBindModel(self.model.config)
+        # Norms of batches keep their own averages: those of the model.
+        copy.load_state_dict({**self.model.state_dict(), **self.average.weights})
+        return copy.eval()
+
+    def keep(self, scores: dict[str, float]) -> None:
+        """Log the scores and write the checkpoint beside the last one, then rename it."""
+        log.info("%s step=%d scores=%s", self.name, self.schedule.steps, json.dumps(scores))
+        self.reported = self.schedule.spent
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "extra": self.extra.data,
+            "average": self.average.weights,
+            "average_steps": self.average.steps,
+            "steps": self.schedule.steps,
+            "spent": self.schedule.spent,
+            "scores": scores,
+        }
+        torch.save(state, self.path.with_suffix(".part"))
+        self.path.with_suffix(".part").replace(self.path)

@@ -1,4 +1,6 @@
-"""The words that the starter encoder learns: phrases around each concept's names, and its small tokenizer."""
+"""The words that the starter encoder learns: phrases around each concept's names, and its small
+tokenizer.
+"""
 
 import random
 from collections.abc import Sequence
@@ -78,8 +80,18 @@ def every_phrase(concepts: Sequence[Concept]) -> list[str]:
 
 
 def train_tokenizer(concepts: Sequence[Concept]) -> Any:
-    """A byte-level BPE tokenizer, each Chinese character on its own; the end token has the highest id."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    """A byte-level BPE tokenizer, each Chinese character on its own; the end token has the highest
+    id.
+    """
+    from tokenizers import (
+        Regex,
+        Tokenizer,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())

@@ -4,15 +4,14 @@
     python -m starter.train_encoder hear   [--minutes 30]    spoken words, the space frozen
     python -m starter.train_encoder export                   what is there, as fp16 safetensors
 
-As in ImageBind every modality is bound to pictures by InfoNCE. Runs resume from `starter/runs/encoder`.
+As in ImageBind every modality is bound to pictures by InfoNCE. Runs resume from
+`starter/runs/encoder`.
 """
 
 import argparse
-import json
 import logging
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +21,15 @@ from torch.utils.data import DataLoader, IterableDataset
 from encoders.imagebind.modeling import ImageBindModel
 from encoders.imagebind.processing import ImageBindProcessor
 from starter.concepts import load_concepts
+from starter.encoder_audio import hear
+from starter.encoder_export import export
 from starter.encoder_parts import (
-    RUNS,
     SIDE,
-    Average,
-    Schedule,
+    Run,
     concept_loss,
     embed,
     name_embeddings,
-    optimizer_for,
     peers_loss,
-    save_atomically,
     score,
     starter_config,
     starter_processor,
@@ -47,12 +44,14 @@ from starter.pictures import (
     load_vendors,
 )
 
-log = logging.getLogger("train_encoder")
 CONCEPTS_IN_BATCH, PICTURES_OF_EACH, LINE_DRAWINGS = 40, 3, 16
+WORDS_IN_BATCH = 100
 
 
 class Renderings(IterableDataset[tuple[Tensor, Tensor]]):
-    """Endless batches of augmented pictures: a few drawings each of some concepts, and line drawings."""
+    """Endless batches of augmented pictures: a few drawings each of some concepts, and line
+    drawings.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -65,16 +64,36 @@ class Renderings(IterableDataset[tuple[Tensor, Tensor]]):
         of = [(self.labels == c).nonzero().flatten() for c in range(int(self.labels.max()) + 1)]
         while True:
             chosen = torch.randperm(len(of), generator=dice)[:CONCEPTS_IN_BATCH]
-            rows = [of[c][torch.randint(len(of[c]), (PICTURES_OF_EACH,), generator=dice)] for c in chosen]
+            rows = [
+                of[c][torch.randint(len(of[c]), (PICTURES_OF_EACH,), generator=dice)]
+                for c in chosen
+            ]
             index = torch.cat(rows)
             lines = torch.randint(len(self.lines), (LINE_DRAWINGS,), generator=dice)
             drawn = augment(self.lines[lines], SIDE, dice, tint=True)
-            pictures = torch.cat([augment(self.pictures[index], SIDE, dice), drawn])
+            easy = mild(self.pictures[index[::PICTURES_OF_EACH]], dice)
+            pictures = augment(self.pictures[index], SIDE, dice)
+            pictures[::PICTURES_OF_EACH] = easy
+            pictures = torch.cat([pictures, drawn])
             yield cut_out(pictures, dice), torch.cat([self.labels[index], self.line_labels[lines]])
 
 
+def mild(rgba: Tensor, dice: torch.Generator) -> Tensor:
+    """Plain pictures, most on white and some on one colour, moved a little: easy to begin with."""
+    black, white = flatten(rgba, SIDE, 0.0), flatten(rgba, SIDE, 1.0)
+    ground = torch.rand(len(rgba), 3, 1, 1, generator=dice)
+    ground[torch.rand(len(rgba), generator=dice) < 0.6] = 1.0
+    pictures = F.pad(black + (white - black) * ground - ground, (6, 6, 6, 6)) + ground
+    x, y = torch.randint(0, 13, (2,), generator=dice).tolist()
+    flip = torch.rand(len(rgba), generator=dice) < 0.15
+    pictures[flip] = pictures[flip].flip(-1)
+    return pictures[..., y : y + SIDE, x : x + SIDE].clamp(0, 1)
+
+
 def cut_out(pictures: Tensor, dice: torch.Generator) -> Tensor:
-    """Cover a grey square, up to two fifths of the side, in three of ten pictures (DeVries & Taylor, 2017)."""
+    """Cover a grey square, up to two fifths of the side, in three of ten pictures (DeVries &
+    Taylor, 2017).
+    """
     count, _, side, _ = pictures.shape
     draw = torch.rand(4, count, generator=dice)
     size = (draw[0] * 0.3 + 0.1) * side * (draw[3] < 0.3)
@@ -86,7 +105,9 @@ def cut_out(pictures: Tensor, dice: torch.Generator) -> Tensor:
 
 
 class HeldOut:
-    """Pictures that are never trained on: new renderings of known vendors, and one vendor never seen."""
+    """Pictures that are never trained on: new renderings of known vendors, and one vendor never
+    seen.
+    """
 
     def __init__(self, processor: ImageBindProcessor) -> None:
         dice = torch.Generator().manual_seed(90210)
@@ -98,7 +119,9 @@ class HeldOut:
         self.unseen_rough = processor.standardise(augment(pictures, SIDE, dice)), labels
 
     def scores(self, model: ImageBindModel, processor: ImageBindProcessor) -> dict[str, float]:
-        """Top-1 and top-5 by the concepts' main names, and how well new phrases find their concept."""
+        """Top-1 and top-5 by the concepts' main names, and how well new phrases find their
+        concept.
+        """
         concepts = load_concepts()
         english = name_embeddings(model, processor, concepts)
         chinese = name_embeddings(model, processor, concepts, chinese=True)
@@ -111,7 +134,11 @@ class HeldOut:
             found[f"{name}_zh_top1"] = score(items, labels, chinese)
             found[f"{name}_cosine"] = float((items * english[labels]).sum(1).mean())
         for language, templates in (("en", HELD_OUT_ENGLISH), ("zh", HELD_OUT_CHINESE)):
-            words = [t.format(x=c.zh if language == "zh" else c.name) for t in templates for c in concepts]
+            words = [
+                t.format(x=c.zh if language == "zh" else c.name)
+                for t in templates
+                for c in concepts
+            ]
             labels = torch.arange(len(concepts)).repeat(len(templates))
             found[f"phrases_{language}_top1"] = score(
                 embed(model, "text", processor.text(words)), labels, english
@@ -119,90 +146,84 @@ class HeldOut:
         return {k: round(v, 4) for k, v in found.items()}
 
 
+def with_others(labels: Tensor, count: int, most: int) -> tuple[Tensor, Tensor]:
+    """The concepts of a batch and others at random, `most` in all, and each label's place among
+    them.
+    """
+    there, places = labels.unique(return_inverse=True)
+    others = torch.ones(count, dtype=torch.bool)
+    others[there] = False
+    absent = others.nonzero().flatten()
+    chosen = absent[torch.randperm(len(absent))][: max(most - len(there), 0)]
+    return torch.cat([there, chosen]), places
+
+
 def bind_step(
-    model: ImageBindModel, processor: ImageBindProcessor, pictures: Tensor, labels: Tensor, dice: random.Random
+    model: ImageBindModel,
+    processor: ImageBindProcessor,
+    anchors: Tensor,
+    batch: tuple[Tensor, Tensor],
+    dice: random.Random,
+    part: float,
 ) -> Tensor:
-    """The loss of one batch: pictures to words, words to pictures, drawings of one thing to each other."""
-    words = processor.text([phrase(concept, dice) for concept in load_concepts()])
+    """The loss of one batch: pictures with words, drawings of one thing with each other.
+
+    `anchors` (C, D), one learned point for each concept, let both towers begin before the other
+    one means anything (Proxy-NCA, Movshovitz-Attias et al., 2017). They are thrown away at the
+    end. Once the concepts lie apart (`part` of the budget is spent) pictures and words are also
+    drawn together, so that decoders may take one for the other; from the start that would collapse
+    the space.
+    """
+    pictures, labels = batch
+    rows, labels = with_others(labels, len(anchors), WORDS_IN_BATCH)
+    concepts = load_concepts()
+    words = processor.text([phrase(concepts[row], dice) for row in rows.tolist()])
     with torch.autocast("cpu", torch.bfloat16):
-        seen = model.encode("vision", processor.standardise(pictures), finish="raw").embedding
+        tokens = model.modality_preprocessors["vision"](processor.standardise(pictures))
+        seen = model.modality_heads["vision"](model.modality_trunks["vision"](tokens))
         said = model.encode("text", words, finish="raw").embedding
     seen, said = F.normalize(seen.float(), dim=-1), F.normalize(said.float(), dim=-1)
-    scale = model.modality_postprocessors["text"][1].log_logit_scale.exp().clamp(max=50)
-    apart = 1 - (seen * said[labels]).sum(-1).mean()
-    return concept_loss(seen, labels, said, scale) + 0.3 * peers_loss(seen, labels) + 0.3 * apart
+    learned = model.get_parameter("modality_postprocessors.text.1.log_logit_scale")
+    scale = learned.exp().clamp(max=50)
+    gap = 1 - (seen * said[labels]).sum(-1).mean()
+    pull = 0.5 * min(max((part - 0.25) / 0.25, 0.0), 1.0)
+    points, early = F.normalize(anchors[rows, : seen.shape[1]]), anchors[rows, seen.shape[1] :]
+    patches = F.normalize(tokens[:, 1:].float().mean(dim=1), dim=-1)
+    early_begin = F.cross_entropy(20 * patches @ F.normalize(early).T, labels)
+    begin = F.cross_entropy(20 * seen @ points.T, labels, label_smoothing=0.05)
+    begin = begin + 0.5 * F.cross_entropy(20 * said @ points.T, torch.arange(len(said)))
+    bound = concept_loss(seen, labels, said, scale)
+    begin = begin + 0.5 * early_begin
+    return bound + begin + 0.3 * peers_loss(seen, labels) + pull * gap
 
 
 def bind(minutes: float, seed: int = 0) -> None:
-    """Train the towers of pictures and words within a budget of minutes, from the last checkpoint."""
+    """Train the towers of pictures and words for so many minutes, from the last checkpoint."""
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(load_concepts())
     processor = starter_processor(tokenizer)
     model = ImageBindModel(starter_config(len(tokenizer))).train()
-    trained = [p for n, p in model.named_parameters() if ".vision." in n or ".text." in n]
     for name, weight in model.named_parameters():
         weight.requires_grad_(".vision." in name or ".text." in name)
-    optimizer, average = optimizer_for(trained), Average(model)
-    schedule = Schedule(optimizer, minutes * 60, peak=1e-3)
-    resume(model, optimizer, average, schedule)
-    held_out = HeldOut(processor)
-    loader = iter(DataLoader(Renderings(seed + schedule.steps), batch_size=None, num_workers=1, prefetch_factor=6))
-    dice, losses, reported = random.Random(seed + schedule.steps), [], 0.0
-    while schedule.step():
-        loss = bind_step(model, processor, *next(loader), dice)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        average.update(model)
-        losses.append(loss.item())
-        if schedule.steps % 50 == 0:
-            log.info("bind step=%d spent=%.0f loss=%.3f", schedule.steps, schedule.spent, sum(losses) / len(losses))
-            losses = []
-        if schedule.spent - reported > 150:
-            reported = schedule.spent
-            keep(model, optimizer, average, schedule, held_out.scores(averaged(model, average), processor))
-    keep(model, optimizer, average, schedule, held_out.scores(averaged(model, average), processor))
-
-
-def averaged(model: ImageBindModel, average: Average) -> ImageBindModel:
-    """A copy of the model with the averaged weights."""
-    copy = ImageBindModel(model.config)
-    copy.load_state_dict({**model.state_dict(), **average.weights})
-    return copy.eval()
-
-
-def keep(model: Any, optimizer: Any, average: Average, schedule: Schedule, scores: dict[str, float]) -> None:
-    """Write the checkpoint of the run, and log its scores."""
-    log.info("bind step=%d scores=%s", schedule.steps, json.dumps(scores))
-    save_atomically(
-        {
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "average": average.weights,
-            "average_steps": average.steps,
-            "steps": schedule.steps,
-            "spent": schedule.spent,
-            "scores": scores,
-        },
-        RUNS / "bind.pt",
-    )
-
-
-def resume(model: Any, optimizer: Any, average: Average, schedule: Schedule) -> None:
-    """Take up the run where its last checkpoint left it, if there is one."""
-    if not (RUNS / "bind.pt").exists():
-        return
-    state = torch.load(RUNS / "bind.pt", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    average.weights, average.steps = state["average"], state["average_steps"]
-    schedule.steps, schedule.start = state["steps"], schedule.start - state["spent"]
+    width = model.config.projection_dim + model.config.vision_config.hidden_size
+    anchors = torch.nn.Parameter(torch.randn(len(load_concepts()), width))
+    run, held_out = Run("bind", model, anchors, minutes), HeldOut(processor)
+    seed += run.schedule.steps
+    loader = iter(DataLoader(Renderings(seed), batch_size=None, num_workers=1, prefetch_factor=6))
+    dice = random.Random(seed)
+    while run.schedule.step():
+        part = run.schedule.part
+        run.learn(bind_step(model.train(), processor, anchors, next(loader), dice, part))
+        if run.due:
+            run.keep(held_out.scores(run.averaged(), processor))
+    run.keep(held_out.scores(run.averaged(), processor))
 
 
 def main() -> None:
     """Read the arguments and run one stage."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("stage", choices=["bind", "hear", "export"])
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--threads", type=int, default=2)
@@ -211,6 +232,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if args.stage == "bind":
         bind(args.minutes)
+    elif args.stage == "hear":
+        hear(args.minutes)
+    else:
+        export()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 def clip_starts(duration: float, clip: float, clips: int) -> list[float]:
-    """Starts in seconds of `clips` equal pieces spread over `duration`; the last one touches the end.
+    """Starts in seconds of `clips` equal pieces spread over `duration`; the last one touches the
+    end.
 
     A duration shorter than one piece gives zero for each.
     """
@@ -24,7 +25,9 @@ def spread(count: int, take: int) -> list[int]:
 
 
 def short_side(frames: Tensor, size: int) -> Tensor:
-    """Scale (N, C, H, W) so that the shorter side is `size`: bilinear, the longer side rounded down."""
+    """Scale (N, C, H, W) so that the shorter side is `size`: bilinear, the longer side rounded
+    down.
+    """
     height, width = frames.shape[-2:]
     if width < height:
         shape = (math.floor(height / width * size), size)

@@ -15,7 +15,9 @@ MODALITIES = ("vision", "text", "audio", "depth", "thermal", "imu")
 
 @strict
 class ImageBindTowerConfig(PreTrainedConfig):
-    """What all towers share: a pre-norm Transformer of MLP ratio 4 and a scale behind the unit sphere."""
+    """What all towers share: a pre-norm Transformer of MLP ratio 4 and a scale behind the unit
+    sphere.
+    """
 
     model_type = "imagebind_tower"
 
@@ -49,12 +51,16 @@ class VisionTowerConfig(ImageBindTowerConfig):
     patch_size: int = 14
     frames: int = 2
     stem_channels: list[int] | tuple[int, ...] = ()
-    """3x3 convolutions of stride 2 before the patches (Xiao et al., 2021), which then count what they leave."""
+    """3x3 convolutions of stride 2 before the patches (Xiao et al., 2021), which then count what
+    they leave.
+    """
+    stem_blocks: int = 0
+    """Residual blocks behind each of those convolutions."""
 
 
 @strict
 class TextTowerConfig(ImageBindTowerConfig):
-    """Token ids (B, L), L <= context_length; the end token is the highest id and closes the text."""
+    """Token ids (B, L), L <= context_length; the end token has the highest id, behind the text."""
 
     model_type = "imagebind_text"
     base_config_key = "text_config"
@@ -71,7 +77,9 @@ class TextTowerConfig(ImageBindTowerConfig):
 
 @strict
 class AudioTowerConfig(ImageBindTowerConfig):
-    """Log-mel pictures (B, 1, mel_bins, target_length); patch and stride as one number or (mel, time)."""
+    """Log-mel pictures (B, 1, mel_bins, target_length); patch and stride as one number or (mel,
+    time).
+    """
 
     model_type = "imagebind_audio"
     base_config_key = "audio_config"
@@ -84,6 +92,7 @@ class AudioTowerConfig(ImageBindTowerConfig):
     stride: int | list[int] | tuple[int, ...] = 10
     stem_channels: list[int] | tuple[int, ...] = ()
     """As of the vision tower; patch and stride then count what the convolutions leave."""
+    stem_blocks: int = 0
 
 
 @strict
@@ -114,7 +123,9 @@ class ThermalTowerConfig(ImageBindTowerConfig):
 
 @strict
 class ImuTowerConfig(ImageBindTowerConfig):
-    """Accelerometer and gyroscope series (B, channels, steps), cut into pieces of `kernel_size` steps."""
+    """Accelerometer and gyroscope series (B, channels, steps), cut into pieces of `kernel_size`
+    steps.
+    """
 
     model_type = "imagebind_imu"
     base_config_key = "imu_config"
@@ -144,7 +155,8 @@ TOWER_CONFIGS: dict[str, type[ImageBindTowerConfig]] = {
 class ImageBindConfig(PreTrainedConfig):
     """Which towers exist, how large each is, and the width of the space they share.
 
-    A tower whose config is None does not exist, unless all six are None: then it is `imagebind_huge`.
+    A tower whose config is None does not exist, unless all six are None: then it is
+    `imagebind_huge`.
     """
 
     model_type = "imagebind"
@@ -167,7 +179,7 @@ class ImageBindConfig(PreTrainedConfig):
             if isinstance(value, dict):
                 value = TOWER_CONFIGS[modality](**value)
             setattr(self, f"{modality}_config", value)
-        super().__post_init__(**kwargs)
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -177,5 +189,7 @@ class ImageBindConfig(PreTrainedConfig):
     def tower(self, modality: str) -> Any:
         """The config of one tower. Raises KeyError for a tower that does not exist."""
         if modality not in self.modalities:
-            raise KeyError(f"this ImageBind has no {modality} tower, only {', '.join(self.modalities)}")
+            raise KeyError(
+                f"this ImageBind has no {modality} tower, only {', '.join(self.modalities)}"
+            )
         return getattr(self, f"{modality}_config")

@@ -2,8 +2,9 @@
 
     python -m encoders.imagebind.convert imagebind_huge.pth OUT [--tokenizer FOLDER_OR_ID]
 
-The official weights are CC BY-NC-SA 4.0, for research only: Medley neither ships nor fetches them, and whoever
-converts them accepts that licence. The file is read with `weights_only=True`, so it cannot run code.
+The official weights are CC BY-NC-SA 4.0, for research only: Medley neither ships nor fetches them,
+and whoever converts them accepts that licence. The file is read with `weights_only=True`, so it
+cannot run code.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ PUBLISHED_HEADS = {"vision": 16, "text": 16, "audio": 12, "depth": 8, "thermal":
 PUBLISHED_TOKENIZER = "openai/clip-vit-large-patch14"
 
 
-def sizes_of(state: Mapping[str, Tensor], heads: Mapping[str, int] = PUBLISHED_HEADS) -> ImageBindConfig:
-    """Read the towers and their sizes from the shapes of a state dict; only the heads cannot be seen there."""
+def sizes_of(
+    state: Mapping[str, Tensor], heads: Mapping[str, int] = PUBLISHED_HEADS
+) -> ImageBindConfig:
+    """Read the towers and their sizes from the shapes of a state dict; only the heads cannot be
+    seen there.
+    """
     towers: dict[str, Any] = {}
     for modality in MODALITIES:
         blocks = re.compile(rf"modality_trunks\.{modality}\.blocks\.(\d+)\.norm_1\.weight")
@@ -41,15 +46,20 @@ def sizes_of(state: Mapping[str, Tensor], heads: Mapping[str, int] = PUBLISHED_H
         }
     if not towers:
         raise ValueError("this state dict holds no ImageBind tower")
-    last = next(v for k, v in state.items() if re.fullmatch(r"modality_heads\.\w+\.(proj\.1|2|3)\.weight", k))
+    last = next(
+        v
+        for k, v in state.items()
+        if re.fullmatch(r"modality_heads\.\w+\.(proj\.1|2|3)\.weight", k)
+    )
     return ImageBindConfig(projection_dim=last.shape[0], **towers)
 
 
 def convert_state(state: Mapping[str, Tensor], config: ImageBindConfig) -> ImageBindModel:
-    """A model that holds exactly these weights. Raises RuntimeError when a key or a shape differs."""
+    """A model that holds exactly these weights. Raises RuntimeError when any key differs."""
     model = ImageBindModel(config)
     model.load_state_dict(dict(state), strict=True)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def convert(checkpoint: Path, out: Path, tokenizer: str = PUBLISHED_TOKENIZER) -> None:
@@ -58,13 +68,15 @@ def convert(checkpoint: Path, out: Path, tokenizer: str = PUBLISHED_TOKENIZER) -
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     model = convert_state(state, sizes_of(state))
-    model.to(torch.float16).save_pretrained(out)
+    model.half().save_pretrained(out)  # type: ignore[no-untyped-call]
     ImageBindProcessor(tokenizer=AutoTokenizer.from_pretrained(tokenizer)).save_pretrained(out)
 
 
 def main() -> None:
     """Read the arguments and convert."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--tokenizer", default=PUBLISHED_TOKENIZER)

@@ -1,7 +1,8 @@
 """Log-mel filter banks as Kaldi computes them, in torch: no torchaudio.
 
-Source: Kaldi's `compute-fbank-feats` (Povey et al., 2011) with the options of ImageBind's published preprocessing:
-25 ms Hann windows every 10 ms, pre-emphasis 0.97, power spectrum, HTK mel scale, no dither, no energy.
+Source: Kaldi's `compute-fbank-feats` (Povey et al., 2011) with the options of ImageBind's
+published preprocessing: 25 ms Hann windows every 10 ms, pre-emphasis 0.97, power spectrum, HTK mel
+scale, no dither, no energy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ FLOOR = float(torch.finfo(torch.float32).eps)
 
 
 def fbank(wave: Tensor, rate: int, mel_bins: int) -> Tensor:
-    """Log-mel energies (..., frames, mel_bins) of sound (..., samples); frames = 1 + (samples - 25 ms) // 10 ms.
+    """Log-mel energies (..., frames, mel_bins) of sound (..., samples); frames = 1 + (samples - 25
+    ms) // 10 ms.
 
     Sound shorter than one window is padded with silence to one window.
     """
@@ -31,7 +33,8 @@ def fbank(wave: Tensor, rate: int, mel_bins: int) -> Tensor:
     window = torch.hann_window(length, periodic=False, device=wave.device)
     spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * before) * window, n=size)
     power = spectrum.real.square() + spectrum.imag.square()
-    return (power @ mel_filters(mel_bins, size, rate).to(wave.device)).clamp_min(FLOOR).log()
+    mel: Tensor = (power @ mel_filters(mel_bins, size, rate).to(wave.device)).clamp_min(FLOOR).log()
+    return mel
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,7 @@
 """From tokens to one vector in the shared space, and its scale.
 
-Parameter names are those of the published checkpoint (`modality_heads.*`, `modality_postprocessors.*`).
+Parameter names are those of the published checkpoint (`modality_heads.*`,
+`modality_postprocessors.*`).
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class EndTokenHead(nn.Module):
 
 
 def class_token_head(width: int, out: int, dropout: float | None = None) -> nn.Sequential:
-    """Norm, class token, perhaps dropout, projection; a dropout moves the projection's number, as published."""
+    """Norm, class token, perhaps dropout, projection; a dropout moves the projection's number, as
+    published.
+    """
     middle = [] if dropout is None else [nn.Dropout(dropout)]
     norm = nn.LayerNorm(width, eps=NORM_EPS)
     return nn.Sequential(norm, FirstToken(), *middle, nn.Linear(width, out, bias=False))

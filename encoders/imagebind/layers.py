@@ -1,4 +1,5 @@
-"""The Transformer of every ImageBind tower: pre-norm blocks, fused projections, optional learned key and value.
+"""The Transformer of every ImageBind tower: pre-norm blocks, fused projections, optional learned
+key and value.
 
 Parameter names are those of the published checkpoint.
 """
@@ -28,7 +29,9 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor, causal: bool) -> Tensor:
         batch, length, width = tokens.shape
-        query, key, value = F.linear(tokens, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        query, key, value = F.linear(tokens, self.in_proj_weight, self.in_proj_bias).chunk(
+            3, dim=-1
+        )
         if self.bias_k is not None and self.bias_v is not None:
             key = torch.cat([key, self.bias_k.to(key.dtype).expand(batch, 1, width)], dim=1)
             value = torch.cat([value, self.bias_v.to(value.dtype).expand(batch, 1, width)], dim=1)
@@ -37,13 +40,15 @@ class Attention(nn.Module):
         return out
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
-        # On CPUs the backward pass of the fused kernel takes longer than all the rest of a small tower.
+        # On CPUs the backward pass of the fused kernel takes longer than all the rest of a small
+        # tower.
         if self.training and query.device.type == "cpu":
             scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
             if causal:
                 above = torch.ones(scores.shape[-2:], dtype=torch.bool).triu_(1)
                 scores = scores.masked_fill(above, float("-inf"))
-            return scores.softmax(dim=-1).to(value.dtype) @ value
+            mixed: Tensor = scores.softmax(dim=-1).to(value.dtype) @ value
+            return mixed
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
 
     def _split(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """ImageBind as a transformers model: up to six towers that end in one space.
 
-Method: Girdhar et al., "ImageBind: One Embedding Space To Bind Them All" (CVPR 2023). The key names are those of
-the published checkpoint; the code is our own and runs any size.
+Method: Girdhar et al., "ImageBind: One Embedding Space To Bind Them All" (CVPR 2023). The key
+names are those of the published checkpoint; the code is our own and runs any size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from encoders.imagebind.configuration import ImageBindConfig
 from encoders.imagebind.heads import (
@@ -55,8 +55,8 @@ class ImageBindOutput(ModelOutput):
 class TowerOutput(ModelOutput):
     """The embedding (B, projection_dim) and the trunk's tokens (B or B * clips, L, hidden_size)."""
 
-    embedding: Tensor | None = None
-    tokens: Tensor | None = None
+    embedding: Tensor = None  # type: ignore[assignment]
+    tokens: Tensor = None  # type: ignore[assignment]
 
 
 class ImageBindPreTrainedModel(PreTrainedModel):
@@ -65,7 +65,7 @@ class ImageBindPreTrainedModel(PreTrainedModel):
     config: ImageBindConfig
     config_class = ImageBindConfig
     base_model_prefix = "imagebind"
-    input_modalities = ("image", "video", "text", "audio")
+    input_modalities = ["image", "video", "text", "audio"]  # noqa: RUF012
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -79,9 +79,12 @@ class ImageBindPreTrainedModel(PreTrainedModel):
             init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm | nn.GroupNorm):
+        elif isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             init.ones_(module.weight)
             init.zeros_(module.bias)
+            if isinstance(module, nn.BatchNorm2d):
+                for name, value in module.named_buffers():
+                    init.constant_(value, 1 if name == "running_var" else 0)
         elif isinstance(module, nn.Conv2d | nn.Conv3d):
             init.kaiming_uniform_(module.weight, a=5**0.5)
         elif isinstance(module, nn.Embedding):
@@ -102,18 +105,24 @@ class ImageBindPreTrainedModel(PreTrainedModel):
 
 
 class ImageBindModel(ImageBindPreTrainedModel):
-    """`forward(vision=..., text=..., audio=...)` gives an embedding for each; `encode` gives one tower's tokens too."""
+    """`forward(vision=..., text=..., audio=...)` gives an embedding for each; `encode` gives one
+    tower's tokens too.
+    """
 
     def __init__(self, config: ImageBindConfig) -> None:
         super().__init__(config)
         parts = {m: config.tower(m) for m in config.modalities}
         self.modality_preprocessors = nn.ModuleDict({m: _stem(m, c) for m, c in parts.items()})
-        self.modality_trunks = nn.ModuleDict({m: Trunk(c, causal=m == "text") for m, c in parts.items()})
+        self.modality_trunks = nn.ModuleDict(
+            {m: Trunk(c, causal=m == "text") for m, c in parts.items()}
+        )
         self.modality_heads = nn.ModuleDict(
             {m: _head(m, c, config.projection_dim) for m, c in parts.items()}
         )
-        self.modality_postprocessors = nn.ModuleDict({m: postprocessor(c) for m, c in parts.items()})
-        self.post_init()
+        self.modality_postprocessors = nn.ModuleDict(
+            {m: postprocessor(c) for m, c in parts.items()}
+        )
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -142,10 +151,11 @@ class ImageBindModel(ImageBindPreTrainedModel):
     def encode(self, modality: str, values: Tensor, finish: Finish = "scaled") -> TowerOutput:
         """Embed one modality.
 
-        values: vision (B, 3, S, S) or clips (B, clips, 3, frames, S, S), standardised; text (B, L) ids; audio
-        (B, 1, mel, time) or (B, clips, 1, mel, time); depth and thermal (B, 1, S, S); imu (B, channels, steps).
-        Any input of five or more dimensions has clips in the second; their embeddings are averaged at the end.
-        Raises KeyError when the model has no such tower, ValueError for a wrong size.
+        values: vision (B, 3, S, S) or clips (B, clips, 3, frames, S, S), standardised; text (B, L)
+        ids; audio (B, 1, mel, time) or (B, clips, 1, mel, time); depth and thermal (B, 1, S, S);
+        imu (B, channels, steps). Any input of five or more dimensions has clips in the second;
+        their embeddings are averaged at the end. Raises KeyError when the model has no such tower,
+        ValueError for a wrong size.
         """
         self.config.tower(modality)
         clips = values.shape[1] if values.ndim >= 5 else 0

@@ -1,7 +1,9 @@
-"""Media to the tensors that ImageBind's towers take, as published, without torchvision, torchaudio or pytorchvideo.
+"""Media to the tensors that ImageBind's towers take, as published, without torchvision, torchaudio
+or pytorchvideo.
 
-The settings are fields of `ImageBindProcessor`, saved beside the model in `processor_config.json`, with the
-tokenizer's files. The defaults are those of the published model; the bundled starter encoder has others.
+The settings are fields of `ImageBindProcessor`, saved beside the model in `processor_config.json`,
+with the tokenizer's files. The defaults are those of the published model; the bundled starter
+encoder has others.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ CONFIG_NAME = "processor_config.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBindProcessor:
-    """Prepares pictures, clips, sounds and words. `tokenizer` may be None when no text is embedded."""
+    """Prepares pictures, clips, sounds and words. `tokenizer` may be None when no text is
+    embedded.
+    """
 
     tokenizer: Any = field(default=None, compare=False)
     image_size: int = 224
@@ -48,13 +52,17 @@ class ImageBindProcessor:
     audio_mean: float = -4.268
     audio_std: float = 9.138
     trim_db: float | None = None
-    """Cut silence at both ends that lies this many dB below the loudest 10 ms; None: leave it, as published."""
+    """Cut silence at both ends that lies this many dB below the loudest 10 ms; None: leave it, as
+    published.
+    """
     level: float | None = None
     """Root mean square that a sound is brought to; None: leave it, as published."""
     context_length: int = 77
 
     def images(self, pictures: Sequence[Image]) -> Tensor:
-        """(B, 3, S, S): short side to S (bicubic), centre square, standardised. Transparency falls on white."""
+        """(B, 3, S, S): short side to S (bicubic), centre square, standardised. Transparency falls
+        on white.
+        """
         return torch.stack([self._image(picture) for picture in pictures])
 
     def _image(self, picture: Image) -> Tensor:
@@ -89,18 +97,24 @@ class ImageBindProcessor:
 
     def video(self, frames: npt.NDArray[np.uint8], fps: float) -> Tensor:
         """(clips * crops, 3, frames, S, S) of all frames (T, H, W, 3) of one video."""
-        return self.clips([self._clip(frames, fps, start) for start in self._starts(len(frames) / fps)])
+        return self.clips(
+            [self._clip(frames, fps, start) for start in self._starts(len(frames) / fps)]
+        )
 
     def _starts(self, seconds: float) -> list[float]:
         return clip_starts(seconds, self.video_clip_seconds, self.video_clips)
 
-    def _clip(self, frames: npt.NDArray[np.uint8], fps: float, start: float) -> npt.NDArray[np.uint8]:
+    def _clip(
+        self, frames: npt.NDArray[np.uint8], fps: float, start: float
+    ) -> npt.NDArray[np.uint8]:
         first = min(round(start * fps), len(frames) - 1)
         piece = frames[first : max(round((start + self.video_clip_seconds) * fps), first + 1)]
         return piece[spread(len(piece), self.video_frames)]
 
     def clips(self, clips: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
-        """(clips * crops, 3, frames, S, S) of clips (frames, H, W, 3), each of `video_frames` frames."""
+        """(clips * crops, 3, frames, S, S) of clips (frames, H, W, 3), each of `video_frames`
+        frames.
+        """
         squares: list[Tensor] = []
         for clip in clips:
             pixels = torch.from_numpy(np.ascontiguousarray(clip)).permute(0, 3, 1, 2) / 255.0
@@ -109,20 +123,34 @@ class ImageBindProcessor:
         return torch.stack(squares)
 
     def audio(self, samples: npt.NDArray[np.float32], rate: int) -> Tensor:
-        """(clips, 1, mel_bins, target_length) of one sound (channels, samples) or (samples,); channel 0 is heard."""
+        """(clips, 1, mel_bins, target_length) of one sound (channels, samples) or (samples,);
+        channel 0 is heard.
+        """
         wave = torch.from_numpy(self._hear(samples, rate))
-        starts = clip_starts(len(wave) / self.sample_rate, self.audio_clip_seconds, self.audio_clips)
+        starts = clip_starts(
+            len(wave) / self.sample_rate, self.audio_clip_seconds, self.audio_clips
+        )
         pieces = []
         for start in starts:
-            first, last = (int(t * self.sample_rate) for t in (start, start + self.audio_clip_seconds))
+            first, last = (
+                int(t * self.sample_rate) for t in (start, start + self.audio_clip_seconds)
+            )
             pieces.append(self.log_mel(wave[first:last]))
         return torch.stack(pieces).unsqueeze(1)
 
     def log_mel(self, wave: Tensor) -> Tensor:
-        """(..., mel_bins, target_length) of sound (..., samples) at `sample_rate`: the picture a clip becomes."""
-        mel = fbank(wave - wave.mean(dim=-1, keepdim=True), self.sample_rate, self.mel_bins).transpose(-1, -2)
+        """(..., mel_bins, target_length) of sound (..., samples) at `sample_rate`: the picture a
+        clip becomes.
+        """
+        mel = fbank(
+            wave - wave.mean(dim=-1, keepdim=True), self.sample_rate, self.mel_bins
+        ).transpose(-1, -2)
         missing = self.target_length - mel.shape[-1]
-        mel = torch.nn.functional.pad(mel, (0, missing)) if missing > 0 else mel[..., : self.target_length]
+        mel = (
+            torch.nn.functional.pad(mel, (0, missing))
+            if missing > 0
+            else mel[..., : self.target_length]
+        )
         return (mel - self.audio_mean) / self.audio_std
 
     def _hear(self, samples: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float32]:
@@ -141,13 +169,19 @@ class ImageBindProcessor:
         return np.ascontiguousarray(wave, dtype=np.float32)
 
     def text(self, texts: Sequence[str]) -> Tensor:
-        """Ids (B, L), L the longest of them: cleaned, cut so that the end token stays, padded with 0."""
+        """Ids (B, L), L the longest of them: cleaned, cut so that the end token stays, padded with
+        0.
+        """
         if self.tokenizer is None:
             raise ValueError("this processor has no tokenizer")
         end = self.tokenizer.eos_token_id
         rows = []
-        for ids in self.tokenizer([clean(text) for text in texts], padding=False, truncation=False)["input_ids"]:
-            rows.append(ids if len(ids) <= self.context_length else [*ids[: self.context_length - 1], end])
+        for ids in self.tokenizer([clean(text) for text in texts], padding=False, truncation=False)[
+            "input_ids"
+        ]:
+            rows.append(
+                ids if len(ids) <= self.context_length else [*ids[: self.context_length - 1], end]
+            )
         longest = max(len(ids) for ids in rows)
         return torch.tensor([ids + [0] * (longest - len(ids)) for ids in rows])
 
@@ -165,12 +199,14 @@ class ImageBindProcessor:
     def from_pretrained(cls, source: str | Path, revision: str | None = None) -> ImageBindProcessor:
         """Read what `save_pretrained` wrote, from a folder or a hub repository."""
         from transformers import AutoTokenizer
-        from transformers.utils import cached_file
+        from transformers.utils.hub import cached_file
 
         path = cached_file(str(source), CONFIG_NAME, revision=revision)
         settings = json.loads(Path(str(path)).read_text(encoding="utf-8"))
         settings.pop("processor_class", None)
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        known: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
+        }
         tokenizer = AutoTokenizer.from_pretrained(str(source), revision=revision)
         return cls(tokenizer=tokenizer, **known)
 
@@ -190,7 +226,9 @@ def clean(text: str) -> str:
 
 
 def trim(wave: npt.NDArray[np.float32], hop: int, below_db: float) -> npt.NDArray[np.float32]:
-    """The sound without the quiet pieces of `hop` samples at its ends; a sound of silence is left whole."""
+    """The sound without the quiet pieces of `hop` samples at its ends; a sound of silence is left
+    whole.
+    """
     pieces = len(wave) // hop
     if pieces == 0:
         return wave

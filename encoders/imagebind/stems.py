@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from encoders.imagebind.configuration import (
@@ -26,7 +27,9 @@ def pair(size: int | list[int] | tuple[int, ...]) -> tuple[int, int]:
 
 
 class Still(nn.Module):
-    """Turns a picture (B, C, H, W) into a clip (B, C, frames, H, W) by repeating it; a clip passes."""
+    """Turns a picture (B, C, H, W) into a clip (B, C, frames, H, W) by repeating it; a clip
+    passes.
+    """
 
     def __init__(self, frames: int) -> None:
         super().__init__()
@@ -38,12 +41,33 @@ class Still(nn.Module):
         return x.repeat(1, 1, self.frames, 1, 1) if x.shape[2] == 1 else x
 
 
-def early_convolutions(channels_in: int, channels: Sequence[int]) -> nn.Sequential | None:
-    """Halves height and width once for each number of channels; None when there are none."""
+class Residual(nn.Module):
+    """Two 3x3 convolutions around which the input passes (He et al., 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = convolution(channels, channels), convolution(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def convolution(channels_in: int, channels: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution and its norm."""
+    conv = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+
+def early_convolutions(channels_in: int, channels: Sequence[int], blocks: int) -> nn.Module | None:
+    """Halves height and width once for each number of channels, `blocks` residual blocks behind
+    each.
+
+    None when there are no channels, as in the published model.
+    """
     layers: list[nn.Module] = []
     for out in channels:
-        layers += [nn.Conv2d(channels_in, out, 3, stride=2, padding=1, bias=False)]
-        layers += [nn.GroupNorm(out // 8, out), nn.GELU()]
+        layers += [convolution(channels_in, out, stride=2), nn.ReLU()]
+        layers += [Residual(out) for _ in range(blocks)]
         channels_in = out
     return nn.Sequential(*layers) if layers else None
 
@@ -65,7 +89,7 @@ class Patches(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.early is not None:
             frames = x.transpose(1, 2).flatten(0, 1) if x.ndim == 5 else x
-            mapped: Tensor = self.early(frames)
+            mapped: Tensor = self.early(frames.contiguous(memory_format=torch.channels_last))
             x = mapped.unflatten(0, (len(x), -1)).transpose(1, 2) if x.ndim == 5 else mapped
         tokens: Tensor = self.proj(x).flatten(2).transpose(1, 2)
         return tokens if self.norm_layer is None else self.norm_layer(tokens)
@@ -82,7 +106,9 @@ class Places(nn.Module):
 class PatchStem(nn.Module):
     """Pictures, clips, spectrograms: patches behind a class token, plus places."""
 
-    def __init__(self, stem: Patches, name: str, patches: int, width: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, stem: Patches, name: str, patches: int, width: int, shape: tuple[int, ...]
+    ) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.stem_name = name
@@ -112,7 +138,9 @@ class TextStem(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         if ids.shape[1] > self.pos_embed.shape[1]:
-            raise ValueError(f"a text has at most {self.pos_embed.shape[1]} tokens, got {ids.shape[1]}")
+            raise ValueError(
+                f"a text has at most {self.pos_embed.shape[1]} tokens, got {ids.shape[1]}"
+            )
         tokens: Tensor = self.token_embedding(ids) + self.pos_embed[:, : ids.shape[1]]
         return tokens
 
@@ -147,7 +175,9 @@ def vision_stem(config: VisionTowerConfig) -> PatchStem:
     kernel, early = (frames, patch, patch), config.stem_channels
     channels = early[-1] if early else 3
     conv = nn.Conv3d(channels, config.hidden_size, kernel, stride=kernel, bias=False)
-    stem = Patches(nn.Sequential(Still(frames), conv), None, early_convolutions(3, early))
+    stem = Patches(
+        nn.Sequential(Still(frames), conv), None, early_convolutions(3, early, config.stem_blocks)
+    )
     patches = (halved(size, len(early)) // patch) ** 2
     return PatchStem(stem, "rgbt_stem", patches, config.hidden_size, (size, size))
 
@@ -168,7 +198,7 @@ def audio_stem(config: AudioTowerConfig) -> PatchStem:
     patches = 1
     for size, k, s in zip(shape, kernel, stride, strict=True):
         patches *= (halved(size, len(early)) - k) // s + 1
-    stem = Patches(conv, nn.LayerNorm(width), early_convolutions(1, early))
+    stem = Patches(conv, nn.LayerNorm(width), early_convolutions(1, early, config.stem_blocks))
     return PatchStem(stem, "rgbt_stem", patches, width, (1, *shape))
 
 

@@ -30,8 +30,9 @@ def _tower(**more: Any) -> dict[str, Any]:
 def reference() -> Any:
     """The reference model at small size, with random weights.
 
-    Its data module wants torchvision, torchaudio and pytorchvideo, and its layers want timm: none of them is
-    needed for the forward pass, so small stand-ins are put in their places while it is imported.
+    Its data module wants torchvision, torchaudio and pytorchvideo, and its layers want timm: none
+    of them is needed for the forward pass, so small stand-ins are put in their places while it is
+    imported.
     """
     stand_ins = {name: types.ModuleType(name) for name in ("imagebind.data", "timm", "timm.models")}
     layers = types.ModuleType("timm.models.layers")
@@ -43,7 +44,7 @@ def reference() -> Any:
             patch.setitem(sys.modules, name, module)
         package = pytest.importorskip(
             "imagebind.models.imagebind_model",
-            reason="the reference is absent: pip install --no-deps imagebind-packaged einops iopath portalocker",
+            reason="needs: pip install --no-deps imagebind-packaged einops iopath portalocker",
             exc_type=ImportError,
         )
     torch.manual_seed(0)
@@ -100,9 +101,13 @@ def test_a_text_may_be_cut_behind_its_end(ours: ImageBindModel) -> None:
         torch.testing.assert_close(ours(text=ids).text, ours(text=ids[:, :4]).text)
 
 
-def test_the_converter_reads_the_sizes_from_a_reference_checkpoint(reference: Any, tmp_path: Any) -> None:
+def test_the_converter_reads_the_sizes_from_a_reference_checkpoint(
+    reference: Any, tmp_path: Any
+) -> None:
     state = reference.state_dict()
-    config = sizes_of(state, heads=dict.fromkeys(("vision", "text", "audio", "depth", "thermal", "imu"), HEADS))
+    config = sizes_of(
+        state, heads=dict.fromkeys(("vision", "text", "audio", "depth", "thermal", "imu"), HEADS)
+    )
     model = convert_state(state, config)
     model.save_pretrained(tmp_path)
     again = ImageBindModel.from_pretrained(tmp_path).eval()

@@ -57,7 +57,9 @@ def test_our_filter_bank_is_kaldis(mel_bins: int) -> None:
 
 def test_filter_banks_of_a_batch_are_those_of_its_items() -> None:
     waves = torch.randn(3, 8000)
-    torch.testing.assert_close(fbank(waves, 16000, 64)[1], fbank(waves[1], 16000, 64), atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(
+        fbank(waves, 16000, 64)[1], fbank(waves[1], 16000, 64), atol=1e-3, rtol=1e-4
+    )
 
 
 def test_the_last_clip_touches_the_end() -> None:
@@ -106,7 +108,8 @@ def test_a_sound_of_another_rate_is_resampled() -> None:
     time = np.arange(48000) / 48000
     wave = np.sin(2 * np.pi * 1000 * time).astype(np.float32)
     direct = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
-    torch.testing.assert_close(PUBLISHED.audio(wave, 48000), PUBLISHED.audio(direct, 16000), atol=0.2, rtol=0)
+    apart = (PUBLISHED.audio(wave, 48000) - PUBLISHED.audio(direct, 16000)).abs()
+    assert apart.mean() < 0.01
 
 
 def test_an_empty_sound_is_refused() -> None:
