@@ -12,6 +12,7 @@ from starter.pictures import HELD_OUT_VENDOR, TRAIN_VENDORS
 from starter.report import Score, Section
 from starter.scores import top
 from starter.serving import Served
+from starter.speech import Split
 from starter.voices import HELD_OUT_FLITE, HELD_OUT_VARIANTS
 
 log = logging.getLogger(__name__)
@@ -68,21 +69,22 @@ def sounds(encoder: Served) -> Section:
     """Spoken word -> concept, sound -> concept."""
     english, chinese = _names(encoder)
     section = Section("Spoken word -> concept", SOUNDS)
-    for split, who, languages in (
+    voices: list[tuple[Split, str, tuple[str, ...]]] = [
         ("heldout_espeak", "unseen espeak-ng voices", ("en", "zh")),
         ("heldout_flite", "unseen speaker (flite)", ("en",)),
-    ):
+    ]
+    for split, who, languages in voices:
         for language in languages:
             said = {"en": "English", "zh": "Chinese"}[language]
             names = english if language == "en" else chinese
             for where, make in (("", heldout.spoken), (", in noise", heldout.spoken_in_noise)):
-                items = make(split, (language,))  # type: ignore[arg-type]
+                items = make(split, language)
                 value = top(encoder.embed(items.values), items.labels, names, 1)
                 wanted = None if where else 0.80
                 what = f"{who}, {said}{where}, top-1"
                 section.scores.append(Score(what, value, len(items.labels), wanted))
                 log.info(section.scores[-1].row())
-    items = heldout.spoken("heldout_sounds", ("",), "sound")
+    items = heldout.spoken("heldout_sounds", "", 10, "sound")
     vectors = encoder.embed(items.values)
     for count in (1, 5):
         value = top(vectors, items.labels, english, count)

@@ -63,9 +63,21 @@ def drawings(generator: Served, encoder: Served | None) -> Section:
         for what, items, wanted in (
             ("picture of a known vendor", heldout.painted(TRAIN_VENDORS, 1), 0.80),
             ("picture of the unseen vendor", heldout.plain((HELD_OUT_VENDOR,)), None),
-            ("English word, unseen espeak-ng voice", _said("heldout_espeak", "en"), 0.70),
-            ("Chinese word, unseen espeak-ng voice", _said("heldout_espeak", "zh"), 0.70),
-            ("English word, unseen speaker (flite)", _said("heldout_flite", "en"), 0.70),
+            (
+                "English word, unseen espeak-ng voice",
+                heldout.spoken("heldout_espeak", "en", 1),
+                0.70,
+            ),
+            (
+                "Chinese word, unseen espeak-ng voice",
+                heldout.spoken("heldout_espeak", "zh", 1),
+                0.70,
+            ),
+            (
+                "English word, unseen speaker (flite)",
+                heldout.spoken("heldout_flite", "en", 1),
+                0.70,
+            ),
         ):
             drawn = generator.draw(list(encoder.embed(items.values)))
             name = f"{what} -> picture"
@@ -73,10 +85,6 @@ def drawings(generator: Served, encoder: Served | None) -> Section:
             rows.append(drawn)
     save_sheet(rows)
     return section
-
-
-def _said(split: str, language: str) -> heldout.Items:
-    return heldout.one_each(heldout.spoken(split, (language,)))  # type: ignore[arg-type]
 
 
 def save_sheet(rows: Sequence[Sequence[Image.Image]]) -> None:

@@ -80,8 +80,8 @@ def sayings(hub: Served, encoder: Served) -> Section:
         ("picture, known vendor", heldout.painted(TRAIN_VENDORS, 1), "en"),
         ("picture, known vendor", heldout.painted(TRAIN_VENDORS, 1), "zh"),
         ("picture, unseen vendor", heldout.plain((HELD_OUT_VENDOR,)), "en"),
-        ("spoken English", heldout.one_each(heldout.spoken("heldout_espeak", ("en",))), "en"),
-        ("spoken Chinese", heldout.one_each(heldout.spoken("heldout_espeak", ("zh",))), "zh"),
+        ("spoken English", heldout.spoken("heldout_espeak", "en", 1), "en"),
+        ("spoken Chinese", heldout.spoken("heldout_espeak", "zh", 1), "zh"),
     ):
         texts = hub.describe(encoder.embed(items.values), language=language)
         named = [concepts[int(label)] for label in items.labels]

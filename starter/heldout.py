@@ -125,22 +125,24 @@ def _screen(size: tuple[int, int], dice: np.random.Generator) -> Image.Image:
     return scene
 
 
-def spoken(split: Split, languages: tuple[str, ...], kind: str = "name") -> Items:
-    """What held-out voices say: every rendering of the concepts' main names, as it was made."""
+def spoken(split: Split, language: str, each: int = 3, kind: str = "name") -> Items:
+    """What held-out voices say of each concept's main name, `each` renderings, as they are."""
     speech = load_speech(split)
-    return _sounds(speech, _rows(speech, languages, kind), None)
+    return _sounds(speech, _rows(speech, language, kind, each), None)
 
 
-def spoken_in_noise(split: Split, languages: tuple[str, ...], kind: str = "name") -> Items:
-    """The same, through rooms, narrow bands and noise."""
+def spoken_in_noise(split: Split, language: str, each: int = 2, kind: str = "name") -> Items:
+    """The same through rooms, narrow bands and noise."""
     speech = load_speech(split)
-    rows = _rows(speech, languages, kind)
+    rows = _rows(speech, language, kind, each)
     return _sounds(speech, rows, torch.Generator().manual_seed(SEED + 5))
 
 
-def _rows(speech: Speech, languages: tuple[str, ...], kind: str) -> torch.Tensor:
-    fits = np.isin(speech.language, languages) & (speech.kind == kind)
-    return torch.from_numpy(np.flatnonzero(fits))
+def _rows(speech: Speech, language: str, kind: str, each: int) -> torch.Tensor:
+    fits = np.flatnonzero((speech.language == language) & (speech.kind == kind))
+    labels = speech.label.numpy()[fits]
+    kept = [place for label in np.unique(labels) for place in fits[labels == label][:each]]
+    return torch.tensor(kept)
 
 
 def _sounds(speech: Speech, rows: torch.Tensor, dice: torch.Generator | None) -> Items:
@@ -150,10 +152,3 @@ def _sounds(speech: Speech, rows: torch.Tensor, dice: torch.Generator | None) ->
         wave = torch.cat([augment_speech(part, dice) for part in pcm.split(64)])
     values = [Audio(samples=w[None].numpy(), rate=RATE) for w in wave]
     return Items(values, speech.label[rows].numpy())
-
-
-def one_each(items: Items) -> Items:
-    """The first input of every concept."""
-    first = sorted(np.unique(items.labels, return_index=True)[1].tolist())
-    values = [items.values[place] for place in first]
-    return Items(values, items.labels[first])

@@ -2,20 +2,20 @@
 
 import tempfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from medley.backend import Backend, ModelSpec, Request, Result
+from medley.backend import ModelSpec, Request, Result
 from medley.media.values import Embedding
 from medley.settings import Settings
 from medley.tasks import PlanTask
 from medley.toolset import toolbox
 from orchestrator.catalogue import load_catalogue
+from workers.registry import make_backend
 
 
 class Quiet:
@@ -36,22 +36,6 @@ class Quiet:
         """Nothing."""
 
 
-REGISTRIES = (
-    ("encoders.registry", "ENCODERS", "encoder"),
-    ("generators.registry", "GENERATORS", "generator"),
-    ("hub.registry", "HUBS", "hub"),
-)
-
-
-def _registered(name: str) -> Backend:
-    """A new backend by the name that the catalogue gives it. Raises KeyError for an unknown one."""
-    for module, names, make in REGISTRIES:
-        registry = import_module(module)
-        if name in getattr(registry, names):
-            return cast(Backend, getattr(registry, make)(name))
-    raise KeyError(name)
-
-
 def defaults(tool: str, **given: Any) -> dict[str, Any]:
     """A tool's parameters with its defaults filled in."""
     return toolbox()[tool].params(**given).model_dump()
@@ -69,7 +53,7 @@ class Served:
         self.model: ModelSpec = load_catalogue(Settings())[model_id]
         if not any(Path(self.model.source).glob("*")):
             raise FileNotFoundError(f"{model_id} has no weights yet")
-        self._backend = _registered(self.model.backend)
+        self._backend = make_backend(self.model.backend)
         self._backend.load(self.model, "cpu")
         self._control = Quiet()
 
