@@ -31,7 +31,7 @@ class Drawings:
         return self.pixels[torch.stack(picks)].float() / 127.5 - 1
 
 
-def render(variants: int = 24, seed: int = 0) -> Drawings:
+def render(variants: int = 12, seed: int = 0) -> Drawings:
     """Each drawing on white, `variants` times: the first as it is, the others a little moved and
     resized.
     """

@@ -66,7 +66,7 @@ class Run:
         network = copy.deepcopy(weights).to(torch.bfloat16)
         average = copy.deepcopy(weights).requires_grad_(False)
         optimizer = torch.optim.AdamW(
-            weights.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.01
+            weights.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
         )
         return cls(network, weights, average, optimizer)
 
@@ -126,14 +126,22 @@ def words_stage(threads: int) -> tuple[PreTrainedTokenizerFast, BertModel]:
 
 
 @torch.no_grad()
-def words_bank(tokenizer: PreTrainedTokenizerFast, encoder: BertModel, asks: int = 128) -> Tensor:
-    """Pooled words of many requests for each concept: (concepts, asks, width)."""
+def words_bank(tokenizer: PreTrainedTokenizerFast, encoder: BertModel, asks: int = 48) -> Tensor:
+    """Pooled words of many requests for each concept: (concepts, asks, width). Kept in the run
+    folder.
+    """
+    kept = RUN / "words.pt"
+    if kept.exists():
+        words: Tensor = torch.load(kept, weights_only=True)
+        return words
     dice = random.Random(7)
     rows = [
         encode(tokenizer, encoder, [ask(concept, dice) for _ in range(asks)])
         for concept in load_concepts()
     ]
-    return torch.stack(rows)
+    words = torch.stack(rows)
+    torch.save(words, kept)
+    return words
 
 
 def loss_of(run: Run, drawings: Drawings, words: Tensor, bank: Bank | None, batch: int) -> Tensor:

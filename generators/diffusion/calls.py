@@ -79,10 +79,12 @@ def arguments(group: Sequence[Request], pipeline: Any, model: ModelSpec) -> dict
         given |= {side: first[side] for side in ("width", "height") if first.get(side)}
     if group[0].tool == TEXT:
         given["prompt"] = [str(request.inputs["prompt"]) for request in group]
-        if "image_embeds" in _signature(pipeline) and "noise_level" in _signature(pipeline):
+        if _is_unclip(pipeline):
             raise BadInput(f"{type(pipeline).__name__} draws from embeddings only.")
+        if draws_from_adapter(pipeline):
+            given |= _silent_adapter(pipeline, first["guidance"])
         return given
-    return given | _embedding_arguments(_vectors(group, model), pipeline, first["guidance"])
+    return given | _embedding_arguments(_vectors(group, model), pipeline, model, first["guidance"])
 
 
 def draws_one_size(pipeline: Any) -> bool:
@@ -123,23 +125,45 @@ def _vectors(group: Sequence[Request], model: ModelSpec) -> Any:
     return vectors if norm is None else torch.nn.functional.normalize(vectors, dim=-1) * float(norm)
 
 
-def _embedding_arguments(vectors: Any, pipeline: Any, guidance: float) -> dict[str, Any]:
+def _embedding_arguments(
+    vectors: Any, pipeline: Any, model: ModelSpec, guidance: float
+) -> dict[str, Any]:
     import torch
 
-    names = _signature(pipeline)
     if draws_one_size(pipeline):
         return {"image_embeds": torch.nn.functional.normalize(vectors, dim=-1)}
-    dtype = (
-        next(pipeline.unet.parameters()).dtype if "unet" in pipeline.components else torch.float32
-    )
-    vectors = vectors.to(pipeline.device, dtype)
-    if "image_embeds" in names and "noise_level" in names:
+    vectors = vectors.to(pipeline.device, pipeline.dtype)
+    if _is_unclip(pipeline):
         return {"image_embeds": vectors, "prompt": [""] * len(vectors), "noise_level": 0}
-    if "ip_adapter_image_embeds" in names and draws_from_adapter(pipeline):
+    if draws_from_adapter(pipeline):
         images = vectors[:, None]
+        pipeline.set_ip_adapter_scale(adapter_scale(model))
         both = torch.cat([torch.zeros_like(images), images]) if guidance > 1 else images
         return {"ip_adapter_image_embeds": [both], "prompt": [""] * len(vectors)}
     raise BadInput(f"{type(pipeline).__name__} takes no embeddings.")
+
+
+def _silent_adapter(pipeline: Any, guidance: float) -> dict[str, Any]:
+    """What a pipeline with an IP-Adapter needs to draw from words alone: an embedding of no
+    weight.
+    """
+    import torch
+
+    pipeline.set_ip_adapter_scale(0.0)
+    rows = 2 if guidance > 1 else 1
+    nothing = torch.zeros(rows, 1, embed_dim(pipeline) or 1, dtype=pipeline.unet.dtype)
+    return {"ip_adapter_image_embeds": [nothing.to(pipeline.device)]}
+
+
+def adapter_scale(model: ModelSpec) -> float:
+    """How strongly an IP-Adapter's embedding counts: `scale` of the option `ip_adapter`, 1 by
+    default.
+    """
+    return float(model.options.get("ip_adapter", {}).get("scale", 1.0))
+
+
+def _is_unclip(pipeline: Any) -> bool:
+    return {"image_embeds", "noise_level"} <= _signature(pipeline)
 
 
 def _signature(pipeline: Any) -> frozenset[str]:

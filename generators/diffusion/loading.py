@@ -116,4 +116,3 @@ def _add_ip_adapter(pipeline: Any, model: ModelSpec) -> None:
         weight_name=adapter["weight_name"],
         image_encoder_folder=None,
     )
-    pipeline.set_ip_adapter_scale(float(adapter.get("scale", 1.0)))

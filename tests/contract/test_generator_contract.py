@@ -297,6 +297,24 @@ def test_latents_have_previews_when_a_tiny_autoencoder_is_named(
     assert len(control.previews) == STEPS
 
 
+def test_an_adapter_is_silent_when_words_are_drawn(
+    folders: Callable[[Callable[[Path], None]], Path],
+) -> None:
+    source, adapter = str(folders(tiny.save_stable_diffusion)), str(folders(tiny.save_ip_adapter))
+    options = {"ip_adapter": {"source": adapter, "weight_name": "adapter.safetensors"}}
+    drawn = []
+    for given in (options, {}):
+        spec = ModelSpec(
+            id="tiny", backend="diffusers", tools=frozenset(), source=source, options=given
+        )
+        backend = DiffusionImages()
+        backend.load(spec, "cpu")
+        kind = Kind(name="sd", backend=backend, spec=spec, tool="text_to_image")
+        drawn.append(pixels(kind.run(kind.ask())[0]))
+
+    assert np.abs(drawn[0] - drawn[1]).max() <= 1
+
+
 def test_missing_files_are_unavailable(tmp_path: Path) -> None:
     spec = ModelSpec(
         id="gone", backend="diffusers", tools=frozenset(), source=str(tmp_path / "nothing")
