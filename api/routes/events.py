@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
 from api import stream
 from api.schemas.common import documented
@@ -22,7 +22,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/jobs/{job_id}/events",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={
         **_STREAM,
         204: {"description": "The job has ended, and its last event was seen"},
@@ -48,7 +48,7 @@ async def job_events(
     return stream.respond(stream.follow_job(here, tenant, job_id, seen), headers)
 
 
-@router.get("/events", response_class=EventSourceResponse, responses=_STREAM)
+@router.get("/events", response_class=StreamingResponse, responses=_STREAM)
 async def all_events(here: Here, tenant: Tenant) -> Response:
     """What happens to all jobs. Each connection begins with a snapshot of the newest ones."""
     return stream.respond(stream.follow_all(here, tenant))
