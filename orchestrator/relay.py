@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -92,8 +92,6 @@ class Relay:
         while not self._stopping:
             self._nudged.wait(pause)
             self._nudged.clear()
-            if self._stopping:
-                return
             try:
                 with transaction(self._engine) as conn:
                     more = relay_once(conn, self._app) >= BATCH

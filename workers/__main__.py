@@ -1,0 +1,22 @@
+"""`python -m workers`: a worker process with its children, for the lanes of `MEDLEY_LANES`."""
+
+import logging
+import os
+import sys
+
+# Before Celery is imported: SIGTERM lets steps finish for a while, then gives them back.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
+
+def main() -> int:
+    """Runs until it is told to stop."""
+    from medley.settings import Settings
+    from workers.app import serve
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    return serve(Settings())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

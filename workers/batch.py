@@ -1,0 +1,256 @@
+"""One batch: claimed steps of one tool and model, from their inputs to what is to be committed.
+
+Nothing here changes the database. Each item ends as a commit or as an error of its own; only a stop
+ends the batch as a whole.
+"""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from medley.backend import Backend, ModelSpec, Request, Result
+from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, StepStopped
+from medley.media.facts import Limits
+from medley.tools import Tool, Toolbox
+from orchestrator.assets import AssetStore
+from orchestrator.cache import cache_key, look_up
+from orchestrator.crashes import crash_point
+from orchestrator.database import Raw
+from orchestrator.engine import Commit, Inputs, Lease, StoredAsset, asset_ids, load_assets, resolve
+from orchestrator.hooks import Hook, Prepared
+from workers.control import StepControl
+from workers.media import Stored, to_parts, to_values
+from workers.residency import Residency
+
+log = logging.getLogger(__name__)
+
+MAX_ASKS = 4  #: how often a hook may ask its backend again
+
+
+@dataclass(kw_only=True)
+class Item:
+    """One step of a batch, and what became of it: a commit, an error, or a reason to stop."""
+
+    lease: Lease
+    tool: Tool
+    inputs: Inputs = field(default_factory=dict)
+    prepared: Prepared | None = None
+    key: str | None = None
+    commit: Commit | None = None
+    error: MedleyError | None = None
+    stopped: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether its backend still has to run."""
+        return self.commit is None and self.error is None and self.stopped is None
+
+
+@dataclass(kw_only=True)
+class Kitchen:
+    """What batches need: tools, hooks, models in memory, the store."""
+
+    tools: Toolbox
+    hooks: Mapping[str, Hook]
+    residency: Residency
+    store: AssetStore
+    limits: Limits
+    scratch: Path
+
+    def cook(
+        self, conn: Raw, leases: Sequence[Lease], control_of: Callable[[Path], StepControl]
+    ) -> list[Item]:
+        """Runs a batch. Never raises for what a step or a backend does."""
+        items = [Item(lease=lease, tool=self.tools[lease.tool]) for lease in leases]
+        folder = Path(tempfile.mkdtemp(prefix="step-", dir=self.scratch))
+        try:
+            assets = self._look_at_inputs(conn, items)
+            self._take_from_cache(conn, items)
+            control = control_of(folder)
+            for _ in range(MAX_ASKS):
+                waiting = [item for item in items if item.open]
+                if not waiting:
+                    break
+                self._run(conn, waiting, assets, control)
+            for item in items:
+                if item.open:
+                    item.error = BackendError(f"{item.tool.name} asked its model too often.")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return items
+
+    def _look_at_inputs(self, conn: Raw, items: Sequence[Item]) -> dict[str, StoredAsset]:
+        assets: dict[str, StoredAsset] = {}
+        for item in items:
+            wanted = asset_ids(item.lease)
+            if wanted - assets.keys():
+                assets |= load_assets(conn, item.lease.tenant, wanted)
+            with caught(item):
+                item.inputs = resolve(item.lease, assets)
+                spec = self.residency.spec(item.lease.model) if item.lease.model else None
+                hook = self.hooks.get(item.tool.name)
+                if hook is None:
+                    item.key = cache_key(item.lease, item.tool, spec, item.inputs, assets)
+                else:
+                    item.prepared = hook.prepare(conn, item.lease, item.inputs)
+                    item.inputs = item.prepared.inputs
+                    item.commit = item.prepared.commit
+        return assets
+
+    def _take_from_cache(self, conn: Raw, items: Sequence[Item]) -> None:
+        keyed = [item for item in items if item.open and item.key is not None]
+        if not keyed:
+            return
+        for tenant in {item.lease.tenant for item in keyed}:
+            keys = [item.key for item in keyed if item.lease.tenant == tenant and item.key]
+            found = look_up(conn, tenant, keys)
+            for item in keyed:
+                if item.lease.tenant == tenant and item.key in found:
+                    item.commit = Commit(outputs=found[item.key], cached=True, cache_key=item.key)
+
+    def _run(
+        self,
+        conn: Raw,
+        items: Sequence[Item],
+        assets: Mapping[str, StoredAsset],
+        control: StepControl,
+    ) -> None:
+        requests: list[tuple[Item, Request]] = []
+        for item in items:
+            with caught(item):
+                requests.append((item, self._request(item, assets)))
+        if not requests:
+            return
+        for (item, _), result in zip(requests, self._results(requests, control), strict=True):
+            stopped = control.why_stopped(item.lease)
+            if stopped is not None:
+                item.stopped = stopped
+            elif isinstance(result, MedleyError):
+                item.error = result
+            elif isinstance(result, str):
+                item.stopped = result
+            else:
+                with caught(item):
+                    self._finish(conn, item, result)
+
+    def _request(self, item: Item, assets: Mapping[str, StoredAsset]) -> Request:
+        try:
+            params = item.tool.params.model_validate(dict(item.lease.params)).model_dump()
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(name) for name in first["loc"])
+            raise BadInput(f"The parameter {place!r} cannot be used: {first['msg']}") from error
+        return Request(
+            tool=item.tool.name,
+            inputs=to_values(item.inputs, item.tool, assets, self.store),
+            params=params,
+            seed=item.lease.seed,
+        )
+
+    def _results(
+        self, requests: Sequence[tuple[Item, Request]], control: StepControl
+    ) -> list[Result | MedleyError | str]:
+        """One result, error or reason to stop for each request."""
+        model = requests[0][0].lease.model
+        try:
+            backend = self._backend(model)
+            control.tick(0, 1)
+            results = backend.run([request for _, request in requests], control)
+            if len(results) != len(requests):
+                return [BackendError("The backend gave too few results.")] * len(requests)
+            return [result.error or result for result in results]
+        except StepStopped as stop:
+            return [control.why_stopped(item.lease) or str(stop) for item, _ in requests]
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            found = as_medley_error(error)
+            if isinstance(found, OutOfMemory) and model is not None:
+                self.residency.forget(model)
+            return [found] * len(requests)
+
+    def _backend(self, model: str | None) -> Backend:
+        backend = self.residency.backend(model)
+        if backend is None:
+            raise BackendError(f"{model} has no backend to run.")
+        return backend
+
+    def _finish(self, conn: Raw, item: Item, result: Result) -> None:
+        stored = to_parts(
+            result.outputs, item.lease, item.tool, item.inputs, self.store, self.limits
+        )
+        if stored.assets:
+            crash_point("worker.after_blob_before_commit")
+        hook = self.hooks.get(item.tool.name)
+        if hook is None or item.prepared is None:
+            item.commit = commit_of(stored, result.usage, item.key)
+            return
+        decided = hook.complete(conn, item.lease, stored.parts, item.prepared)
+        if isinstance(decided, Prepared):
+            item.prepared, item.inputs = decided, decided.inputs
+            item.commit = decided.commit
+            return
+        base = commit_of(stored, result.usage, None)
+        item.commit = replace(
+            decided,
+            outputs=decided.outputs or base.outputs,
+            assets=[*base.assets, *decided.assets],
+            embeddings=[*base.embeddings, *decided.embeddings],
+            usage={**base.usage, **decided.usage},
+        )
+
+
+def commit_of(stored: Stored, usage: Mapping[str, float], key: str | None) -> Commit:
+    """What a plain step commits."""
+    return Commit(
+        outputs=stored.to_json(),
+        assets=stored.assets,
+        embeddings=stored.embeddings,
+        usage=usage,
+        cache_key=key,
+    )
+
+
+def model_of(residency: Residency, lease: Lease) -> ModelSpec | None:
+    """The model of a lease, if it names one that is known."""
+    try:
+        return residency.spec(lease.model)
+    except MedleyError:
+        return None
+
+
+def as_medley_error(error: BaseException) -> MedleyError:
+    """Any exception as one of ours. What nobody expected is a `BackendError`, and is logged."""
+    if isinstance(error, MedleyError):
+        return error
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name in ("OutOfMemoryError", "CudaOutOfMemoryError"):
+        return OutOfMemory("The device has no room for this.")
+    log.error("step.unexpected error=%s", name, exc_info=error)
+    return BackendError(f"{name}: {str(error)[:500]}")
+
+
+class caught:
+    """Turns what is raised inside into the item's error."""
+
+    def __init__(self, item: Item) -> None:
+        self._item = item
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        import psycopg
+
+        if isinstance(error, psycopg.Error):
+            return False  # not the step's fault
+        self._item.error = as_medley_error(error)
+        return True

@@ -1,0 +1,101 @@
+"""Control: how a running backend reports, and hears that it should stop."""
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medley.errors import StepStopped
+from orchestrator.engine import Lease
+from orchestrator.events import Announcer
+from workers.keeping import Keeping, Key, key_of
+
+STORED_EVERY_S = 0.5  #: progress is stored at most twice a second
+PREVIEW_EVERY_S = 0.5
+MOVED_EVERY_S = 1.0  #: how often the keeper hears of progress
+PREVIEW_SIDE = 256  #: pixels of a preview's longer side
+MAX_PREVIEW = 65_536  #: bytes
+
+#: Stores one report of progress for a lease; False means fenced.
+Store = Callable[[Lease, Mapping[str, Any]], bool]
+
+
+class StepControl:
+    """The control of one batch. Implements `medley.backend.Control`."""
+
+    def __init__(
+        self,
+        leases: Sequence[Lease],
+        keeping: Keeping,
+        announcer: Announcer,
+        store: Store,
+        scratch: Path,
+        *,
+        shutting_down: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._leases = leases
+        self._keeping = keeping
+        self._announcer = announcer
+        self._store = store
+        self._scratch = scratch
+        self._shutting_down = shutting_down
+        self._clock = clock
+        self._stored_at = self._previewed_at = self._moved_at = clock()
+        self._stopped: dict[Key, str] = {}
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder for large intermediate files; emptied after the batch."""
+        return self._scratch
+
+    def why_stopped(self, lease: Lease) -> str | None:
+        """Why this lease has to stop, if it has to."""
+        return self._stopped.get(key_of(lease))
+
+    def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
+        """Reports progress; raises `StepStopped` when every step of the batch has to stop."""
+        self._listen()
+        now = self._clock()
+        if now - self._stored_at >= STORED_EVERY_S:
+            self._stored_at = now
+            progress = {"done": done, "total": total, "message": message}
+            for lease in self._running():
+                if not self._store(lease, progress):
+                    self._stopped[key_of(lease)] = "fenced"
+            self._announcer.stored(lease.job for lease in self._leases)
+        if preview is not None and now - self._previewed_at >= PREVIEW_EVERY_S:
+            self._previewed_at = now
+            self._show(preview)
+
+    def delta(self, text: str) -> None:
+        """Passes on newly generated text; also raises `StepStopped`."""
+        self._listen()
+        if len(self._leases) == 1 and text:
+            self._announcer.delta(self._leases[0].job, self._leases[0].step, text)
+
+    def _running(self) -> list[Lease]:
+        return [lease for lease in self._leases if key_of(lease) not in self._stopped]
+
+    def _listen(self) -> None:
+        self._stopped.update(self._keeping.stops())
+        if self._shutting_down():
+            for lease in self._running():
+                self._stopped[key_of(lease)] = "shutdown"
+        if not self._running():
+            raise StepStopped(next(iter(self._stopped.values()), "stopped"))
+        now = self._clock()
+        if now - self._moved_at >= MOVED_EVERY_S:
+            self._moved_at = now
+            self._keeping.moved()
+
+    def _show(self, preview: Any) -> None:
+        """Previews belong to the first step of a batch; backends show one picture at a time."""
+        picture = preview.convert("RGB")
+        picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=80)
+        if buffer.tell() <= MAX_PREVIEW:
+            lease = self._leases[0]
+            self._announcer.preview(lease.job, lease.step, buffer.getvalue(), "image/jpeg")

@@ -1,0 +1,131 @@
+"""The child's side of the keeper: says what is held, hears what has to stop."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.engine import Lease
+
+Key = tuple[str, str, int]
+
+
+def key_of(lease: Lease) -> Key:
+    """What names a lease between child and keeper."""
+    return (lease.job, lease.step, lease.token)
+
+
+class Keeping:
+    """A keeper process of this child. It is started again if it should end."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        worker: str,
+        ttl: float,
+        row: Mapping[str, Any],
+        kill_after_s: float = 5.0,
+    ) -> None:
+        self._row = dict(row)
+        self._first: dict[str, Any] = {
+            "database_url": database_url,
+            "worker": worker,
+            "child": os.getpid(),
+            "ttl": ttl,
+            "kill_after_s": kill_after_s,
+            "row": self._row,
+        }
+        self._stops: dict[Key, str] = {}
+        self._holding: dict[str, Any] = {"hold": []}
+        self._buffer = b""
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """The keeper's process id."""
+        return self._process.pid
+
+    def hold(self, leases: Sequence[Lease], *, deadline_s: float, stall_s: float) -> None:
+        """From now on these leases are kept, and no others."""
+        self._stops.clear()
+        self._holding = {
+            "hold": [lease.key() for lease in leases],
+            "deadline_s": deadline_s,
+            "stall_s": stall_s,
+        }
+        self._write(self._holding)
+
+    def let_go(self) -> None:
+        """Nothing is held any more."""
+        self._stops.clear()
+        self._holding = {"hold": []}
+        self._write(self._holding)
+
+    def moved(self) -> None:
+        """The step makes progress."""
+        self._write({"moved": 1})
+
+    def models(self, held: Sequence[str]) -> None:
+        """These models are in memory now."""
+        self._row["models"] = list(held)
+        self._write({"models": list(held)})
+
+    def leave(self) -> None:
+        """This process ends in order: what it holds is given back without being counted."""
+        self._write({"leaving": True})
+
+    def stops(self) -> Mapping[Key, str]:
+        """Why which leases have to stop, as far as the keeper has said. Does not wait."""
+        while True:
+            try:
+                data = os.read(self._out, 65536)
+            except BlockingIOError:
+                return self._stops
+            if not data:
+                return self._stops
+            self._buffer += data
+            *lines, self._buffer = self._buffer.split(b"\n")
+            for line in lines:
+                said = json.loads(line)
+                self._stops[(said["job"], said["step"], said["token"])] = said["stop"]
+
+    def close(self) -> None:
+        """Lets the keeper end; it gives back what was still held."""
+        with contextlib.suppress(OSError):
+            os.close(self._in)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # it must outlive the child, whatever ends the child's group
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._in, self._out = os.dup(process.stdin.fileno()), os.dup(process.stdout.fileno())
+        process.stdin.close()
+        process.stdout.close()
+        os.set_blocking(self._out, False)
+        self._buffer = b""
+        os.write(self._in, json.dumps(self._first).encode() + b"\n")
+        return process
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        try:
+            os.write(self._in, json.dumps(message).encode() + b"\n")
+        except BrokenPipeError:
+            # The keeper was killed. Another one takes over before the leases run out.
+            for end in (self._in, self._out):
+                with contextlib.suppress(OSError):
+                    os.close(end)
+            self._process.wait()
+            self._process = self._start()
+            if self._holding is not message:
+                self._write(self._holding)

@@ -1,0 +1,191 @@
+"""The runner: claims, runs, commits, and goes on while there is work. One per worker child.
+
+A commit claims the next step in the same transaction, so a busy lane needs neither broker nor a
+second round trip. What a lost connection leaves open is put right before the next claim.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medley.errors import InvalidPlan, MedleyError
+from orchestrator import engine
+from orchestrator.crashes import crash_point
+from orchestrator.database import Raw
+from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
+from orchestrator.events import Announcer
+from workers.batch import Item, Kitchen
+from workers.control import StepControl
+from workers.keeping import Keeping
+from workers.link import Link
+
+log = logging.getLogger(__name__)
+
+MOST_STEPS = 32  #: of one wake-up
+MOST_SECONDS = 60.0
+_MOST_WAKES = 3  #: claims of one drain that found only locked rows
+
+Wake = Callable[[Mapping[str, int]], object]
+
+
+class StepDeadline(MedleyError):
+    """The step ran longer than its tool allows."""
+
+    code = "step_deadline"
+
+
+class Stalled(MedleyError):
+    """The step showed no progress for too long."""
+
+    code, retryable = "stalled", True
+
+
+@dataclass(kw_only=True)
+class Runner:
+    """Everything that one worker child does with the database."""
+
+    worker: str
+    offer: Offer
+    link: Link
+    kitchen: Kitchen
+    keeping: Keeping
+    announcer: Announcer
+    wake: Wake
+    leaving: Callable[[], bool] = lambda: False
+    overdue: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    ran: int = field(default=0, init=False)
+
+    def drain(self, lane: str) -> int:
+        """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
+        before, until = self.ran, self.clock() + MOST_SECONDS
+        leases = self._claim()
+        while leases:
+            crash_point("worker.after_claim")
+            self.ran += len(leases)
+            more = self.ran - before < MOST_STEPS and self.clock() < until
+            leases = self._turn(leases, claim_more=more)
+            if not leases and not more and not self.leaving():
+                # Others may use this process now; whoever comes next goes on where it stopped.
+                self.wake({lane: 1})
+        return self.ran - before
+
+    def _turn(self, leases: Sequence[Lease], *, claim_more: bool) -> list[Lease]:
+        """Runs a batch, makes true what came of it, and claims what is next."""
+        tool = self.kitchen.tools[leases[0].tool]
+        self.keeping.hold(leases, deadline_s=tool.deadline_s, stall_s=tool.stall_s)
+        items = self.kitchen.cook(
+            self.link.conn, leases, lambda folder: self._control(leases, folder)
+        )
+        for item in items:
+            if item.error is not None:
+                self._rescue(item)
+        for item in items:
+            if item.commit is None:
+                self._end(item)
+        finished = [(item.lease, item.commit) for item in items if item.commit is not None]
+        claim_more = claim_more and not self.leaving()
+        committed = self._commit(finished, claim_more)
+        for (lease, _), outcome in zip(finished, committed.outcomes, strict=True):
+            log.info(
+                "step.%s job=%s step=%s attempt=%d", outcome, lease.job, lease.step, lease.attempt
+            )
+        crash_point("worker.after_commit_before_wake")
+        if committed.wakes:
+            self.wake(committed.wakes)
+        self.announcer.stored([lease.job for lease in (*leases, *committed.leases)])
+        if committed.leases:
+            return committed.leases
+        self.keeping.let_go()
+        return self._claim() if claim_more and committed.busy else []
+
+    def _control(self, leases: Sequence[Lease], folder: Path) -> StepControl:
+        return StepControl(
+            leases,
+            self.keeping,
+            self.announcer,
+            lambda lease, progress: self.link.call(
+                lambda conn: engine.report_progress(conn, lease, progress)
+            ),
+            folder,
+            shutting_down=self.overdue,
+        )
+
+    def _offer(self) -> Offer:
+        return replace(self.offer, held=self.kitchen.residency.held())
+
+    def _claim(self) -> list[Lease]:
+        if self.leaving():
+            return []
+        offer = self._offer()
+
+        def again(conn: Raw) -> list[Lease]:
+            # The answer was lost: what it had claimed for us is given back first.
+            engine.lose_worker(conn, self.worker, counted=False)
+            return engine.claim(conn, self.worker, offer)
+
+        return self.link.call(lambda conn: engine.claim(conn, self.worker, offer), again=again)
+
+    def _commit(self, finished: Sequence[tuple[Lease, Commit]], claim_more: bool) -> Committed:
+        offer = self._offer() if claim_more else None
+        if not finished and offer is None:
+            return Committed(outcomes=[], leases=[], busy=False, wakes={})
+
+        def again(conn: Raw) -> Committed:
+            # Our COMMIT may have succeeded, and have claimed steps that we never heard of.
+            done = engine.commit_steps(conn, self.worker, finished)
+            engine.lose_worker(conn, self.worker, counted=False)
+            return replace(done, busy=True)
+
+        try:
+            return self.link.call(
+                lambda conn: engine.commit_steps(conn, self.worker, finished, offer), again=again
+            )
+        except InvalidPlan as error:
+            if len(finished) == 1:
+                self._fail(finished[0][0], error)
+                return Committed(outcomes=[Outcome.FAILED], leases=[], busy=True, wakes={})
+            # One impossible commit must not take the others with it.
+            parts = [self._commit([one], claim_more=False) for one in finished]
+            return Committed(
+                outcomes=[part.outcomes[0] for part in parts],
+                leases=[],
+                busy=True,
+                wakes={lane: n for part in parts for lane, n in part.wakes.items()},
+            )
+
+    def _rescue(self, item: Item) -> None:
+        """The last attempt of a hook's tool may still be turned into something true."""
+        hook = self.kitchen.hooks.get(item.tool.name)
+        error = item.error
+        if hook is None or error is None:
+            return
+        if error.retryable and item.lease.attempt < item.lease.max_attempts:
+            return
+        try:
+            item.commit = self.link.call(lambda conn: hook.rescue(conn, item.lease, error))
+        except MedleyError as second:
+            log.warning("step.rescue failed job=%s error=%s", item.lease.job, second.message)
+
+    def _end(self, item: Item) -> None:
+        """Ends an attempt that made nothing."""
+        if item.error is not None:
+            self._fail(item.lease, item.error)
+        elif item.stopped == "step_deadline":
+            self._fail(item.lease, StepDeadline("The step ran longer than its tool allows."))
+        elif item.stopped == "stalled":
+            self._fail(item.lease, Stalled("The step showed no progress for too long."))
+        elif item.stopped != "fenced":
+            # Canceled: the engine knows. Shutting down: somebody else goes on.
+            outcome = self.link.call(lambda conn: engine.release_step(conn, item.lease))
+            log.info("step.%s job=%s step=%s", outcome, item.lease.job, item.lease.step)
+
+    def _fail(self, lease: Lease, error: MedleyError) -> None:
+        delay = engine.retry_delay(lease, error)
+        outcome = self.link.call(lambda conn: engine.fail_step(conn, lease, error, delay=delay))
+        log.warning(
+            "step.%s job=%s step=%s attempt=%d code=%s message=%s",
+            outcome, lease.job, lease.step, lease.attempt, error.code, error.message,
+        )  # fmt: skip

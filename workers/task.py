@@ -1,0 +1,37 @@
+"""The one Celery task: answer a wake-up by claiming. It carries a lane and no ids."""
+
+import logging
+from typing import Any
+
+from celery import current_app, shared_task, signals
+
+from orchestrator.broker import WAKE
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=WAKE, ignore_result=True)  # type: ignore[untyped-decorator]
+def wake(lane: str) -> None:
+    """Runs what there is to run, in the database's order. A repeated or stale wake-up finds
+    nothing.
+    """
+    from workers.child import runner
+
+    runner(current_app._get_current_object()).drain(lane)
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    """A new child: makes its runner now, so that it is known before its first wake-up."""
+    from workers import child
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    child.ignore_terminal()
+    child.runner(current_app._get_current_object())
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    from workers import child
+
+    child.leave()
