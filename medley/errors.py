@@ -69,6 +69,7 @@ class UnsupportedMedia(CallerError):
 
     def __init__(self, found: str, accepted: Collection[str]) -> None:
         super().__init__(f"Got {found}; accepted: {', '.join(sorted(accepted))}.")
+        self.found, self.accepted = found, sorted(accepted)
 
 
 class BrokenMedia(CallerError):

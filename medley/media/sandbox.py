@@ -4,9 +4,10 @@ It has loaded what examining needs and nothing else, so that a copy costs some m
 sees one open file and one pipe for its answer; memory, processor time, wall clock and file size are
 limited, privileges cannot grow, and the network is taken away where the system allows it.
 
-    in   a packet on the socket that is standard input: the limits as JSON, and two descriptors:
-         the file, and a pipe for the answer
-    out  on that pipe one of {"facts": …}, {"refused": code, …}, {"signal": n}, {"exit": n}
+    in   a packet on the socket that is standard input: task, limits and options as JSON, and two
+         descriptors: the file, and a pipe for the answer
+    out  on that pipe one line of JSON, one of {"done": …}, {"refused": code, …}, {"signal": n},
+         {"exit": n}; and the bytes that were asked for
 
 Started by path with `python -I`, so that neither the environment nor the working directory can add
 code to it.
@@ -54,30 +55,49 @@ def shut_in(memory: int, seconds: float) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def verdict(settings: dict[str, Any]) -> dict[str, Any]:
-    """Examines the file that is descriptor 0."""
-    from medley.errors import CallerError, UnsupportedMedia
-    from medley.media.examine import examine
+def perform(task: str, limits: dict[str, Any], options: dict[str, Any]) -> tuple[Any, bytes]:
+    """What is asked about the file that is descriptor 0: something for JSON, and bytes."""
     from medley.media.facts import Limits
+    from medley.modality import Modality
 
-    try:
+    if task == "facts":
+        from medley.media.examine import examine
+
         with open(0, "rb", closefd=False) as file:
-            return {"facts": examine(file, Limits(**settings)).to_data()}
+            return examine(file, Limits(**limits)).to_data(), b""
+    from medley.media.thumbnail import draw
+
+    modality = Modality(options.pop("modality"))
+    return task, draw(Path("/dev/fd/0"), modality, **options)
+
+
+def answer_to(job: dict[str, Any]) -> bytes:
+    """One line of JSON, and the bytes that were asked for."""
+    from medley.errors import BrokenMedia, CallerError, UnsupportedMedia
+
+    payload, data = b"", {}
+    try:
+        done, payload = perform(job["task"], job["limits"], job["options"])
+        data = {"done": done}
     except UnsupportedMedia as refused:
-        found = refused.message.removeprefix("Got ").partition("; accepted")[0]
-        return {"refused": refused.code, "found": found}
+        data = {"refused": refused.code, "found": refused.found, "accepted": refused.accepted}
     except CallerError as refused:
-        return {"refused": refused.code, "message": refused.message}
+        data = {"refused": refused.code, "message": refused.message}
+    except Exception as error:  # noqa: BLE001 - decoders raise anything
+        why = f"The file cannot be decoded: {type(error).__name__}: {error}"[:300]
+        data = {"refused": BrokenMedia.code, "message": why}
+    return json.dumps(data).encode() + b"\n" + payload
 
 
-def copy(settings: dict[str, Any], file: int, answer: int) -> NoReturn:
+def copy(job: dict[str, Any], file: int, answer: int) -> NoReturn:
     """The life of one copy."""
     os.dup2(file, 0)
     os.dup2(answer, 3)
     os.closerange(4, 64)
-    shut_in(settings["probe_memory"], settings["probe_seconds"])
-    data = verdict(settings)
-    os.write(3, json.dumps(data).encode())
+    shut_in(job["limits"]["probe_memory"], job["limits"]["probe_seconds"])
+    data = answer_to(job)
+    while data:
+        data = data[os.write(3, data) :]
     os._exit(0)  # no decoder's clean-up can change the answer any more
 
 
@@ -138,6 +158,7 @@ def main() -> None:
     from PIL import Image
 
     import medley.media.examine_track
+    import medley.media.thumbnail
 
     Image.init()
     av.logging.set_level(av.logging.PANIC)
