@@ -30,19 +30,20 @@ from starter.encoder_parts import (
     score,
     starter_config,
     starter_processor,
+    starter_tokenizer,
 )
-from starter.encoder_text import train_tokenizer
 from starter.pictures import TRAIN_VENDORS, augment, load_vendors
 from starter.speech import augment_speech, load_speech
 
-BATCH, KEPT, REPLAYS = 128, 24_000, 2
+BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 2
 
 
 class Sayings(IterableDataset[tuple[Tensor, Tensor]]):
     """Endless batches of augmented log-mel pictures; each is used thrice, masked anew."""
 
     def __init__(self, processor: ImageBindProcessor, seed: int) -> None:
-        self.processor, self.seed, self.speech = processor, seed, load_speech("train")
+        self.processor, self.seed = processor, seed
+        self.speech, self.sounds = load_speech("train"), load_speech("train_sounds")
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         torch.set_num_threads(1)
@@ -51,10 +52,13 @@ class Sayings(IterableDataset[tuple[Tensor, Tensor]]):
         labels = torch.zeros(KEPT, dtype=torch.long)
         made = 0
         while True:
-            index = torch.randint(len(self.speech.label), (BATCH,), generator=dice)
-            fresh = hear_clean(self.processor, augment_speech(self.speech.rows(index), dice))
+            said = torch.randint(len(self.speech.label), (BATCH - NOISES,), generator=dice)
+            made_by = torch.randint(len(self.sounds.label), (NOISES,), generator=dice)
+            pcm = torch.cat([self.speech.rows(said), self.sounds.rows(made_by)])
+            fresh = hear_clean(self.processor, augment_speech(pcm, dice))
             place = torch.arange(made, made + BATCH) % KEPT
-            pictures[place], labels[place] = fresh.half(), self.speech.label[index]
+            pictures[place] = fresh.half()
+            labels[place] = torch.cat([self.speech.label[said], self.sounds.label[made_by]])
             made += BATCH
             yield mask(fresh, dice), labels[place]
             for _ in range(REPLAYS):
@@ -90,7 +94,7 @@ class HeldOutSpeech:
 
     def __init__(self, processor: ImageBindProcessor) -> None:
         self.sets = {}
-        for split in ("heldout_espeak", "heldout_flite"):
+        for split in ("heldout_espeak", "heldout_flite", "heldout_sounds"):
             speech = load_speech(split)
             sounds = [
                 processor.audio(row / 32768.0, 16000)[:1] for row in speech.pcm.astype("float32")
@@ -141,29 +145,36 @@ class Space:
 
 
 def hear_step(
-    model: ImageBindModel, points: Tensor, space: Space | None, sounds: Tensor, labels: Tensor
+    model: ImageBindModel, points: Tensor, space: Space | None, batch: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """The loss of one batch of sounds: InfoNCE with pictures, weakly with names; or with points of
-    its own.
+    """The loss of one batch of sounds: InfoNCE with pictures, weakly with names; before there is a
+    space, with points of its own. `points` (C, D + width) also hold one for the mean of the
+    patches, which lets the stem begin early.
     """
+    sounds, labels = batch
     with torch.autocast("cpu", torch.bfloat16):
-        heard = model.encode("audio", sounds, finish="raw").embedding
+        tokens = model.modality_preprocessors["audio"](sounds)
+        heard = model.modality_heads["audio"](model.modality_trunks["audio"](tokens))
     heard = F.normalize(heard.float(), dim=-1)
+    own = F.normalize(points[:, : heard.shape[1]], dim=-1)
+    early = F.normalize(points[:, heard.shape[1] :], dim=-1)
+    patches = F.normalize(tokens[:, 1:].float().mean(dim=1), dim=-1)
+    begin = 0.5 * F.cross_entropy(20 * patches @ early.T, labels)
     if space is None:
-        own = F.normalize(points, dim=-1)
-        return F.cross_entropy(20 * heard @ own.T, labels, label_smoothing=0.05) + 0.2 * peers_loss(
-            heard, labels
-        )
+        direct = F.cross_entropy(20 * heard @ own.T, labels, label_smoothing=0.05)
+        return begin + direct + 0.2 * peers_loss(heard, labels)
     gap = 1 - (heard * space.centres[labels]).sum(-1).mean()
     with_names = concept_loss(heard, labels, space.names, 20.0)
-    return concept_loss(heard, labels, space.pictures(), 20.0) + 0.3 * with_names + gap
+    with_pictures = concept_loss(heard, labels, space.pictures(), 20.0)
+    return 0.5 * begin + with_pictures + 0.3 * with_names + gap
 
 
 def turn_into(space: Space, points: Tensor, model: ImageBindModel) -> None:
     """Turn the tower's last layer so that its own points fall on the centres of the space."""
-    turn = torch.linalg.lstsq(F.normalize(points.detach(), dim=-1), space.centres).solution
+    own = F.normalize(points.detach()[:, : space.centres.shape[1]], dim=-1)
+    turn = torch.linalg.lstsq(own, space.centres).solution
     with torch.no_grad():
-        projection = model.modality_heads["audio"][2].weight
+        projection = model.get_parameter("modality_heads.audio.2.weight")
         projection.copy_(turn.T @ projection)
 
 
@@ -173,29 +184,32 @@ def hear(minutes: float, seed: int = 1) -> None:
     """
     torch.manual_seed(seed)
     frozen = frozen_space()
-    tokenizer = train_tokenizer(load_concepts())
+    tokenizer = starter_tokenizer()
     processor = starter_processor(tokenizer)
     model = ImageBindModel(starter_config(len(tokenizer)))
     for name, weight in model.named_parameters():
         weight.requires_grad_(".audio." in name)
-    points = torch.nn.Parameter(torch.randn(len(load_concepts()), model.config.projection_dim))
+    width = model.config.projection_dim + model.config.tower("audio").hidden_size
+    points = torch.nn.Parameter(torch.randn(len(load_concepts()), width))
     space = Space(*frozen, seed) if frozen else None
     if space and not (RUNS / "hear.pt").exists() and (RUNS / "rehearse.pt").exists():
         state = torch.load(RUNS / "rehearse.pt", weights_only=True)
         model.load_state_dict(tower(state, "audio"), strict=False)
+        points.data.copy_(state["extra"])
         turn_into(space, state["extra"], model)
-    run = Run("hear" if space else "rehearse", model, points, minutes)
+    run = Run("hear" if space else "rehearse", model, points, minutes, peak=2e-3)
     held_out, seed = HeldOutSpeech(processor), seed + run.schedule.steps
     loader = iter(
         DataLoader(Sayings(processor, seed), batch_size=None, num_workers=1, prefetch_factor=6)
     )
 
     def keep() -> None:
-        against = space.names if space else F.normalize(points.detach(), dim=-1)
+        own = F.normalize(points.detach()[:, : model.config.projection_dim], dim=-1)
+        against = space.names if space else own
         run.keep(held_out.scores(run.averaged(), against))
 
     while run.schedule.step():
-        run.learn(hear_step(model.train(), points, space, *next(loader)))
+        run.learn(hear_step(model.train(), points, space, next(loader)))
         # A rehearsal ends as soon as there is a space to bind to.
         if space is None and run.due and frozen_space() is not None:
             break

@@ -9,9 +9,13 @@ import torch
 
 from encoders.imagebind.modeling import ImageBindModel
 from encoders.imagebind.processing import ImageBindProcessor
-from starter.concepts import load_concepts
-from starter.encoder_parts import RUNS, WEIGHTS, starter_config, starter_processor
-from starter.encoder_text import train_tokenizer
+from starter.encoder_parts import (
+    RUNS,
+    WEIGHTS,
+    starter_config,
+    starter_processor,
+    starter_tokenizer,
+)
 
 
 def frozen_space() -> tuple[ImageBindModel, ImageBindProcessor] | None:
@@ -21,7 +25,8 @@ def frozen_space() -> tuple[ImageBindModel, ImageBindProcessor] | None:
     if not (WEIGHTS / "model.safetensors").exists():
         return None
     model = ImageBindModel.from_pretrained(WEIGHTS, dtype=torch.float32)
-    return model.eval(), ImageBindProcessor.from_pretrained(WEIGHTS)
+    model.train(False)
+    return model, ImageBindProcessor.from_pretrained(WEIGHTS)
 
 
 def tower(state: dict[str, Any], modality: str) -> dict[str, Any]:
@@ -29,26 +34,30 @@ def tower(state: dict[str, Any], modality: str) -> dict[str, Any]:
     return {k: v for k, v in {**state["model"], **state["average"]}.items() if f".{modality}." in k}
 
 
-def export(space: bool = False) -> None:
-    """Write the encoder. The towers of pictures and words are taken from their run only when
-    nothing was exported yet, or when `space` says so; that of sounds whenever its run has bound it
-    to this space.
+def export() -> None:
+    """Write the encoder. The towers of pictures and words are taken from their run only while
+    nothing is exported: later models are trained on what they say. That of sounds is left out
+    until its run has bound it to the space, and replaced whenever it got better.
     """
-    tokenizer = train_tokenizer(load_concepts())
-    model, processor = ImageBindModel(starter_config(len(tokenizer))), starter_processor(tokenizer)
-    report: dict[str, Any] = {}
     frozen = frozen_space()
-    if frozen is None or space:
+    if frozen is None:
+        processor = starter_processor(starter_tokenizer())
         state = torch.load(RUNS / "bind.pt", weights_only=True)
-        model.load_state_dict(tower(state, "vision") | tower(state, "text"), strict=False)
-        report["bind"] = state["scores"]
+        space = tower(state, "vision") | tower(state, "text")
+        report = {"bind": state["scores"]}
     else:
         model, processor = frozen
+        space = model.state_dict()
         report = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
+    config = starter_config(len(processor.tokenizer))
     if (RUNS / "hear.pt").exists():
         state = torch.load(RUNS / "hear.pt", weights_only=True)
-        model.load_state_dict(tower(state, "audio"), strict=False)
+        space |= tower(state, "audio")
         report["hear"] = state["scores"]
-    model.half().save_pretrained(WEIGHTS)
+    else:
+        config.audio_config = None
+    whole = ImageBindModel(config)
+    whole.load_state_dict(space)
+    whole.half().save_pretrained(WEIGHTS)  # type: ignore[no-untyped-call]
     processor.save_pretrained(WEIGHTS)
     (WEIGHTS / "scores.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

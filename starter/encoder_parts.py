@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from encoders.imagebind.configuration import ImageBindConfig
 from encoders.imagebind.modeling import ImageBindModel
 from encoders.imagebind.processing import ImageBindProcessor
-from starter.concepts import Concept
-from starter.encoder_text import CONTEXT
+from starter.concepts import Concept, load_concepts
+from starter.encoder_text import CONTEXT, train_tokenizer
 
 log = logging.getLogger("starter.encoder")
 HERE = Path(__file__).parent
@@ -54,15 +54,26 @@ def starter_config(vocabulary: int) -> ImageBindConfig:
         },
         audio_config={
             **common,
+            "num_hidden_layers": 4,
             "mel_bins": MEL_BINS,
             "target_length": MEL_FRAMES,
-            "stem_channels": [24, 48, 96],
+            "stem_channels": [16, 32, 64, 128],
             "stem_blocks": 1,
-            "patch_size": [8, 1],
-            "stride": [8, 1],
+            "patch_size": [4, 1],
+            "stride": [4, 1],
             "drop_path": 0.05,
         },
     )
+
+
+def starter_tokenizer() -> Any:
+    """The tokenizer of this run: trained once, then read again, so that no id ever changes."""
+    from transformers import AutoTokenizer
+
+    folder = RUNS / "tokenizer"
+    if not folder.exists():
+        train_tokenizer(load_concepts()).save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def starter_processor(tokenizer: Any) -> ImageBindProcessor:
@@ -203,12 +214,14 @@ def score(items: Tensor, labels: Tensor, concepts: Tensor, top: int = 1) -> floa
 class Run:
     """One stage's model, throwaway parameters, optimizer and average; resumes."""
 
-    def __init__(self, name: str, model: ImageBindModel, extra: Tensor, minutes: float) -> None:
+    def __init__(
+        self, name: str, model: ImageBindModel, extra: Tensor, minutes: float, peak: float
+    ) -> None:
         self.path = RUNS / f"{name}.pt"
         self.name, self.model, self.extra = name, model, extra
         self.trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer, self.average = optimizer_for([*self.trained, extra]), Average(model)
-        self.schedule = Schedule(self.optimizer, minutes * 60, peak=1.5e-3)
+        self.schedule = Schedule(self.optimizer, minutes * 60, peak)
         self.reported = 0.0
         self.losses: list[float] = []
         if self.path.exists():

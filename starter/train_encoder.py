@@ -33,8 +33,9 @@ from starter.encoder_parts import (
     score,
     starter_config,
     starter_processor,
+    starter_tokenizer,
 )
-from starter.encoder_text import HELD_OUT_CHINESE, HELD_OUT_ENGLISH, phrase, train_tokenizer
+from starter.encoder_text import HELD_OUT_CHINESE, HELD_OUT_ENGLISH, phrase
 from starter.pictures import (
     HELD_OUT_VENDOR,
     MONO_VENDORS,
@@ -200,14 +201,14 @@ def bind_step(
 def bind(minutes: float, seed: int = 0) -> None:
     """Train the towers of pictures and words for so many minutes, from the last checkpoint."""
     torch.manual_seed(seed)
-    tokenizer = train_tokenizer(load_concepts())
+    tokenizer = starter_tokenizer()
     processor = starter_processor(tokenizer)
     model = ImageBindModel(starter_config(len(tokenizer))).train()
     for name, weight in model.named_parameters():
         weight.requires_grad_(".vision." in name or ".text." in name)
-    width = model.config.projection_dim + model.config.vision_config.hidden_size
+    width = model.config.projection_dim + model.config.tower("vision").hidden_size
     anchors = torch.nn.Parameter(torch.randn(len(load_concepts()), width))
-    run, held_out = Run("bind", model, anchors, minutes), HeldOut(processor)
+    run, held_out = Run("bind", model, anchors, minutes, peak=1.5e-3), HeldOut(processor)
     seed += run.schedule.steps
     loader = iter(DataLoader(Renderings(seed), batch_size=None, num_workers=1, prefetch_factor=6))
     dice = random.Random(seed)
