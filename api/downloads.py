@@ -79,7 +79,7 @@ def disposition(media_type: str, name: str) -> str:
 
 
 def file_name(given: str, asset_id: str, media_type: str) -> str:
-    """The name a download gets: the sender's stem with the extension of what the bytes really are."""
+    """The name a download gets: the sender's stem, the extension of what the bytes are."""
     extension = _EXTENSIONS.get(media_type, ".bin")
     stem = given.rpartition(".")[0] or given
     return f"{stem.strip('. ') or asset_id}{extension}"

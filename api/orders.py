@@ -85,7 +85,7 @@ def parse(model: type[Model], data: Any) -> Model:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         places = [{**item, "loc": ("body", *_place(item["loc"]))} for item in found]
-        raise RequestValidationError(places) from None
+        raise RequestValidationError(_deepest(places)) from None
 
 
 def accept(
@@ -175,7 +175,7 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
 
 
 class _Attached:
-    """The files of the request, by form field and by file name; remembers which were referred to."""
+    """The files of the request, by form field and file name; remembers which were referred to."""
 
     def __init__(self, files: Sequence[Judged], assets: Sequence[Asset]) -> None:
         self._found = list(zip(files, assets, strict=True))
@@ -279,11 +279,24 @@ async def _bounded(request: Request) -> bytes:
     return raw
 
 
+def _deepest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without complaints of a union's other members, which stay above the place that is wrong."""
+    places = [item["loc"] for item in found]
+    return [
+        item
+        for item in found
+        if not any(
+            len(other) > len(item["loc"]) and other[: len(item["loc"])] == item["loc"]
+            for other in places
+        )
+    ]
+
+
 def _place(loc: Sequence[int | str]) -> list[int | str]:
     # pydantic also names the member of a union that it tried; that is no place in the JSON.
     places: list[int | str] = []
-    for item in loc:
-        tag = places and isinstance(places[-1], int) and item in ("text", "asset", "file")
+    for before, item in zip(("", *loc), loc, strict=False):
+        tag = isinstance(before, int) and item in ("text", "asset", "file")
         union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
         if not (tag or union):
             places.append(item)

@@ -32,7 +32,7 @@ class _Files(StaticFiles):
 
 
 def install(app: FastAPI, folder: Path = FOLDER) -> None:
-    """Adds a route for each file at the top, and one for each folder: unknown paths stay unknown."""
+    """Adds a route for each file at the top and each folder: unknown paths stay unknown."""
     if not folder.is_dir():
         return
     files = _Files(directory=folder)

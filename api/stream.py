@@ -167,7 +167,7 @@ def _message(name: str, data: Any, seq: int | None = None) -> bytes:
 
 
 def _pass_on(job_id: str, notice: dict[str, Any]) -> bytes | None:
-    """What is not stored, as an event without a number; None for a hint that something was stored."""
+    """What is not stored, as an event without a number; None for a hint to look at the rows."""
     kind = _PASSED_ON.get(str(notice.get("type")))
     if kind is None:
         return None

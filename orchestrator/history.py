@@ -22,7 +22,7 @@ class Estimate:
 
 
 def estimate(conn: Connection, tenant: str, plan: Plan) -> Estimate | None:
-    """From earlier runs of the same tools with the same models; None where one was run too rarely."""
+    """From earlier runs of the same tools and models; None where one was run too rarely."""
     wanted = [(step.tool, step.model) for step in plan.steps]
     if not wanted:
         return None

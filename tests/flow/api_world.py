@@ -1,4 +1,6 @@
-"""Builders for the tests of the HTTP service: a client on the real application, and a worker that does as it is told."""
+"""Builders for the tests of the HTTP service: a client on the real application, and a worker that
+does as it is told.
+"""
 
 import io
 import math
@@ -136,7 +138,9 @@ def open_world(app: FastAPI, settings: Settings) -> Iterator[World]:
 def served(app: FastAPI) -> Iterator[str]:
     """The address of the application on a real port, for streams."""
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on")
+        uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -146,5 +150,4 @@ def served(app: FastAPI) -> Iterator[str]:
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
-    server.force_exit = True
     thread.join(10)

@@ -123,17 +123,22 @@ def test_a_body_beyond_every_limit_is_a_problem_too(settings: Settings) -> None:
         assert sent.headers["content-type"] == "application/problem+json"
 
 
+FORM = "multipart/form-data; boundary=x"
+NAMELESS = b"--x\r\nContent-Disposition: form-data\r\n\r\nhi\r\n--x--\r\n"
+LONG_HEADER = b"--x\r\nA: " + b"b" * 20000 + b"\r\n\r\nhi\r\n--x--\r\n"
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"--x\r\nnothing", "multipart/form-data; boundary=x"),
-        (b"", "multipart/form-data; boundary=x"),
+        (b"--x\r\nnothing", FORM),
+        (b"", FORM),
         (b"--x--\r\n", "multipart/form-data"),
-        (b"--x\r\nContent-Disposition: form-data\r\n\r\nhi\r\n--x--\r\n", "multipart/form-data; boundary=x"),
-        (b"--x\r\nA: " + b"b" * 20000 + b"\r\n\r\nhi\r\n--x--\r\n", "multipart/form-data; boundary=x"),
+        (NAMELESS, FORM),
+        (LONG_HEADER, FORM),
         (b"garbage", "multipart/form-data; boundary=" + "y" * 300),
     ],
-)  # fmt: skip
+)
 def test_a_broken_form_is_refused(world: World, body: bytes, kind: str) -> None:
     reply = world.client.post("/v1/assets", content=body, headers={"content-type": kind})
     assert (reply.status_code, reply.json()["code"]) == (400, "bad_form")
