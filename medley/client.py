@@ -161,6 +161,8 @@ class Client:
                 self._judge(response)
             last = ""
             for sent in httpx2.EventSource(response):
+                if not sent.data:  # only a retry time or an id
+                    continue
                 # The id stays in force for later events that carry none: only a change is ours.
                 seq = int(sent.id) if sent.id.isdigit() and sent.id != last else None
                 last = sent.id

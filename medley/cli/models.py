@@ -1,5 +1,7 @@
 """`medley models`: which models serve which tools here."""
 
+from collections.abc import Sequence
+
 import typer
 
 from medley.cli.options import Json, Url, print_json, print_table, settings_for
@@ -17,9 +19,15 @@ def list_models(as_json: Json = False, url: Url = None) -> None:
         print_json(page)
         return
     print_table(
-        ("MODEL", "TOOLS", "LICENCE", "STATUS"),
+        ("MODEL", "STATUS", "LICENCE", "TOOLS"),
         (
-            (m["id"], ", ".join(m.get("tools") or ()), m.get("license"), m.get("status"))
+            (m["id"], m.get("status"), m.get("licence"), _few(m.get("tools") or ()))
             for m in page["data"]
         ),
     )
+
+
+def _few(tools: Sequence[str]) -> str:
+    """The first tools by name; `--json` has them all."""
+    shown = ", ".join(tools[:6])
+    return shown if len(tools) <= 6 else f"{shown}, and {len(tools) - 6} more"

@@ -125,11 +125,12 @@ def status(home: Home = None, as_json: Json = False) -> None:
         print_json(system)
         return
     typer.echo(f"{system['url']}  version {system.get('version', '?')}")
-    typer.echo(f"  workers  {len(system.get('workers') or ())}")
+    live = [w for w in system.get("workers") or () if w.get("live", True)]
+    typer.echo(f"  workers  {len(live)}")
     for lane, load in (system.get("lanes") or {}).items():
         typer.echo(f"  {lane:<9}{load.get('ready', 0)} ready, {load.get('running', 0)} running")
     jobs = ", ".join(f"{count} {name}" for name, count in (system.get("jobs") or {}).items())
-    typer.echo(f"  jobs     {jobs or 'none'}")
+    typer.echo(f"  jobs     {jobs or 'none open'}")
 
 
 def api(home: Home = None, host: Host = None, port: Port = None) -> None:
