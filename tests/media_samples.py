@@ -60,7 +60,8 @@ def clip_bytes(
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         track = out.add_stream(codec, rate=8)
-        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        track.width, track.height = 64, 48
+        track.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
         voice = out.add_stream(sound, rate=48_000, layout="mono") if sound else None
         for index in range(frames):
             frame = av.VideoFrame.from_ndarray(
@@ -71,7 +72,12 @@ def clip_bytes(
         out.mux(track.encode(None))
         if voice is not None:
             samples = tone(frames / 8, rate=48_000).samples
-            block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            if sound == "pcm_s16le":
+                block = av.AudioFrame.from_ndarray(
+                    (samples * 32_767).astype(np.int16), format="s16", layout="mono"
+                )
+            else:
+                block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             block.rate, block.pts = 48_000, 0
             out.mux(voice.encode(block))
             out.mux(voice.encode(None))

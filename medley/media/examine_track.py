@@ -205,7 +205,9 @@ def _check_claims(
     found = max(pictures.seconds, sounds.seconds)
     claimed = container.duration / 1_000_000 if container.duration else 0.0
     missing = demuxer == "mov" and any(
-        stream is not None and stream.frames > track.packets + 2
+        stream is not None
+        and not stream.codec_context.name.startswith("pcm_")  # counts samples, not packets
+        and stream.frames > track.packets + 2
         for stream, track in ((video, pictures), (audio, sounds))
     )
     if missing or claimed > found * relative + absolute:

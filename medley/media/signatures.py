@@ -104,12 +104,20 @@ def _track(head: bytes) -> str:
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     if head.startswith(b"ID3"):
-        return "mp3"
+        return "flac" if _behind_tag(head) == b"fLaC" else "mp3"
     if len(head) > 4 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         return "aac"
     if len(head) > 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 == 0x02:
         return "mp3"
     return ""
+
+
+def _behind_tag(head: bytes) -> bytes:
+    """The four bytes behind an ID3 tag whose length is in its header, seven bits a byte."""
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return head[10 + size : 14 + size]
 
 
 def name_of(head: bytes) -> str:

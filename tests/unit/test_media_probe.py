@@ -69,6 +69,7 @@ def test_a_sound_is_known_by_its_content(
         ("webm", "libvpx-vp9", "libopus", "video/webm"),
         ("matroska", "libx264", "aac", "video/x-matroska"),
         ("avi", "mpeg4", None, "video/x-msvideo"),
+        ("mov", "prores_ks", "pcm_s16le", "video/quicktime"),
     ],
 )
 def test_a_video_is_known_by_its_content(
@@ -127,6 +128,30 @@ def test_other_files_are_refused_by_name_of_what_they_seem_to_be(
         look(data, name="picture.png")
 
     assert "image/png" in refusal.value.message
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\xff\xff", b"\0\0\0\0"])
+def test_a_sound_that_was_written_to_a_pipe_is_accepted(look: Look, size: bytes) -> None:
+    data = tone_bytes("WAV")
+
+    facts = look(data[:4] + size + data[8:40] + size + data[44:])
+
+    assert facts.seconds == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("kind", "media_type"), [("MP3", "audio/mpeg"), ("FLAC", "audio/flac")])
+def test_a_tag_before_a_sound_is_passed_over(look: Look, kind: str, media_type: str) -> None:
+    tag = b"ID3\4\0\0" + bytes([0, 0, 8, 0]) + bytes(1024)
+
+    assert look(tag + tone_bytes(kind)).media_type == media_type
+
+
+def test_the_further_pictures_of_a_camera_file_are_accepted(look: Look) -> None:
+    data = picture_bytes("MPO", save_all=True, append_images=[picture(16, 16)])
+
+    facts = look(data)
+
+    assert (facts.media_type, facts.width, facts.frames) == ("image/jpeg", 60, None)
 
 
 def test_an_empty_file_is_broken(look: Look) -> None:
