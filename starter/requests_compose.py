@@ -1,0 +1,168 @@
+"""Whole requests: a scene, clauses joined by connectors, a frame around them, and a few slips of the hand."""
+
+import random
+import re
+from collections.abc import Iterator
+
+from starter.requests import Sample, Writer, _Clause, draw_assets, finish, pick
+from starter.requests_ops import DESCRIBE, OPS, chat
+
+SCENES = {
+    "": 30, "i": 20, "a": 15, "v": 8, "ii": 9, "ia": 9, "ai": 4, "aa": 6, "va": 4, "iv": 2, "iii": 4, "iiii": 1.5, "iia": 4,
+    "iaa": 1.5, "aaa": 2, "vv": 2.5, "i1": 4, "a1": 2, "v1": 1, "i1i": 2, "i2i1": 1.5, "i1a": 1, "iiiii": 0.5, "iiia": 0.7, "vi": 1, "va1": 0.5,
+}  # fmt: skip
+
+_NEEDS = {needs: tuple((letter, needs.count(letter)) for letter in set(needs)) for _, _, needs in OPS}
+
+
+def generate(rng: random.Random, language: str) -> Sample:
+    """One synthetic request in "en" or "zh"."""
+    while True:
+        sample = _attempt(rng, language)
+        if sample is not None:
+            return sample
+
+
+def stream(seed: int, chinese: float = 0.4) -> Iterator[Sample]:
+    """Requests without end."""
+    rng = random.Random(seed)
+    while True:
+        yield generate(rng, "zh" if rng.random() < chinese else "en")
+
+
+def _attempt(rng: random.Random, language: str) -> Sample | None:
+    kinds = rng.choices(list(SCENES), list(SCENES.values()))[0]
+    writer = Writer(rng, language, draw_assets(rng, language, kinds))
+    if rng.random() < (0.1 if not kinds else 0.01):
+        clause = chat(writer)
+        return finish(writer, _polish(writer, clause.text)) if clause else None
+    total = rng.choices((1, 2, 3, 4), (52, 31, 13, 4))[0]
+    clauses: list[_Clause] = []
+    for _ in range(total * 3):
+        if len(clauses) == total or len(writer.steps) > 5:
+            break
+        steps, made = len(writer.steps), len(writer.made)
+        clause = _clause(writer, bool(clauses))
+        if clause is None:
+            del writer.steps[steps:], writer.made[made:]
+            continue
+        clauses.append(clause)
+    if len(clauses) < total or len(writer.steps) > 8:
+        return None
+    text = _join(writer, clauses)
+    text = _ignoring(writer, text)
+    return finish(writer, _polish(writer, text))
+
+
+def _clause(writer: Writer, more: bool) -> _Clause | None:
+    have = {letter: len(writer.of(name)) + len(writer.results(name)) for letter, name in (("i", "image"), ("a", "audio"), ("v", "video"))}
+    have["t"] = len(writer.results("text"))
+    have["m"] = have["i"] + have["a"] + have["v"]
+    fitting = []
+    for op, weight, needs in OPS:
+        if any(have[letter] < wanted for letter, wanted in _NEEDS[needs]):
+            continue
+        # With files at hand, people mostly ask about them; without, they ask for something new.
+        if not needs and writer.assets and not more:
+            weight *= 0.35
+        if len(needs) == 2:
+            weight *= 1.4
+        fitting.append((op, weight))
+    mixed = len({value.modality for value in writer.assets}) > 1
+    if mixed and not more and writer.rng.random() < 0.3:
+        return DESCRIBE(writer)
+    return writer.rng.choices([op for op, _ in fitting], [weight for _, weight in fitting])[0](writer)
+
+
+def _say(writer: Writer, clause: _Clause, frame: float) -> str:
+    rng, pack = writer.rng, writer.pack
+    if clause.kind == "v":
+        return pick(rng, pack.WRAP_V).replace("{v}", clause.text) if rng.random() < frame else clause.text
+    if clause.kind == "n":
+        return pick(rng, pack.WRAP_N).replace("{n}", clause.text)
+    if clause.kind == "q":
+        asking = re.match(r".?(what|which|who|how|where)", clause.text) is not None
+        if writer.zh and rng.random() < 0.3:
+            return rng.choice(("请问", "告诉我", "你知道", "我想知道", "说说", "请告诉我", "想问一下", "回答我：", "那么")) + clause.text
+        if not writer.zh and asking and rng.random() < 0.22:
+            lead = rng.choice(("tell me ", "please tell me ", "say ", "I want to know ", "can you tell me ", "do you know ", "could you tell me ", "I'd like to know ", "explain ", "let me know ", "please say ", "and "))
+            return lead + clause.text
+        return clause.text + rng.choice(("？", "？", "？", "", "?") if writer.zh else ("?", "?", "?", "?", ""))
+    return clause.text
+
+
+def _join(writer: Writer, clauses: list[_Clause]) -> str:
+    rng, pack = writer.rng, writer.pack
+    text = _say(writer, clauses[0], 0.75)
+    if len(clauses) > 1 and clauses[0].kind == "v" and rng.random() < 0.18:
+        text = pick(rng, pack.FIRST).replace("{c}", clauses[0].text)
+    for before, clause in zip(clauses, clauses[1:], strict=False):
+        both = before.kind == clause.kind == "q"
+        joint = pick(rng, pack.QUESTION_AND if both and rng.random() < 0.8 else pack.THEN)
+        if joint[0] in ",;，； " or joint.startswith("?"):
+            text = text.rstrip("?？!.。")
+        elif joint[0] in ".。" and text[-1:] in "?？!":
+            joint = joint[1:]
+        elif joint[0] in "\n{":
+            text = text.rstrip(".")
+        text += joint.replace("{c}", _say(writer, clause, 0.25))
+    return text
+
+
+def _ignoring(writer: Writer, text: str) -> str:
+    used = {str(step) for step in writer.steps}
+    unused = [value for value in writer.assets if not any(repr(value.binding) in step for step in used)]
+    if not unused or writer.rng.random() > (0.5 if len(unused) == len(writer.assets) else 0.12):
+        return text
+    words = writer.refer_all(unused) if len(unused) > 1 else writer.refer(unused[0])
+    remark = pick(writer.rng, writer.pack.IGNORE).replace("{a}", words)
+    stop = "。" if writer.zh else ". "
+    comma = "，" if writer.zh else ", "
+    if writer.rng.random() < 0.5:
+        return f"{remark}{writer.rng.choice((stop, comma))}{text}"
+    return f"{text.rstrip('.。')}{writer.rng.choice((stop, comma))}{remark}"
+
+
+def _polish(writer: Writer, text: str) -> str:
+    rng, pack, zh = writer.rng, writer.pack, writer.zh
+    if rng.random() < 0.06 and writer.assets:
+        noun = writer.noun(writer.assets[0].modality)
+        remark = pick(rng, pack.CHATTER).replace("{a}", f"一个{noun}" if zh else f"a {noun}")
+        text = f"{remark}{'。' if zh else '. '}{text}"
+    if rng.random() < 0.14:
+        text = f"{pick(rng, pack.FRONT)}{rng.choice(('，', '，', '！', '。')) if zh else rng.choice((', ', ', ', '! ', '. ', ' '))}{text}"
+    text = re.sub(r" +([.,;?!])", r"\1", text).strip()
+    if not re.search(r"[?？!！.。]$", text) and rng.random() < 0.6:
+        text += rng.choice(("。", "。", "！", "。")) if zh else rng.choice((".", ".", ".", "!"))
+    if rng.random() < 0.1:
+        text = f"{text} {pick(rng, pack.BACK)}" if not zh else f"{text.rstrip('。')}，{pick(rng, pack.BACK)}"
+    if zh:
+        return text.replace("？", "?").replace("，", ",") if rng.random() < 0.04 else text
+    return _slips(rng, text)
+
+
+def _slips(rng: random.Random, text: str) -> str:
+    roll = rng.random()
+    if roll < 0.13:
+        text = text.lower()
+    elif roll > 0.15:
+        text = re.sub(r"(^[\ue000-\uefff]*|[.?!] +|\n)([a-z])", lambda found: found.group(1) + found.group(2).upper(), text)
+        text = re.sub(r"\bi\b", "I", text)
+    if rng.random() < 0.1:
+        text = re.sub(r"[?.!]+$", "", text)
+    if rng.random() < 0.1:
+        text = text.replace("'", "")
+    if rng.random() < 0.09:
+        text = _typo(rng, text)
+    return text
+
+
+def _typo(rng: random.Random, text: str) -> str:
+    places = [m.start() for m in re.finditer(r"(?<=[a-z])[a-z](?=[a-z])", text)]
+    for place in rng.sample(places, min(len(places), rng.choice((1, 1, 2)))):
+        action = rng.random()
+        if action < 0.4:
+            text = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+        elif action < 0.7:
+            text = text[:place] + text[place] * 2 + text[place + 1 :] if action < 0.55 else text[:place] + rng.choice("aeiou") + text[place + 1 :]
+    return text
