@@ -2,6 +2,8 @@
 any route may give.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +12,9 @@ from pydantic import BaseModel
 
 from api import problems
 from api.schemas.requests import JobIn, RunIn
+from medley.settings import Settings
 
+FILE = Path(__file__).parent / "openapi.json"
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Words, pictures, sound and video in; a checked, durable plan; the same kinds out.
 
@@ -72,3 +76,15 @@ def _responses(responses: dict[str, Any]) -> dict[str, Any]:
 def _is_own(response: dict[str, Any]) -> bool:
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     return str(schema.get("$ref", "")).endswith("/Health")
+
+
+def text() -> str:
+    """The document as it is committed: the same on every machine."""
+    from api.main import create_app
+
+    settings = Settings(database_url="postgresql://", redis_url="redis://", test_tools=False)
+    return json.dumps(create_app(settings).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

@@ -69,7 +69,7 @@ async def read_order(
     if kind == "multipart/form-data":
         with ExitStack() as left:
             sent = await read_form(request, here.store, here.limits.max_bytes, left)
-            body = parse(model, _document(sent))
+            body = parse(model, _document(sent, free="input" in model.model_fields))
             files = [await run_in_threadpool(_judge, here, file) for file in sent.files]
             left.pop_all()  # all of them are kept now
         return body, files
@@ -254,18 +254,18 @@ def _judge(here: Service, file: SentFile) -> Judged:
     return Judged(sent=file, facts=take_in(here.store, file.received, here.limits))
 
 
-def _document(sent: Sent) -> Any:
+def _document(sent: Sent, *, free: bool) -> Any:
     """The JSON of a form: its field `request`, with words from a plain field `input`."""
     fields = dict(sent.fields)
     data = loads(fields.pop("request", "{}"))
-    words = fields.pop("input", None)
+    words = fields.pop("input", None) if free else None
     if fields:
         known = "The plain fields of this form are `request` (JSON) and `input` (words)."
         raise ApiError(400, "bad_form", f"There is no field {next(iter(fields))!r}. {known}")
     if isinstance(data, dict):
         if words is not None:
             data.setdefault("input", words)
-        elif sent.files and not {"input", "workflow", "plan"} & data.keys():
+        elif free and sent.files and not {"input", "workflow", "plan"} & data.keys():
             data["input"] = ""
     return data
 
