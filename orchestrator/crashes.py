@@ -1,7 +1,7 @@
-"""Crash points: named places where a process ends at once, for tests
-(`MEDLEY_CRASH_AT=<point>[:n]`).
+"""Crash points: named places where a process ends at once, for tests.
 
-With `MEDLEY_CRASH_MARK=<file>` each point fires once for all processes that share the file, so that
+`MEDLEY_CRASH_AT=<point>[:n],…` kills the process on its n-th pass of a point, the first by default.
+With `MEDLEY_CRASH_MARK=<file>` each point fires once for all processes that share the mark, so that
 what is started again can go on.
 """
 
@@ -13,20 +13,22 @@ _passed: Counter[str] = Counter()
 
 
 def crash_point(name: str) -> None:
-    """Kills this process here, on the n-th pass (the first by default), if it was asked to."""
-    wanted = os.environ.get("MEDLEY_CRASH_AT", "")
-    if not wanted:
-        return
-    point, _, number = wanted.partition(":")
-    if point != name:
-        return
-    _passed[name] += 1
-    if _passed[name] != int(number or 1):
-        return
+    """Kills this process here, if it was asked to."""
+    for wanted in os.environ.get("MEDLEY_CRASH_AT", "").split(","):
+        point, _, number = wanted.partition(":")
+        if point == name:
+            _passed[name] += 1
+            if _passed[name] == int(number or 1) and _first(name):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _first(name: str) -> bool:
+    """Whether no other process has crashed here."""
     mark = os.environ.get("MEDLEY_CRASH_MARK")
-    if mark:
-        try:
-            os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except FileExistsError:
-            return
-    os.kill(os.getpid(), signal.SIGKILL)
+    if not mark:
+        return True
+    try:
+        os.close(os.open(f"{mark}.{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    return True

@@ -33,7 +33,7 @@ def make_app(settings: Settings) -> Celery:
     app = Celery("medley")
     app.conf.update(broker_config(settings))
     names = dict.fromkeys((*(lane.value for lane in Lane), *settings.lanes))
-    app.conf.task_queues = [Queue(queue_of(name), durable=True) for name in names]
+    app.conf.task_queues = [Queue(queue_of(name), durable=True) for name in names]  # type: ignore[no-untyped-call]
     app.conf.task_default_queue = queue_of(Lane.CPU.value)
     return app
 

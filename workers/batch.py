@@ -5,8 +5,6 @@ ends the batch as a whole.
 """
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +22,7 @@ from orchestrator.crashes import crash_point
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Inputs, Lease, StoredAsset, asset_ids, load_assets, resolve
 from orchestrator.hooks import Hook, Prepared
-from workers.control import StepControl
+from workers.control import Scratch, StepControl
 from workers.media import Stored, to_parts, to_values
 from workers.residency import Residency
 
@@ -64,15 +62,15 @@ class Kitchen:
     scratch: Path
 
     def cook(
-        self, conn: Raw, leases: Sequence[Lease], control_of: Callable[[Path], StepControl]
+        self, conn: Raw, leases: Sequence[Lease], control_of: Callable[[Scratch], StepControl]
     ) -> list[Item]:
         """Runs a batch. Never raises for what a step or a backend does."""
         items = [Item(lease=lease, tool=self.tools[lease.tool]) for lease in leases]
-        folder = Path(tempfile.mkdtemp(prefix="step-", dir=self.scratch))
+        scratch = Scratch(self.scratch)
         try:
             assets = self._look_at_inputs(conn, items)
             self._take_from_cache(conn, items)
-            control = control_of(folder)
+            control = control_of(scratch)
             for _ in range(MAX_ASKS):
                 waiting = [item for item in items if item.open]
                 if not waiting:
@@ -82,7 +80,7 @@ class Kitchen:
                 if item.open:
                     item.error = BackendError(f"{item.tool.name} asked its model too often.")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.clear()
         return items
 
     def _look_at_inputs(self, conn: Raw, items: Sequence[Item]) -> dict[str, StoredAsset]:

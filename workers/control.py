@@ -1,6 +1,8 @@
 """Control: how a running backend reports, and hears that it should stop."""
 
 import io
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,26 @@ MAX_PREVIEW = 65_536  #: bytes
 Store = Callable[[Lease, Mapping[str, Any]], bool]
 
 
+class Scratch:
+    """A private folder that is made when it is first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: Path | None = None
+
+    def path(self) -> Path:
+        """The folder."""
+        if self._made is None:
+            self._made = Path(tempfile.mkdtemp(prefix="step-", dir=self._root))
+        return self._made
+
+    def clear(self) -> None:
+        """Removes it with all that is in it."""
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
+            self._made = None
+
+
 class StepControl:
     """The control of one batch. Implements `medley.backend.Control`."""
 
@@ -30,7 +52,7 @@ class StepControl:
         keeping: Keeping,
         announcer: Announcer,
         store: Store,
-        scratch: Path,
+        scratch: Scratch,
         *,
         shutting_down: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -48,7 +70,7 @@ class StepControl:
     @property
     def scratch(self) -> Path:
         """A private folder for large intermediate files; emptied after the batch."""
-        return self._scratch
+        return self._scratch.path()
 
     def why_stopped(self, lease: Lease) -> str | None:
         """Why this lease has to stop, if it has to."""

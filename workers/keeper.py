@@ -39,7 +39,7 @@ class Held:
 
 @dataclass
 class Keeper:
-    """One child's leases. Times are this process's monotonic clock; leases live on the database's."""
+    """One child's leases. Times are monotonic here; leases live on the database's clock."""
 
     database_url: str
     worker: str

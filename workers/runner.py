@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from medley.errors import InvalidPlan, MedleyError
 from orchestrator import engine
@@ -17,7 +16,7 @@ from orchestrator.database import Raw
 from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
 from orchestrator.events import Announcer
 from workers.batch import Item, Kitchen
-from workers.control import StepControl
+from workers.control import Scratch, StepControl
 from workers.keeping import Keeping
 from workers.link import Link
 
@@ -25,7 +24,8 @@ log = logging.getLogger(__name__)
 
 MOST_STEPS = 32  #: of one wake-up
 MOST_SECONDS = 60.0
-_MOST_WAKES = 3  #: claims of one drain that found only locked rows
+MOST_IN_A_ROW = 8  #: steps of one job, before the whole queue is looked at again
+QUICK_S = 1.0  #: only after a step as short as this is the same job gone on with unseen
 
 Wake = Callable[[Mapping[str, int]], object]
 
@@ -57,6 +57,7 @@ class Runner:
     overdue: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     ran: int = field(default=0, init=False)
+    _row: int = field(default=0, init=False)  # steps gone on with in the same job
 
     def drain(self, lane: str) -> int:
         """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
@@ -74,10 +75,11 @@ class Runner:
 
     def _turn(self, leases: Sequence[Lease], *, claim_more: bool) -> list[Lease]:
         """Runs a batch, makes true what came of it, and claims what is next."""
+        began = self.clock()
         tool = self.kitchen.tools[leases[0].tool]
         self.keeping.hold(leases, deadline_s=tool.deadline_s, stall_s=tool.stall_s)
         items = self.kitchen.cook(
-            self.link.conn, leases, lambda folder: self._control(leases, folder)
+            self.link.conn, leases, lambda scratch: self._control(leases, scratch)
         )
         for item in items:
             if item.error is not None:
@@ -87,7 +89,8 @@ class Runner:
                 self._end(item)
         finished = [(item.lease, item.commit) for item in items if item.commit is not None]
         claim_more = claim_more and not self.leaving()
-        committed = self._commit(finished, claim_more)
+        go_on = self._row < MOST_IN_A_ROW and self.clock() - began < QUICK_S
+        committed = self._commit(finished, self._offer(go_on) if claim_more else None)
         for (lease, _), outcome in zip(finished, committed.outcomes, strict=True):
             log.info(
                 "step.%s job=%s step=%s attempt=%d", outcome, lease.job, lease.step, lease.attempt
@@ -97,11 +100,13 @@ class Runner:
             self.wake(committed.wakes)
         self.announcer.stored([lease.job for lease in (*leases, *committed.leases)])
         if committed.leases:
+            same = committed.leases[0].job in {lease.job for lease in leases}
+            self._row = self._row + 1 if same else 0
             return committed.leases
         self.keeping.let_go()
         return self._claim() if claim_more and committed.busy else []
 
-    def _control(self, leases: Sequence[Lease], folder: Path) -> StepControl:
+    def _control(self, leases: Sequence[Lease], scratch: Scratch) -> StepControl:
         return StepControl(
             leases,
             self.keeping,
@@ -109,12 +114,12 @@ class Runner:
             lambda lease, progress: self.link.call(
                 lambda conn: engine.report_progress(conn, lease, progress)
             ),
-            folder,
+            scratch,
             shutting_down=self.overdue,
         )
 
-    def _offer(self) -> Offer:
-        return replace(self.offer, held=self.kitchen.residency.held())
+    def _offer(self, go_on: bool = False) -> Offer:
+        return replace(self.offer, held=self.kitchen.residency.held(), go_on=go_on)
 
     def _claim(self) -> list[Lease]:
         if self.leaving():
@@ -128,8 +133,7 @@ class Runner:
 
         return self.link.call(lambda conn: engine.claim(conn, self.worker, offer), again=again)
 
-    def _commit(self, finished: Sequence[tuple[Lease, Commit]], claim_more: bool) -> Committed:
-        offer = self._offer() if claim_more else None
+    def _commit(self, finished: Sequence[tuple[Lease, Commit]], offer: Offer | None) -> Committed:
         if not finished and offer is None:
             return Committed(outcomes=[], leases=[], busy=False, wakes={})
 
@@ -148,7 +152,7 @@ class Runner:
                 self._fail(finished[0][0], error)
                 return Committed(outcomes=[Outcome.FAILED], leases=[], busy=True, wakes={})
             # One impossible commit must not take the others with it.
-            parts = [self._commit([one], claim_more=False) for one in finished]
+            parts = [self._commit([one], None) for one in finished]
             return Committed(
                 outcomes=[part.outcomes[0] for part in parts],
                 leases=[],

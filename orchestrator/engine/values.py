@@ -219,6 +219,7 @@ class Offer:
     held: Sequence[str] = ()  # ids of models in memory
     batch: Mapping[str, int] = field(default_factory=dict)  # tool -> how many at once; default 1
     ttl: float = 15.0
+    go_on: bool = False  # after a commit: first a step of the same job, whatever else waits
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON, as the SQL functions read it."""
@@ -228,6 +229,7 @@ class Offer:
             "held": list(self.held),
             "batch": dict(self.batch),
             "ttl": self.ttl,
+            "go_on": self.go_on,
         }
 
 

@@ -4,6 +4,43 @@
 -- models in memory (unless something else has waited for ten seconds), then the oldest job.
 CREATE OR REPLACE FUNCTION medley_candidates(p_lanes text[], p_tools text[], p_held text[])
 RETURNS TABLE (job text, id text) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_lane text;
+    v_low text;
+    v_high text;
+    v_tenant text;
+    v_only boolean := true;
+    v_busy text[] := '{}';
+BEGIN
+    FOREACH v_lane IN ARRAY p_lanes LOOP
+        SELECT s.tenant INTO v_low FROM steps s
+        WHERE s.status = 'ready' AND s.lane = v_lane ORDER BY s.tenant LIMIT 1;
+        IF v_low IS NOT NULL THEN
+            SELECT s.tenant INTO v_high FROM steps s
+            WHERE s.status = 'ready' AND s.lane = v_lane ORDER BY s.tenant DESC LIMIT 1;
+            v_only := v_only AND v_low = v_high AND v_low = coalesce(v_tenant, v_low);
+            v_tenant := v_low;
+            v_busy := v_busy || v_lane;
+        END IF;
+    END LOOP;
+    IF v_only AND cardinality(v_busy) = 1 THEN
+        RETURN QUERY SELECT c.job, c.id FROM (
+            SELECT s.job, s.id, s.priority, s.model, s.ready_at FROM steps s
+            WHERE s.status = 'ready' AND s.lane = v_busy[1] AND s.tenant = v_tenant
+                AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+                AND s.tool || '@' || s.tool_version = ANY (p_tools)
+            ORDER BY s.priority DESC, s.job, s.id LIMIT 16) c
+        ORDER BY c.priority DESC,
+            (c.model = ANY (p_held) OR c.ready_at < clock_timestamp() - interval '10 s') DESC NULLS LAST,
+            c.job, c.id;
+    ELSIF v_busy <> '{}' THEN
+        RETURN QUERY SELECT * FROM medley_fair_candidates(v_busy, p_tools, p_held);
+    END IF;
+END $$;
+
+-- The same over several tenants or lanes: the oldest few steps of each tenant and lane are compared.
+CREATE OR REPLACE FUNCTION medley_fair_candidates(p_lanes text[], p_tools text[], p_held text[])
+RETURNS TABLE (job text, id text) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY WITH RECURSIVE pairs AS (
         (SELECT s.lane, s.tenant FROM steps s WHERE s.status = 'ready' ORDER BY s.lane, s.tenant LIMIT 1)
@@ -21,39 +58,62 @@ BEGIN
         ORDER BY s.priority DESC, s.job, s.id LIMIT 16) c
     WHERE p.lane = ANY (p_lanes)
     ORDER BY c.priority DESC,
-        CASE WHEN (SELECT count(*) FROM (SELECT FROM pairs LIMIT 2) two) > 1 THEN
-            (SELECT count(*) FROM steps r WHERE r.tenant = c.tenant AND r.status = 'running') END,
+        (SELECT count(*) FROM steps r WHERE r.tenant = c.tenant AND r.status = 'running'),
         (c.model = ANY (p_held) OR c.ready_at < clock_timestamp() - interval '10 s') DESC NULLS LAST,
         c.job, c.id
     LIMIT 16;
 END $$;
 
--- Makes one step of a locked job running, if it still is ready. Returns the lease, or NULL.
-CREATE OR REPLACE FUNCTION medley_begin(j jobs, p_step text, p_worker text, p_ttl float8) RETURNS jsonb
+-- Makes one step of a locked job running, if it still is ready. The caller stores the job's row.
+CREATE OR REPLACE FUNCTION medley_begin(
+    INOUT j jobs, p_step text, p_worker text, p_ttl float8, OUT lease jsonb)
 LANGUAGE plpgsql AS $$
 DECLARE
     s steps;
     v_now timestamptz := clock_timestamp();
 BEGIN
     UPDATE steps SET status = 'running', token = token + 1, attempt = attempt + 1, worker = p_worker,
-        lease_until = v_now + p_ttl * interval '1 s', started_at = v_now, wake_at = NULL, not_before = NULL,
-        progress = NULL
+        lease_until = v_now + p_ttl * interval '1 s', started_at = v_now, wake_at = NULL,
+        not_before = NULL, progress = NULL
     WHERE job = j.id AND id = p_step AND status = 'ready' RETURNING * INTO s;
     IF s.id IS NULL THEN
-        RETURN NULL;
+        RETURN;
     END IF;
-    UPDATE jobs SET event_seq = event_seq + 1, status = 'running', started_at = coalesce(started_at, v_now),
-        phase = CASE s.kind WHEN 'plan' THEN 'planning' WHEN 'answer' THEN 'finalizing' ELSE 'executing' END
-    WHERE id = j.id;
-    INSERT INTO events (job, seq, type, step, data, at) VALUES (j.id, j.event_seq + 1, 'step.started', s.id,
+    j.event_seq := j.event_seq + 1;
+    j.status := 'running';
+    j.started_at := coalesce(j.started_at, v_now);
+    j.phase := CASE s.kind WHEN 'plan' THEN 'planning' WHEN 'answer' THEN 'finalizing' ELSE 'executing' END;
+    INSERT INTO events (job, seq, type, step, data, at) VALUES (j.id, j.event_seq, 'step.started', s.id,
         jsonb_build_object('tool', s.tool, 'model', s.model, 'attempt', s.attempt), v_now);
-    RETURN jsonb_build_object(
+    lease := jsonb_build_object(
         'job', s.job, 'step', s.id, 'token', s.token, 'attempt', s.attempt, 'crashes', s.crash_count,
         'max_attempts', s.max_attempts, 'tenant', s.tenant, 'kind', s.kind, 'tool', s.tool,
         'tool_version', s.tool_version, 'model', s.model, 'lane', s.lane, 'round', s.round,
         'params', s.params, 'seed', s.seed, 'inputs', s.inputs, 'sources', (
             SELECT jsonb_object_agg(p.id, p.outputs) FROM edges e
             JOIN steps p ON p.job = e.job AND p.id = e.src WHERE e.job = s.job AND e.dst = s.id));
+END $$;
+
+-- The same for a job that is not locked yet. NULL: somebody else has it, or was faster.
+CREATE OR REPLACE FUNCTION medley_take(p_job text, p_step text, p_worker text, p_ttl float8, p_wait boolean)
+RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    j jobs;
+    b record;
+BEGIN
+    IF p_wait THEN
+        SELECT * INTO j FROM jobs WHERE id = p_job FOR NO KEY UPDATE;
+    ELSE
+        SELECT * INTO j FROM jobs WHERE id = p_job FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+    IF j.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    b := medley_begin(j, p_step, p_worker, p_ttl);
+    IF b.lease IS NOT NULL THEN
+        PERFORM medley_store(b.j);
+    END IF;
+    RETURN b.lease;
 END $$;
 
 -- Claims the best step and, up to the tool's batch size, further ready ones of the same tool and model.
@@ -65,47 +125,48 @@ DECLARE
     v_tools text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'tools'));
     v_held text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'held'));
     v_ttl float8 := (p_claim->>'ttl')::float8;
-    v_most integer := 1;
     c record;
-    j jobs;
-    v_lease jsonb;
-    v_leases jsonb := '[]';
     v_first jsonb;
     v_seen boolean := false;
 BEGIN
     FOR c IN SELECT * FROM medley_candidates(v_lanes, v_tools, v_held) LOOP
         v_seen := true;
-        SELECT * INTO j FROM jobs WHERE id = c.job FOR NO KEY UPDATE SKIP LOCKED;
-        CONTINUE WHEN j.id IS NULL;
-        v_first := medley_begin(j, c.id, p_worker, v_ttl);
+        v_first := medley_take(c.job, c.id, p_worker, v_ttl, false);
         EXIT WHEN v_first IS NOT NULL;
     END LOOP;
     IF v_first IS NULL AND v_seen AND p_wait THEN
         FOR c IN SELECT * FROM medley_candidates(v_lanes, v_tools, v_held) LIMIT 1 LOOP
-            SELECT * INTO j FROM jobs WHERE id = c.job FOR NO KEY UPDATE;
-            v_first := medley_begin(j, c.id, p_worker, v_ttl);
+            v_first := medley_take(c.job, c.id, p_worker, v_ttl, true);
         END LOOP;
     END IF;
     IF v_first IS NULL THEN
-        RETURN jsonb_build_object('leases', v_leases, 'busy', v_seen);
+        RETURN jsonb_build_object('leases', '[]'::jsonb, 'busy', v_seen);
     END IF;
-    v_leases := jsonb_build_array(v_first);
-    v_most := coalesce((p_claim #>> ARRAY['batch', v_first->>'tool'])::int, 1);
+    RETURN jsonb_build_object('leases', medley_join(p_worker, p_claim, v_first), 'busy', false);
+END $$;
+
+-- A lease and, up to its tool's batch size, leases of ready steps of the same tool and model.
+CREATE OR REPLACE FUNCTION medley_join(p_worker text, p_claim jsonb, p_first jsonb) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_most integer := coalesce((p_claim #>> ARRAY['batch', p_first->>'tool'])::int, 1);
+    v_leases jsonb := jsonb_build_array(p_first);
+    v_lease jsonb;
+    c record;
+BEGIN
     IF v_most > 1 THEN
         FOR c IN SELECT s.job, s.id FROM steps s
-            WHERE s.status = 'ready' AND s.lane = v_first->>'lane' AND s.tool = v_first->>'tool'
-                AND s.tool_version = (v_first->>'tool_version')::int
-                AND s.model IS NOT DISTINCT FROM v_first->>'model'
+            WHERE s.status = 'ready' AND s.lane = p_first->>'lane' AND s.tool = p_first->>'tool'
+                AND s.tool_version = (p_first->>'tool_version')::int
+                AND s.model IS NOT DISTINCT FROM p_first->>'model'
                 AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
             ORDER BY s.lane, s.tenant, s.priority DESC, s.job, s.id LIMIT v_most - 1
         LOOP
-            SELECT * INTO j FROM jobs WHERE id = c.job FOR NO KEY UPDATE SKIP LOCKED;
-            CONTINUE WHEN j.id IS NULL;
-            v_lease := medley_begin(j, c.id, p_worker, v_ttl);
+            v_lease := medley_take(c.job, c.id, p_worker, (p_claim->>'ttl')::float8, false);
             IF v_lease IS NOT NULL THEN
                 v_leases := v_leases || v_lease;
             END IF;
         END LOOP;
     END IF;
-    RETURN jsonb_build_object('leases', v_leases, 'busy', false);
+    RETURN v_leases;
 END $$;

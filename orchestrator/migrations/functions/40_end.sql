@@ -50,21 +50,25 @@ DECLARE
     v_id text;
     v_more integer;
 BEGIN
-    FOR a IN SELECT * FROM jsonb_array_elements(c->'assets') LOOP
-        INSERT INTO assets (id, tenant, sha256, size, modality, media_type, facts, origin)
-        VALUES (a->>'id', s.tenant, a->>'sha256', (a->>'size')::bigint, a->>'modality', a->>'media_type',
-            a->'facts', a->'origin')
-        ON CONFLICT (tenant, sha256) DO NOTHING;
-        IF NOT FOUND THEN
-            -- The tenant has these bytes already: everything points at the asset that was there.
-            SELECT id INTO v_id FROM assets WHERE tenant = s.tenant AND sha256 = a->>'sha256';
-            v_outputs := replace(v_outputs, a->>'id', v_id);
-            c := replace(c::text, a->>'id', v_id)::jsonb;
-        END IF;
-    END LOOP;
-    INSERT INTO embeddings (asset, space, tenant, modality, vector)
-    SELECT e->>'asset', e->>'space', s.tenant, e->>'modality', (e->>'vector')::vector
-    FROM jsonb_array_elements(c->'embeddings') e ON CONFLICT (asset, space) DO NOTHING;
+    IF c ? 'assets' THEN
+        FOR a IN SELECT * FROM jsonb_array_elements(c->'assets') LOOP
+            INSERT INTO assets (id, tenant, sha256, size, modality, media_type, facts, origin)
+            VALUES (a->>'id', s.tenant, a->>'sha256', (a->>'size')::bigint, a->>'modality', a->>'media_type',
+                a->'facts', a->'origin')
+            ON CONFLICT (tenant, sha256) DO NOTHING;
+            IF NOT FOUND THEN
+                -- The tenant has these bytes already: everything points at the asset that was there.
+                SELECT id INTO v_id FROM assets WHERE tenant = s.tenant AND sha256 = a->>'sha256';
+                v_outputs := replace(v_outputs, a->>'id', v_id);
+                c := replace(c::text, a->>'id', v_id)::jsonb;
+            END IF;
+        END LOOP;
+    END IF;
+    IF c ? 'embeddings' THEN
+        INSERT INTO embeddings (asset, space, tenant, modality, vector)
+        SELECT e->>'asset', e->>'space', s.tenant, e->>'modality', (e->>'vector')::vector
+        FROM jsonb_array_elements(c->'embeddings') e ON CONFLICT (asset, space) DO NOTHING;
+    END IF;
     UPDATE steps SET status = v_status, outputs = v_outputs::jsonb, usage = c->'usage', error = NULL,
         cache_key = c->>'cache_key', lease_until = NULL, finished_at = v_now
     WHERE job = s.job AND id = s.id;
@@ -134,7 +138,8 @@ BEGIN
     RETURN medley_settle(j);
 END $$;
 
--- Commits finished steps and, in the same transaction, claims what this worker can run next.
+-- Commits finished steps and, in the same transaction, claims what this worker can run next: with
+-- `go_on` first a step of the job just committed, otherwise in database order.
 -- Per commit: 'committed', 'repeated' (an earlier COMMIT of ours whose answer was lost), 'canceled' or 'fenced'.
 CREATE OR REPLACE FUNCTION medley_commit(p_worker text, p_commits jsonb, p_claim jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
@@ -142,36 +147,55 @@ DECLARE
     c jsonb;
     j jobs;
     s steps;
-    v_outcome text;
-    v_outcomes jsonb := '[]';
+    b record;
+    v_first jsonb;
+    v_outcomes text[] := '{}';
     v_next jsonb := '{"leases": [], "busy": false}';
     v_jobs text[] := '{}';
     v_wakes jsonb;
+    v_step text;
 BEGIN
     FOR c IN SELECT * FROM jsonb_array_elements(p_commits) LOOP
         SELECT * INTO j FROM jobs WHERE id = c->>'job' FOR NO KEY UPDATE;
         SELECT * INTO s FROM steps WHERE job = j.id AND id = c->>'step';
         IF s.id IS NULL OR s.token <> (c->>'token')::int OR s.status <> 'running' THEN
-            v_outcome := CASE WHEN s.token = (c->>'token')::int AND s.status IN ('succeeded', 'cached')
-                THEN 'repeated' ELSE 'fenced' END;
+            v_outcomes := v_outcomes || CASE WHEN s.token = (c->>'token')::int
+                AND s.status IN ('succeeded', 'cached') THEN 'repeated' ELSE 'fenced' END;
         ELSIF j.cancel_requested_at IS NOT NULL THEN
-            v_outcome := 'canceled';
+            v_outcomes := v_outcomes || 'canceled'::text;
             PERFORM medley_end_attempt(s, 'canceled', NULL);
             PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
         ELSE
-            v_outcome := 'committed';
-            PERFORM medley_store(medley_succeed(j, s, c));
-            v_jobs := v_jobs || j.id;
+            v_outcomes := v_outcomes || 'committed'::text;
+            j := medley_succeed(j, s, c);
+            IF j.finished_at IS NULL THEN
+                v_jobs := v_jobs || j.id;
+                IF (p_claim->>'go_on')::boolean AND v_first IS NULL AND NOT j.held THEN
+                    SELECT t.id INTO v_step FROM steps t WHERE t.job = j.id AND t.status = 'ready'
+                        AND p_claim->'lanes' ? t.lane AND p_claim->'tools' ? (t.tool || '@' || t.tool_version)
+                        AND (t.not_before IS NULL OR t.not_before <= clock_timestamp())
+                    ORDER BY t.id LIMIT 1;
+                    IF v_step IS NOT NULL THEN
+                        b := medley_begin(j, v_step, p_worker, (p_claim->>'ttl')::float8);
+                        j := b.j;
+                        v_first := b.lease;
+                    END IF;
+                END IF;
+            END IF;
+            PERFORM medley_store(j);
         END IF;
-        v_outcomes := v_outcomes || to_jsonb(v_outcome);
     END LOOP;
-    IF p_claim IS NOT NULL THEN
+    IF v_first IS NOT NULL THEN
+        v_next := jsonb_build_object('leases', medley_join(p_worker, p_claim, v_first), 'busy', false);
+    ELSIF p_claim IS NOT NULL THEN
         v_next := medley_claim(p_worker, p_claim, false);
     END IF;
-    SELECT jsonb_object_agg(lane, n) INTO v_wakes
-    FROM (SELECT lane, count(*) AS n FROM steps WHERE job = ANY (v_jobs) AND status = 'ready'
-          AND wake_backoff = 2 GROUP BY lane) w;
-    RETURN v_next || jsonb_build_object('outcomes', v_outcomes, 'wakes', coalesce(v_wakes, '{}'));
+    IF v_jobs <> '{}' THEN
+        SELECT jsonb_object_agg(lane, n) INTO v_wakes
+        FROM (SELECT lane, count(*) AS n FROM steps WHERE job = ANY (v_jobs) AND status = 'ready'
+              AND wake_backoff = 2 GROUP BY lane) w;
+    END IF;
+    RETURN v_next || jsonb_build_object('outcomes', to_jsonb(v_outcomes), 'wakes', coalesce(v_wakes, '{}'));
 END $$;
 
 -- An attempt raised an error. `p_delay` is when to try again; NULL means that another attempt cannot help.
