@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from starter.backgrounds import Dice, background, busy_background
 from starter.vendors import PICTURES, SIDE
 
 # The split. The encoder trains on TRAIN_VENDORS and never sees HELD_OUT_VENDOR. The generator
@@ -111,6 +112,7 @@ def augment(
     size: int = 64,
     generator: torch.Generator | None = None,
     tint: bool = False,
+    busy: bool = False,
 ) -> Tensor:
     """A random rendering of each picture: place, size, turn, background, light, blur, noise.
 
@@ -119,18 +121,19 @@ def augment(
         size: side of the result in pixels.
         generator: source of all randomness, on the CPU; None takes the global one.
         tint: recolour each drawing with one random colour (for MONO_VENDORS).
+        busy: also noise in many colours and lines of text behind the drawings.
 
     Returns:
         (B, 3, size, size) float32 in 0..1.
     """
-    dice = _Dice(len(rgba), generator)
+    dice = Dice(len(rgba), generator)
     if rgba.shape[-1] >= 2 * size:
         rgba = _shrink(rgba, size)
     colour, alpha = _premultiplied(rgba)
     if tint:
         colour = alpha * dice.uniform(3) * 0.9
     both = _place(torch.cat([colour, alpha], 1), size, dice)
-    back = _background(size, dice)
+    back = (busy_background if busy else background)(size, dice)
     colour, alpha = both[:, :3], both[:, 3:]
     picture = _light(colour, alpha, dice, foreground=True)
     picture = picture + back * (1 - alpha)
@@ -138,28 +141,7 @@ def augment(
     return _degrade(picture, dice).clamp(0, 1)
 
 
-class _Dice:
-    """Random tensors shaped to broadcast over a batch of pictures."""
-
-    def __init__(self, count: int, generator: torch.Generator | None) -> None:
-        self.count = count
-        self.generator = generator
-
-    def uniform(self, channels: int = 1, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """(B, channels, 1, 1) uniform in low..high."""
-        value = torch.rand(self.count, channels, 1, 1, generator=self.generator)
-        return low + (high - low) * value
-
-    def chance(self, probability: float) -> Tensor:
-        """(B, 1, 1, 1) of 0.0 and 1.0, one with this probability."""
-        return (self.uniform() < probability).float()
-
-    def noise(self, *shape: int) -> Tensor:
-        """(B, *shape) standard normal."""
-        return torch.randn(self.count, *shape, generator=self.generator)
-
-
-def _place(both: Tensor, size: int, dice: _Dice) -> Tensor:
+def _place(both: Tensor, size: int, dice: Dice) -> Tensor:
     """Random size (0.4 to 1.0 of the frame), turn (mostly within 30 degrees), place, flip."""
     count = dice.count
     flip = 1 - 2 * dice.chance(0.15).flatten()
@@ -177,33 +159,7 @@ def _place(both: Tensor, size: int, dice: _Dice) -> Tensor:
     return F.grid_sample(both, grid, align_corners=False, padding_mode="zeros")
 
 
-def _background(size: int, dice: _Dice) -> Tensor:
-    """Plain colours, gradients, soft noise, stripes and boxes as on screens, whites and blacks."""
-    first, second = dice.uniform(3), dice.uniform(3)
-    axis = torch.linspace(0, 1, size)
-    horizontal, vertical = axis.view(1, 1, 1, size), axis.view(1, 1, size, 1)
-    angle = dice.uniform(high=6.283)
-    ramp = (angle.cos() * (horizontal - 0.5) + angle.sin() * (vertical - 0.5) + 0.5).clamp(0, 1)
-    clouds = F.interpolate(dice.noise(1, 5, 5), size=(size, size), mode="bicubic")
-    clouds = clouds + 0.5 * F.interpolate(dice.noise(1, 17, 17), size=(size, size), mode="bilinear")
-    period = dice.uniform(low=4, high=24)
-    phase = dice.uniform()
-    stripes = ((vertical * size / period + phase).frac() < 0.35 + 0.3 * phase).float()
-    column, row = (horizontal * size / period).floor(), (vertical * size / period).floor()
-    boxes = ((column + row) % 2).float()
-    kind = dice.uniform()
-    mix = torch.where(kind < 0.35, torch.zeros_like(ramp), ramp)
-    mix = torch.where(kind > 0.55, (0.5 + 0.35 * clouds).clamp(0, 1), mix)
-    mix = torch.where(kind > 0.80, stripes.expand_as(mix), mix)
-    mix = torch.where(kind > 0.90, boxes, mix)
-    back = first * (1 - mix) + second * mix
-    pale = dice.chance(0.35)
-    back = back * (1 - pale) + (0.9 + 0.1 * back) * pale
-    dark = dice.chance(0.08)
-    return back * (1 - dark) + 0.15 * back * dark
-
-
-def _light(picture: Tensor, alpha: Tensor, dice: _Dice, foreground: bool) -> Tensor:
+def _light(picture: Tensor, alpha: Tensor, dice: Dice, foreground: bool) -> Tensor:
     """Brightness, contrast and colour. `picture` is premultiplied by `alpha`."""
     if not foreground:
         gain, lift = dice.uniform(low=0.7, high=1.25), dice.uniform(low=-0.1, high=0.1)
@@ -219,7 +175,7 @@ def _light(picture: Tensor, alpha: Tensor, dice: _Dice, foreground: bool) -> Ten
     return ((picture - middle) * contrast + middle) * tone
 
 
-def _degrade(picture: Tensor, dice: _Dice) -> Tensor:
+def _degrade(picture: Tensor, dice: Dice) -> Tensor:
     """Blur, coarse resampling and noise, each on some pictures."""
     size = picture.shape[-1]
     blurred = F.avg_pool2d(picture, 3, stride=1, padding=1, count_include_pad=False)

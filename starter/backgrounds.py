@@ -1,0 +1,101 @@
+"""What lies behind the drawings in training: plain, soft, patterned and busy backgrounds."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Dice:
+    """Random tensors shaped to broadcast over a batch of pictures."""
+
+    def __init__(self, count: int, generator: torch.Generator | None) -> None:
+        self.count = count
+        self.generator = generator
+
+    def uniform(self, channels: int = 1, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """(B, channels, 1, 1) uniform in low..high."""
+        value = torch.rand(self.count, channels, 1, 1, generator=self.generator)
+        return low + (high - low) * value
+
+    def chance(self, probability: float) -> Tensor:
+        """(B, 1, 1, 1) of 0.0 and 1.0, one with this probability."""
+        return (self.uniform() < probability).float()
+
+    def noise(self, *shape: int) -> Tensor:
+        """(B, *shape) standard normal."""
+        return torch.randn(self.count, *shape, generator=self.generator)
+
+
+def background(size: int, dice: Dice) -> Tensor:
+    """Plain colours, gradients, soft noise, stripes and boxes: (B, 3, size, size) in 0..1."""
+    first, second = dice.uniform(3), dice.uniform(3)
+    axis = torch.linspace(0, 1, size)
+    horizontal, vertical = axis.view(1, 1, 1, size), axis.view(1, 1, size, 1)
+    angle = dice.uniform(high=6.283)
+    ramp = (angle.cos() * (horizontal - 0.5) + angle.sin() * (vertical - 0.5) + 0.5).clamp(0, 1)
+    clouds = F.interpolate(dice.noise(1, 5, 5), size=(size, size), mode="bicubic")
+    clouds = clouds + 0.5 * F.interpolate(dice.noise(1, 17, 17), size=(size, size), mode="bilinear")
+    period = dice.uniform(low=4, high=24)
+    phase = dice.uniform()
+    stripes = ((vertical * size / period + phase).frac() < 0.35 + 0.3 * phase).float()
+    column, row = (horizontal * size / period).floor(), (vertical * size / period).floor()
+    boxes = ((column + row) % 2).float()
+    kind = dice.uniform()
+    mix = torch.where(kind < 0.35, torch.zeros_like(ramp), ramp)
+    mix = torch.where(kind > 0.55, (0.5 + 0.35 * clouds).clamp(0, 1), mix)
+    mix = torch.where(kind > 0.80, stripes.expand_as(mix), mix)
+    mix = torch.where(kind > 0.90, boxes, mix)
+    back = first * (1 - mix) + second * mix
+    pale = dice.chance(0.35)
+    back = back * (1 - pale) + (0.9 + 0.1 * back) * pale
+    dark = dice.chance(0.08)
+    return back * (1 - dark) + 0.15 * back * dark
+
+
+def busy_background(size: int, dice: Dice) -> Tensor:
+    """The same and, in a third of the pictures, noise in many colours and lines of text."""
+    axis = torch.linspace(0, 1, size)
+    horizontal, vertical = axis.view(1, 1, 1, size), axis.view(1, 1, size, 1)
+    angle = dice.uniform(high=6.283)
+    ramp = (angle.cos() * (horizontal - 0.5) + angle.sin() * (vertical - 0.5) + 0.5).clamp(0, 1)
+    clouds = cloud(1, (5, 17), size, dice)
+    period = dice.uniform(low=4, high=24)
+    phase = dice.uniform()
+    stripes = ((vertical * size / period + phase).frac() < 0.35 + 0.3 * phase).float()
+    column, row = (horizontal * size / period).floor(), (vertical * size / period).floor()
+    boxes = ((column + row) % 2).float()
+    kind = dice.uniform()
+    mix = torch.where(kind < 0.30, torch.zeros_like(ramp), ramp)
+    for start, what in ((0.45, clouds), (0.76, stripes), (0.82, boxes), (0.87, text(size, dice))):
+        mix = torch.where(kind > start, what, mix)
+    pale, dark = dice.chance(0.35), dice.chance(0.12)
+    first, second = dice.uniform(3), dice.uniform(3)
+    first = first + pale * (0.9 - 0.9 * first) - 0.85 * dark * (1 - pale) * first
+    second = torch.where((kind < 0.76) & (pale > 0), 0.8 + 0.2 * second, second)
+    back = first * (1 - mix) + second * mix
+    return torch.where((kind > 0.60) & (kind < 0.76), cloud(3, (4, 11, 31), size, dice), back)
+
+
+def cloud(channels: int, cells: tuple[int, ...], size: int, dice: Dice) -> Tensor:
+    """Noise of several scales, (B, channels, size, size) in 0..1, weak in some pictures."""
+    total = torch.full((dice.count, channels, size, size), 0.5)
+    for count in cells:
+        grey = dice.noise(1, count, count) + 0.6 * dice.noise(channels, count, count)
+        strength = dice.uniform(low=0.05, high=0.35)
+        total += (
+            strength * (4 / count) ** 0.5 * F.interpolate(grey, size=(size, size), mode="bilinear")
+        )
+    return total.clamp(0, 1)
+
+
+def text(size: int, dice: Dice) -> Tensor:
+    """Lines of dashes as of text, below a bar as of a window: (B, 1, size, size), 1 is ink."""
+    axis = torch.arange(size).float()
+    height = dice.uniform(low=2.5, high=7)
+    line = axis.view(1, 1, size, 1) / height
+    row = line.long().clamp(max=size - 1).expand(dice.count, 1, size, 1)
+    letters = dice.noise(1, size, size).gather(2, row.expand(-1, -1, -1, size))
+    ends = torch.rand(dice.count, 1, size, 1, generator=dice.generator).gather(2, row) * 1.6
+    ink = (line.frac() < 0.6) & (letters > -0.2) & (axis.view(1, 1, 1, size) / size < ends)
+    bar = axis.view(1, 1, size, 1) < size * (0.14 * dice.uniform() - 0.02)
+    return (ink | bar).float()
