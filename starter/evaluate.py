@@ -1,76 +1,127 @@
 """Evaluate the exported starter models on held-out inputs and write `REPORT.md`: `make eval`.
 
-Needs the data of `python -m starter.fetch`, and the judge of `python -m starter.judge`, which is
-trained on the way when it is not there. A section whose weights are missing says so.
+Fetches the data and trains the judge of generated pictures where they are not there yet. A section
+whose weights are missing says so. With `--keep`, sections whose weights have not changed since
+they were last measured here are taken over instead of measured again.
 """
 
 import argparse
+import hashlib
+import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
 import torch
 
+from starter import fetch
 from starter.concepts import HERE
 from starter.evaluate_encoder import pictures, sounds
 from starter.evaluate_generator import drawings
 from starter.evaluate_hub import plans, sayings
 from starter.judge import WEIGHTS
-from starter.report import Section, document
+from starter.report import Score, Section, document
 from starter.serving import Served
+from starter.vendors import PICTURES
+from starter.voices import SPEECH
 
 REPORT = HERE / "REPORT.md"
+KEPT = HERE / "runs" / "report.json"
+ENCODER, HUB, GENERATOR = "starter/encoder", "starter/hub", "starter/generator"
 
 log = logging.getLogger(__name__)
 
-
-def _load(model_id: str) -> Served | None:
-    try:
-        return Served(model_id)
-    except FileNotFoundError as error:
-        log.warning("%s", error)
-        return None
-
-
-def _without(title: str, what: str) -> Section:
-    return Section(title, f"Left out: {what} has no exported weights yet.")
+# Title, the models it needs, how it is measured.
+SECTIONS: tuple[tuple[str, tuple[str, ...], Callable[..., Section]], ...] = (
+    ("Picture -> name", (ENCODER,), pictures),
+    ("Spoken word -> concept", (ENCODER,), sounds),
+    ("Words, pictures and sounds -> picture", (GENERATOR, ENCODER), drawings),
+    ("Picture or sound -> words", (HUB, ENCODER), sayings),
+    ("Request -> plan", (HUB,), plans),
+)
 
 
-def sections() -> Iterator[Callable[[], Section]]:
-    """The sections in the report's order, each as a call that measures it."""
-    encoder = _load("starter/encoder")
-    hub, generator = _load("starter/hub"), _load("starter/generator")
-    if encoder:
-        yield lambda: pictures(encoder)
-        yield lambda: sounds(encoder)
-    else:
-        yield lambda: _without("Picture -> name, spoken word -> concept", "the encoder")
-    if generator:
-        yield lambda: drawings(generator, encoder)
-    else:
-        yield lambda: _without("Words, pictures and sounds -> picture", "the generator")
-    if hub and encoder:
-        yield lambda: sayings(hub, encoder)
-    if hub:
-        yield lambda: plans(hub)
-    else:
-        yield lambda: _without("Request -> plan", "the hub")
+def digest(model_id: str) -> str:
+    """One hash over a model's exported files; "" when there are none."""
+    folder = HERE / "weights" / model_id.partition("/")[2]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest() if files else ""
+
+
+def kept(path: Path = KEPT) -> dict[str, tuple[list[str], Section]]:
+    """What was measured here before: title -> (digests of its models, section)."""
+    if not path.exists():
+        return {}
+    found = {}
+    for title, (digests, data) in json.loads(path.read_text("utf-8")).items():
+        scores = [Score(**score) for score in data.pop("scores")]
+        found[title] = (digests, Section(**data, scores=scores))
+    return found
+
+
+def keep(sections: dict[str, tuple[list[str], Section]], path: Path = KEPT) -> None:
+    """Write what `kept` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = {title: (digests, asdict(section)) for title, (digests, section) in sections.items()}
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+class Models:
+    """The models, each loaded when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Served] = {}
+
+    def get(self, model_id: str) -> Served:
+        """The model, loaded once."""
+        if model_id not in self._loaded:
+            self._loaded[model_id] = Served(model_id)
+        return self._loaded[model_id]
+
+
+def evaluate(keep_unchanged: bool) -> None:
+    """Measure section by section; the report grows as they are done."""
+    before = kept() if keep_unchanged else {}
+    done: dict[str, tuple[list[str], Section]] = {}
+    models = Models()
+    for title, needs, measure in SECTIONS:
+        digests = [digest(model_id) for model_id in needs]
+        if not all(digests):
+            missing = [name for name, there in zip(needs, digests, strict=True) if not there]
+            section = Section(title, f"Left out: no exported weights of {' and '.join(missing)}.")
+        elif title in before and before[title][0] == digests:
+            section = before[title][1]
+            log.info("%s: unchanged", title)
+        else:
+            log.info("%s", title)
+            section = measure(*(models.get(model_id) for model_id in needs))
+            done[title] = (digests, section)
+            keep({**kept(), **done})
+        done[title] = (digests, section)
+        REPORT.write_text(document(s for _, s in done.values()), encoding="utf-8")
 
 
 def main() -> int:
-    """Measure, write the report, return the exit code."""
+    """Prepare what is missing, measure, write the report. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="keep sections of unchanged weights")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(options.threads)
+    ready = (PICTURES / "openmoji-black.npz").exists()
+    if not (ready and (SPEECH / "heldout_sounds_meta.npz").exists()) and fetch.main() != 0:
+        return 1
     if not WEIGHTS.exists():
         subprocess.run([sys.executable, "-m", "starter.judge"], check=True)
-    done: list[Section] = []
-    for measure in sections():
-        done.append(measure())
-        REPORT.write_text(document(done), encoding="utf-8")
+    evaluate(options.keep)
     log.info("%s is written", REPORT.name)
     return 0
 

@@ -39,7 +39,7 @@ def _judged(
     return Score(what, right.float().mean().item(), len(labels), wanted)
 
 
-def drawings(generator: Served, encoder: Served | None) -> Section:
+def drawings(generator: Served, encoder: Served) -> Section:
     """Words, picture embeddings and sound embeddings -> picture."""
     section = Section("Words, pictures and sounds -> picture", HELD_OUT)
     judge, concepts = load_judge(), load_concepts()
@@ -57,38 +57,35 @@ def drawings(generator: Served, encoder: Served | None) -> Section:
         drawn = generator.draw(texts)
         section.scores.append(_judged(judge, drawn, labels, f"{what} -> picture", 0.80))
         rows.append(drawn)
-    if encoder is None:
-        section.remarks.append("Drawing from embeddings is left out: the encoder has no weights.")
-    else:
-        for what, items, wanted in (
-            ("picture of a known vendor", heldout.painted(TRAIN_VENDORS, 1), 0.80),
-            ("picture of the unseen vendor", heldout.plain((HELD_OUT_VENDOR,)), None),
-            (
-                "English word, unseen espeak-ng voice",
-                heldout.spoken("heldout_espeak", "en", 1),
-                0.70,
-            ),
-            (
-                "Chinese word, unseen espeak-ng voice",
-                heldout.spoken("heldout_espeak", "zh", 1),
-                0.70,
-            ),
-            (
-                "English word, unseen speaker (flite)",
-                heldout.spoken("heldout_flite", "en", 1),
-                0.70,
-            ),
-        ):
-            drawn = generator.draw(list(encoder.embed(items.values)))
-            name = f"{what} -> picture"
-            section.scores.append(_judged(judge, drawn, items.labels, name, wanted))
-            rows.append(drawn)
+    for what, items, wanted in (
+        ("picture of a known vendor", heldout.painted(TRAIN_VENDORS, 1), 0.80),
+        ("picture of the unseen vendor", heldout.plain((HELD_OUT_VENDOR,)), None),
+        (
+            "English word, unseen espeak-ng voice",
+            heldout.spoken("heldout_espeak", "en", 1),
+            0.70,
+        ),
+        (
+            "Chinese word, unseen espeak-ng voice",
+            heldout.spoken("heldout_espeak", "zh", 1),
+            0.70,
+        ),
+        (
+            "English word, unseen speaker (flite)",
+            heldout.spoken("heldout_flite", "en", 1),
+            0.70,
+        ),
+    ):
+        drawn = generator.draw(list(encoder.embed(items.values)))
+        name = f"{what} -> picture"
+        section.scores.append(_judged(judge, drawn, items.labels, name, wanted))
+        rows.append(drawn)
     save_sheet(rows)
     return section
 
 
 def save_sheet(rows: Sequence[Sequence[Image.Image]]) -> None:
-    """Write `samples.png`: all concepts drawn from English names, ten in a row of 16."""
+    """Write `samples.png`: all concepts drawn from their English names, 16 in a row."""
     drawn = rows[0]
     sheet = Image.new("RGB", (16 * 64, -(-len(drawn) // 16) * 64), "white")
     for place, picture in enumerate(drawn):

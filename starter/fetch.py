@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from starter.vendors import SOURCES, VENDORS, build_pictures, folder_of
@@ -63,6 +64,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not shutil.which("npm"):
         log.error("npm is needed to fetch the drawings: install Node.js, then run this again")
+        return 1
+    if not find_spec("resvg_py"):
+        log.error("resvg-py is needed to rasterise the drawings: pip install -e '.[starter]'")
         return 1
     SOURCES.mkdir(parents=True, exist_ok=True)
     for package in ("emojibase-data", *(vendor.package for vendor in VENDORS.values())):

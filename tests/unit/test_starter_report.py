@@ -1,8 +1,11 @@
 """The report of the starter models, and the pictures that their evaluation paints."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
+from starter.evaluate import keep, kept
 from starter.heldout import paint
 from starter.report import Score, Section, document
 
@@ -32,3 +35,10 @@ def test_painted_scenes_differ_and_show_the_drawing_within_the_middle_square() -
         middle = np.asarray(scene.crop((left, top, left + short, top + short)), float)
         red = (middle[..., 0] - middle[..., 1:].max(axis=-1)) > 40
         assert red.mean() > 0.1
+
+
+def test_what_was_measured_is_kept_with_the_digests_of_its_weights(tmp_path: Path) -> None:
+    section = Section("Plans", "How.", [Score("named", 0.5, 10, 0.9)], ["A remark."])
+    keep({"Plans": (["abc"], section)}, tmp_path / "report.json")
+    assert kept(tmp_path / "report.json") == {"Plans": (["abc"], section)}
+    assert kept(tmp_path / "nothing.json") == {}
