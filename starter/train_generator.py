@@ -62,7 +62,7 @@ class Run:
     def fresh(cls, rate: float) -> "Run":
         """A new network with the starter's shape."""
         torch.manual_seed(0)
-        weights = PixelTransformer(embed_space=SPACE)
+        weights = PixelTransformer(patch_size=16, depth=6, embed_space=SPACE)
         network = copy.deepcopy(weights).to(torch.bfloat16)
         average = copy.deepcopy(weights).requires_grad_(False)
         optimizer = torch.optim.AdamW(
@@ -272,7 +272,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.998)
     parser.add_argument("--threads", type=int, default=2)
