@@ -3,6 +3,7 @@ processor, tokenizer.
 """
 
 import json
+import shutil
 from typing import Any
 
 import torch
@@ -17,16 +18,19 @@ from starter.encoder_parts import (
     starter_tokenizer,
 )
 
+SPACE = RUNS / "space"
+
 
 def frozen_space() -> tuple[ImageBindModel, ImageBindProcessor] | None:
-    """The encoder as it was exported: its towers of pictures and words never move again. None
-    before that.
+    """The encoder as it was first exported, with which the space was fixed. None while a run has
+    not exported it yet; without any run, the encoder of the repository.
     """
-    if not (WEIGHTS / "model.safetensors").exists():
+    if not SPACE.exists() and (RUNS / "bind.pt").exists():
         return None
-    model = ImageBindModel.from_pretrained(WEIGHTS, dtype=torch.float32)
+    folder = SPACE if SPACE.exists() else WEIGHTS
+    model = ImageBindModel.from_pretrained(folder, dtype=torch.float32)
     model.train(False)
-    return model, ImageBindProcessor.from_pretrained(WEIGHTS)
+    return model, ImageBindProcessor.from_pretrained(folder)
 
 
 def tower(state: dict[str, Any], modality: str) -> dict[str, Any]:
@@ -49,6 +53,10 @@ def export() -> None:
         model, processor = frozen
         space = model.state_dict()
         report = json.loads((WEIGHTS / "scores.json").read_text(encoding="utf-8"))
+        if (RUNS / "see.pt").exists():
+            state = torch.load(RUNS / "see.pt", weights_only=True)
+            space |= tower(state, "vision")
+            report["see"] = state["scores"]
     config = starter_config(len(processor.tokenizer))
     if (RUNS / "hear.pt").exists():
         state = torch.load(RUNS / "hear.pt", weights_only=True)
@@ -61,3 +69,5 @@ def export() -> None:
     whole.half().save_pretrained(WEIGHTS)  # type: ignore[no-untyped-call]
     processor.save_pretrained(WEIGHTS)
     (WEIGHTS / "scores.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if frozen is None:
+        shutil.copytree(WEIGHTS, SPACE)

@@ -58,7 +58,7 @@ def starter_config(vocabulary: int) -> ImageBindConfig:
             "mel_bins": MEL_BINS,
             "target_length": MEL_FRAMES,
             "stem_channels": [16, 32, 64, 128],
-            "stem_blocks": 1,
+            "stem_blocks": [0, 1, 1, 1],
             "patch_size": [4, 1],
             "stride": [4, 1],
             "drop_path": 0.05,
@@ -229,7 +229,7 @@ class Run:
 
     def _resume(self) -> None:
         state = torch.load(self.path, weights_only=True)
-        self.model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"], strict=False)  # the towers of this stage
         self.optimizer.load_state_dict(state["optimizer"])
         self.extra.data.copy_(state["extra"])
         self.average.weights, self.average.steps = state["average"], state["average_steps"]

@@ -33,6 +33,19 @@ ENGLISH = (
     "the picture shows a {x}",
     "someone says {x}",
     "the word {x}",
+    "a {x} on a table",
+    "the {x} over there",
+    "a {x} for my friend",
+    "{x}, please",
+    "do you see the {x} now",
+    "can you draw the {x} again",
+    "i want a {x} today",
+    "a {x} and nothing else",
+    "make me a {x} with care",
+    "what a nice {x} it is",
+    "the {x} you wanted",
+    "it looks like a {x} to us",
+    "a simple sketch of a {x} in colour",
 )
 CHINESE = (
     "{x}",
@@ -52,6 +65,14 @@ CHINESE = (
     "小小的{x}",
     "图片里有{x}",
     "他说{x}",
+    "那个{x}真好看",
+    "请画一个{x}吧",
+    "我想要一个{x}谢谢",
+    "能不能画{x}给他",
+    "这个{x}很大",
+    "你看见{x}了吗",
+    "是{x}吗",
+    "一张有{x}的画",
 )
 # Never in training: how well words in other surroundings are understood is measured on these.
 HELD_OUT_ENGLISH = ("please paint one {x} for me", "i can see a {x} here", "an icon showing a {x}")

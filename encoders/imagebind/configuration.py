@@ -54,8 +54,8 @@ class VisionTowerConfig(ImageBindTowerConfig):
     """3x3 convolutions of stride 2 before the patches (Xiao et al., 2021), which then count what
     they leave.
     """
-    stem_blocks: int = 0
-    """Residual blocks behind each of those convolutions."""
+    stem_blocks: int | list[int] | tuple[int, ...] = 0
+    """Residual blocks behind each of those convolutions, one number for all or one for each."""
 
 
 @strict
@@ -92,7 +92,7 @@ class AudioTowerConfig(ImageBindTowerConfig):
     stride: int | list[int] | tuple[int, ...] = 10
     stem_channels: list[int] | tuple[int, ...] = ()
     """As of the vision tower; patch and stride then count what the convolutions leave."""
-    stem_blocks: int = 0
+    stem_blocks: int | list[int] | tuple[int, ...] = 0
 
 
 @strict

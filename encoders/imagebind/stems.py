@@ -58,16 +58,19 @@ def convolution(channels_in: int, channels: int, stride: int = 1) -> nn.Sequenti
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
-def early_convolutions(channels_in: int, channels: Sequence[int], blocks: int) -> nn.Module | None:
+def early_convolutions(
+    channels_in: int, channels: Sequence[int], blocks: int | Sequence[int]
+) -> nn.Module | None:
     """Halves height and width once for each number of channels, `blocks` residual blocks behind
     each.
 
     None when there are no channels, as in the published model.
     """
     layers: list[nn.Module] = []
-    for out in channels:
+    each = [blocks] * len(channels) if isinstance(blocks, int) else blocks
+    for out, count in zip(channels, each, strict=True):
         layers += [convolution(channels_in, out, stride=2), nn.ReLU()]
-        layers += [Residual(out) for _ in range(blocks)]
+        layers += [Residual(out) for _ in range(count)]
         channels_in = out
     return nn.Sequential(*layers) if layers else None
 
