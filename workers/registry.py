@@ -15,7 +15,7 @@ BACKENDS: Mapping[str, str] = {
     "dual": "encoders.dual:DualEncoderBackend",
     "transformers": "hub.local:LocalHub",
     "openai": "hub.remote:RemoteHub",
-    "diffusers": "generators.diffusion.backend:DiffusionBackend",
+    "diffusers": "generators.diffusion.backend:DiffusionImages",
     "espeak": "generators.speech.backend:EspeakBackend",
     "media": "generators.media.backend:MediaTools",
     "testing": "generators.testing:TestTools",
