@@ -27,7 +27,9 @@ def open_container(file: BinaryIO, demuxer: str) -> "InputContainer":
     import av
     import av.logging
 
-    av.logging.set_level(av.logging.PANIC)
+    # Any other level makes decoder threads wait for the interpreter's lock to log, while the closing
+    # of a damaged file holds it and waits for them: a deadlock.
+    av.logging.set_level(None)
     return av.open(
         file,
         mode="r",

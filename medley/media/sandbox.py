@@ -161,7 +161,7 @@ def main() -> None:
     import medley.media.thumbnail
 
     Image.init()
-    av.logging.set_level(av.logging.PANIC)
+    av.logging.set_level(None)
     del medley
     give_up_rights()
     serve()

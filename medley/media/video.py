@@ -29,7 +29,8 @@ def open_video(path: Path) -> Video:
         try:
             with open_track(file) as container:
                 stream = _picture_track(container)
-                frame = next(container.decode(stream), None)
+                frames_there = (f for packet in container.demux(stream) for f in _decoded(packet))
+                frame = next(frames_there, None)
                 if frame is None:
                     raise BrokenMedia("The video holds no picture that can be decoded.")
                 picture = _upright(frame)
