@@ -9,6 +9,7 @@ Needs the exported encoder; sounds are left out while it has no ears.
 
 import logging
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,10 +79,11 @@ def main() -> None:
     """Writes `embeddings.npz` into the generator's run folder."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(2)
-    model = ImageBindModel.from_pretrained(ENCODER, dtype=torch.float32).eval()
+    model: Any = ImageBindModel.from_pretrained(ENCODER, dtype=torch.float32)
+    model.eval()
     processor = ImageBindProcessor.from_pretrained(ENCODER)
     makers = {"vision": of_pictures, "text": of_words, "audio": of_sounds}
-    banks: dict[str, np.ndarray] = {}
+    banks: dict[str, Any] = {}
     for modality, make in makers.items():
         if modality not in model.config.modalities:
             log.info("kind=%s left out: the encoder has no such tower", modality)

@@ -88,7 +88,7 @@ def with_strangers(words: str, name: str, dice: random.Random) -> str:
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """A WordPiece tokenizer over names and requests, with every letter as a fallback."""
     dice = random.Random(0)
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]", continuing_subword_prefix="##"))  # type: ignore[call-arg]
+    core = Tokenizer(models.WordPiece(unk_token="[UNK]", continuing_subword_prefix="##"))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
 

@@ -15,6 +15,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,7 +170,8 @@ def loss_of(run: Run, drawings: Drawings, words: Tensor, bank: Bank | None, batc
         embeds_kept=embeds_kept,
     )
     error = (guess.float() - clean).square().mean(dim=(1, 2, 3))
-    return (error / level.clamp(min=0.1).square()).mean()
+    loss: Tensor = (error / level.clamp(min=0.1).square()).mean()
+    return loss
 
 
 def rate_at(step: int, first: int, steps: int, top: float, low: float = 1e-5) -> float:
@@ -217,14 +219,14 @@ def train(args: argparse.Namespace) -> None:
 
 def pipeline_of(
     network: PixelTransformer, tokenizer: PreTrainedTokenizerFast, encoder: BertModel
-) -> PixelFlowPipeline:
+) -> Any:
     """The network as the pipeline that will be shipped."""
     pipeline = PixelFlowPipeline(tokenizer, encoder, network, FlowMatchEulerDiscreteScheduler())
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def sheet(pipeline: PixelFlowPipeline, bank: Bank | None, path: Path, every: int = 4) -> None:
+def sheet(pipeline: Any, bank: Bank | None, path: Path, every: int = 4) -> None:
     """A picture of samples: from words, and below each row the same concepts from embeddings."""
     concepts = load_concepts()
     labels = list(range(0, len(concepts), every))

@@ -34,7 +34,7 @@ class PixelTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     _supports_gradient_checkpointing = False
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         sample_size: int = 64,
@@ -121,7 +121,8 @@ class PixelTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def _to_picture(self, patches: Tensor) -> Tensor:
         side = math.isqrt(patches.shape[1])
         grid = patches.transpose(1, 2).unflatten(2, (side, side))
-        return functional.pixel_shuffle(grid, self.patch_size)
+        picture: Tensor = functional.pixel_shuffle(grid, self.patch_size)
+        return picture
 
 
 class Block(nn.Module):
@@ -145,7 +146,8 @@ class Block(nn.Module):
         shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = changes
         tokens = tokens + gate * self._attend(normed(tokens) * (1 + scale) + shift)
         hidden = functional.relu(self.mlp_in(normed(tokens) * (1 + scale_mlp) + shift_mlp)).square()
-        return tokens + gate_mlp * self.mlp_out(hidden)
+        tokens = tokens + gate_mlp * self.mlp_out(hidden)
+        return tokens
 
     def _attend(self, tokens: Tensor) -> Tensor:
         query, key, value = (
