@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 PACKAGES := medley orchestrator encoders hub generators workers api starter
 SOURCES := $(PACKAGES) tests bench .ci
 # Used by one test only; not a dependency, and it may be missing.
-REFERENCE := imagebind-packaged einops iopath portalocker
+REFERENCE := imagebind-packaged==0.1.2 einops==0.8.2 iopath==0.1.10 portalocker==4.4.2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv demo test test-fast test-gpu lint types format eval starter bench lock sizes openapi clean
@@ -19,8 +19,9 @@ venv: $(STAMP)  ## Make .venv with everything that is needed (Python 3.11 or new
 
 $(STAMP): pyproject.toml constraints.txt
 	@.ci/venv.sh $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt "torch==2.13.0" -e '.[dev]'
-	-@$(BIN)/python -m pip install -q --no-deps $(REFERENCE) \
+	@echo "Installing what constraints.txt names (some minutes, once) …"
+	@$(BIN)/python -m pip install -qq -c constraints.txt "torch==2.13.0" -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --no-deps $(REFERENCE) \
 		|| echo "note: the reference ImageBind is not to be had; its parity test will be skipped"
 	@touch $(STAMP)
 

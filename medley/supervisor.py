@@ -27,6 +27,7 @@ from medley.running import announce, running_here, withdraw
 from medley.serverfiles import log_file, make_home, tail, take_ownership
 from medley.settings import Settings
 
+_ORDER = ("postgres", "valkey", "worker", "api")  # what comes later is stopped earlier
 _READY_WITHIN_S = 120.0
 _LONG_LIVED_S = 60.0  # a part that ran this long starts its restarts from the shortest pause again
 
@@ -87,23 +88,34 @@ class Supervisor:
             )
         self._lock = take_ownership(home / "up.lock")
         port = _free_port(self.settings.host, self.settings.port)
+        self.url = f"http://{_address(self.settings.host)}:{port}"
+        known = not self.settings.database_url and (home / "postgres" / "PG_VERSION").exists()
         with ThreadPoolExecutor(1) as background:
-            # Importing the migrations takes as long as starting Postgres: do both at once.
+            # Importing the migrations takes longer than starting Postgres: do both at once.
             migrations = background.submit(_load_migrations)
             self._start_servers(home)
+            if known:  # it can load its code while we look at the tables; it is ready only after
+                self._start_api(port)
             migrations.result()(self.database_url)
-        environment = {
+        environment = self._environment(port)
+        self._add("worker", lambda: _python(["workers"], "worker", home, environment))
+        if not known:
+            self._start_api(port)
+        self._wait_until_ready()
+        announce(home, url=self.url, database_url=self.database_url, redis_url=self.redis_url)
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return {
             **os.environ,
             **environment_of(self.settings),
             "MEDLEY_DATABASE_URL": self.database_url,
             "MEDLEY_REDIS_URL": self.redis_url,
             "MEDLEY_PORT": str(port),
         }
-        self._add("worker", lambda: _python(["workers"], "worker", home, environment))
-        self._add("api", lambda: _python(_uvicorn(self.settings, port), "api", home, environment))
-        self.url = f"http://{_address(self.settings.host)}:{port}"
-        self._wait_until_ready()
-        announce(home, url=self.url, database_url=self.database_url, redis_url=self.redis_url)
+
+    def _start_api(self, port: int) -> None:
+        command, environment = _uvicorn(self.settings, port), self._environment(port)
+        self._add("api", lambda: _python(command, "api", self.settings.home, environment))
 
     def _start_servers(self, home: Path) -> None:
         if not self.settings.database_url:
@@ -118,6 +130,7 @@ class Supervisor:
     def _add(self, name: str, start: Callable[[], Running]) -> Running:
         running = start()
         self._parts.append(_Part(name, start, running))
+        self._parts.sort(key=lambda part: _ORDER.index(part.name))
         return running
 
     def _wait_until_ready(self) -> None:
@@ -211,9 +224,18 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 def _load_migrations() -> Callable[[str], None]:
+    from psycopg import Error
+    from sqlalchemy.exc import SQLAlchemyError
+
     from orchestrator.migrations import upgrade
 
-    return upgrade
+    def migrate(database_url: str) -> None:
+        try:
+            upgrade(database_url)
+        except (SQLAlchemyError, Error) as error:
+            raise Unavailable(f"the database cannot be brought up to date: {error}") from error
+
+    return migrate
 
 
 def _uvicorn(settings: Settings, port: int) -> list[str]:

@@ -90,6 +90,8 @@ class JobView:
             _progress(step, event.data.get("data") or {})
         elif event.type in _STEP_EVENTS:
             step.status = _STEP_EVENTS[event.type]
+            if self.status == "queued":
+                self.status = "running"
         return False
 
 
