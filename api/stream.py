@@ -30,6 +30,20 @@ LOOK_S = 5.0  # without any notice
 LOOK_WITHOUT_REDIS_S = 0.5
 BATCH = 500
 LAST = frozenset(f"job.{status}" for status in TERMINAL_JOB)
+#: How a stream looks in the OpenAPI document.
+DOCUMENTED: dict[str, Any] = {
+    "text/event-stream": {
+        "itemSchema": {
+            "type": "object",
+            "properties": {
+                "event": {"type": "string", "description": "`snapshot`, or what happened."},
+                "id": {"type": "string", "description": "Number of a stored event of the job."},
+                "data": {"type": "string", "contentMediaType": "application/json"},
+                "retry": {"type": "integer", "minimum": 0},
+            },
+        }
+    }
+}
 _PASSED_ON = {"preview": "step.preview", "delta": "text.delta"}
 
 

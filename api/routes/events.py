@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["events"])
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events; the first one is a `snapshot`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": stream.DOCUMENTED,
     }
 }
 

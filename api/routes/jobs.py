@@ -34,9 +34,12 @@ IdempotencyKey = Annotated[
         "again for 24 hours; with another one 422."
     ),
 ]
-EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
 SUBMITTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": JobOut, "description": "Ended in time, or a stream", "content": {**EVENTS}},
+    200: {
+        "model": JobOut,
+        "description": "Ended in time, or a stream",
+        "content": {**stream.DOCUMENTED},
+    },
     **documented(400, 404, 413, 415, 422, 429, 503, 507),
 }
 

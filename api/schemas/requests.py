@@ -4,7 +4,7 @@ plan.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, model_validator
 
 from api.schemas.common import Body, Metadata
 from medley.modality import Modality
@@ -78,6 +78,12 @@ class Options(Body):
 
 class JobIn(Body):
     """A job: exactly one of `input`, `workflow` (with `inputs`) and `plan`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [name]} for name in ("input", "workflow", "plan")]
+        }
+    )
 
     input: Words | Annotated[list[PartIn], Field(min_length=1, max_length=MAX_PARTS)] | None = None
     instructions: Words | None = Field(
