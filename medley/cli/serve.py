@@ -75,6 +75,8 @@ def _tell(url: str, settings: Settings, seconds: float) -> None:
     typer.echo(f"  valkey    {'MEDLEY_REDIS_URL' if settings.redis_url else 'embedded'}")
     typer.echo(f"  worker    {', '.join(settings.lanes)}")
     typer.echo(f"  data      {settings.home}  (what each part says: log/)")
+    if settings.host not in ("127.0.0.1", "localhost", "::1"):
+        typer.echo(f"  note      whoever reaches {settings.host} can use it: there are no keys yet")
     typer.echo("Ctrl+C stops everything.")
 
 
