@@ -1,10 +1,15 @@
 """Trains the starter generator: words and shared-space embeddings to 64x64 pictures.
 
-Three stages, each resumable: the words' encoder alone; the pixel transformer on words; then on
-words and embeddings, once the starter encoder has given its embeddings (`python -m
-starter.generator_embeddings`).
+Three stages, each resumable:
+
+1. the words' encoder learns to tell the concepts apart (`starter.generator_text`);
+2. the pixel transformer learns to draw from words, words left out now and then for guidance;
+3. embeddings learn to mean what the words mean: the projection of the shared space is fitted to the
+   conditions that words of the same concept give. It takes seconds, so a new edition of the encoder
+   needs no new drawing lessons. It needs `python -m starter.generator_embeddings` first.
 
     python -m starter.train_generator --steps 4000
+    python -m starter.train_generator --export
 """
 
 import argparse
@@ -145,33 +150,48 @@ def words_bank(tokenizer: PreTrainedTokenizerFast, encoder: BertModel, asks: int
     return words
 
 
-def loss_of(run: Run, drawings: Drawings, words: Tensor, bank: Bank | None, batch: int) -> Tensor:
+def loss_of(run: Run, drawings: Drawings, words: Tensor, batch: int) -> Tensor:
     """One batch: the squared error of the clean picture, weighted as an error of the velocity."""
     dice = run.dice
     labels = torch.randint(len(drawings.rows), (batch,), generator=dice)
     clean = drawings.draw(labels, dice)
     text = words[labels, torch.randint(words.shape[1], (batch,), generator=dice)]
-    lot = torch.rand(batch, generator=dice)
-    if bank is None:
-        embeds, text_kept, embeds_kept = None, lot > 0.1, None
-    else:
-        embeds = bank.draw(labels, dice)
-        text_kept, embeds_kept = (lot > 0.1) & (lot < 0.45), lot > 0.4
+    kept = torch.rand(batch, generator=dice) > 0.1
     noise = torch.randn(clean.shape, generator=dice)
     level = torch.sigmoid(0.3 + torch.randn(batch, generator=dice))
     mixed = level[:, None, None, None]
     noisy = (1 - mixed) * clean + mixed * noise
-    guess = run.network(
-        noisy.bfloat16(),
-        level * 1000,
-        text=text.bfloat16(),
-        text_kept=text_kept,
-        embeds=None if embeds is None else embeds.bfloat16(),
-        embeds_kept=embeds_kept,
-    )
+    guess = run.network(noisy.bfloat16(), level * 1000, text=text.bfloat16(), text_kept=kept)
     error = (guess.float() - clean).square().mean(dim=(1, 2, 3))
     loss: Tensor = (error / level.clamp(min=0.1).square()).mean()
     return loss
+
+
+def fit_embeddings(
+    network: PixelTransformer, words: Tensor, bank: Bank, steps: int = 3000
+) -> float:
+    """Fits the projection of embeddings to the mean condition that words of their concept give.
+
+    Returns:
+        The share of drawn vectors whose condition is nearest to that of their own concept.
+    """
+    dice = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        wanted = network.text_in(words).mean(1) + network.no_embed - network.no_text
+    spread = wanted.var(0).mean()
+    project = network.embed_in.requires_grad_(True)
+    optimizer = torch.optim.AdamW(project.parameters(), lr=2e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    for _ in range(steps):
+        labels = torch.randint(len(wanted), (512,), generator=dice)
+        given = project(bank.draw(labels, dice) * network.embed_dim**0.5)
+        loss = (given - wanted[labels]).square().mean() / spread
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    project.requires_grad_(False)
+    return (torch.cdist(given.detach(), wanted).argmin(1) == labels).float().mean().item()
 
 
 def rate_at(step: int, first: int, steps: int, top: float, low: float = 1e-5) -> float:
@@ -187,19 +207,16 @@ def train(args: argparse.Namespace) -> None:
     tokenizer, encoder = words_stage(args.threads)
     words = words_bank(tokenizer, encoder)
     drawings = render()
-    bank = load_bank(EMBEDDINGS) if EMBEDDINGS.exists() else None
     run = Run.fresh(args.rate)
     checkpoint = RUN / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
     first, losses, began = run.step, [], time.monotonic()
-    log.info(
-        "start step=%d embeddings=%s pictures=%d", first, bank is not None, len(drawings.pixels)
-    )
+    log.info("start step=%d pictures=%d", first, len(drawings.pixels))
     while run.step < args.steps:
         for group in run.optimizer.param_groups:
             group["lr"] = rate_at(run.step, first, args.steps, args.rate)
-        loss = loss_of(run, drawings, words, bank, args.batch)
+        loss = loss_of(run, drawings, words, args.batch)
         run.update(loss, min(args.decay, (1 + run.step) / (10 + run.step)))
         losses.append(loss.item())
         if run.step % 50 == 0:
@@ -210,11 +227,8 @@ def train(args: argparse.Namespace) -> None:
         if run.step % 200 == 0 or run.step == args.steps:
             run.save(checkpoint)
         if run.step % args.sheet == 0 or run.step == args.steps:
-            sheet(
-                pipeline_of(run.average, tokenizer, encoder),
-                bank,
-                RUN / f"sheet-{run.step:05d}.png",
-            )
+            pipeline = pipeline_of(run.average, tokenizer, encoder)
+            sheet(pipeline, None, RUN / f"sheet-{run.step:05d}.png")
 
 
 def pipeline_of(
@@ -237,8 +251,8 @@ def sheet(pipeline: Any, bank: Bank | None, path: Path, every: int = 4) -> None:
         ).images
     ]
     if bank is not None:
-        seeds = [torch.Generator().manual_seed(label) for label in labels]
         for vectors in bank.kinds.values():
+            seeds = [torch.Generator().manual_seed(label) for label in labels]
             embeds = vectors[labels, 0]
             rows.append(pipeline(image_embeds=embeds, generator=seeds, output_type="np").images)
     Image.fromarray(tile(np.stack(rows, axis=1))).save(path)
@@ -264,9 +278,13 @@ def export(folder: Path = WEIGHTS) -> None:
     tokenizer, encoder = words_stage(1)
     run = Run.fresh(0.0)
     run.load(RUN / "checkpoint.pt")
-    pipeline_of(run.average, tokenizer, encoder).to(torch.float16).save_pretrained(
-        folder, safe_serialization=True
-    )
+    bank = load_bank(EMBEDDINGS) if EMBEDDINGS.exists() else None
+    if bank is not None:
+        right = fit_embeddings(run.average, words_bank(tokenizer, encoder), bank)
+        log.info("embeddings kinds=%s own_concept=%.3f", list(bank.kinds), right)
+    pipeline = pipeline_of(run.average, tokenizer, encoder)
+    sheet(pipeline, bank, RUN / "sheet-export.png")
+    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
     log.info("exported step=%d folder=%s", run.step, folder)
 
 
