@@ -27,8 +27,8 @@ def open_container(file: BinaryIO, demuxer: str) -> "InputContainer":
     import av
     import av.logging
 
-    # Any other level makes decoder threads wait for the interpreter's lock to log, while the closing
-    # of a damaged file holds it and waits for them: a deadlock.
+    # Any other level makes decoder threads wait for the interpreter's lock to log, while whoever
+    # closes a damaged file holds it and waits for them: a deadlock.
     av.logging.set_level(None)
     return av.open(
         file,

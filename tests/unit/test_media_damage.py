@@ -1,7 +1,5 @@
 """Damage that the first look lets pass ends in a value or a typed error, never in another one."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +9,7 @@ from medley.errors import CallerError
 from medley.media.codec import decode
 from medley.media.examine import examine
 from medley.media.facts import Facts, Limits
-from medley.media.video import frames, sound
+from medley.media.video import frames, open_video, sound
 from medley.modality import Modality
 from tests.media_samples import clip_bytes, picture_bytes, tone_bytes
 
@@ -63,20 +61,12 @@ def test_a_damaged_file_is_examined_and_used_or_refused(
     assert facts.media_type
 
 
-def test_a_damaged_video_is_closed_without_a_deadlock(tmp_path: Path) -> None:
-    data = bytearray(WHOLE["mp4"])
-    start = data.index(b"mdat") + 4
-    data[start : start + 4] = b"\xff\xff\xff\xff"  # the first picture's length
+def test_decoders_do_not_log_through_the_interpreter(tmp_path: Path) -> None:
+    # With any level, closing a damaged H.264 file can wait for ever for its own decoder threads.
+    import av.logging
+
     path = tmp_path / "upload"
-    path.write_bytes(data)
-    program = (
-        "from pathlib import Path\n"
-        "from medley.media.video import frames, open_video\n"
-        f"path = Path({str(path)!r})\n"
-        "for _ in range(20):\n"
-        "    try:\n"
-        "        list(frames(open_video(path)))\n"
-        "    except Exception as error:\n"
-        "        assert type(error).__name__ == 'BrokenMedia', error\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    path.write_bytes(WHOLE["mp4"])
+    open_video(path)
+
+    assert av.logging.get_level() is None
