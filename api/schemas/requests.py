@@ -76,13 +76,14 @@ class Options(Body):
     max_steps: int | None = Field(default=None, ge=1, le=256)
 
 
+_KINDS = ("input", "workflow", "plan")
+
+
 class JobIn(Body):
     """A job: exactly one of `input`, `workflow` (with `inputs`) and `plan`."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": [name]} for name in ("input", "workflow", "plan")]
-        }
+        json_schema_extra={"oneOf": [{"required": [name]} for name in _KINDS]}
     )
 
     input: Words | Annotated[list[PartIn], Field(min_length=1, max_length=MAX_PARTS)] | None = None
@@ -104,7 +105,7 @@ class JobIn(Body):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "JobIn":
-        given = [name for name in ("input", "workflow", "plan") if getattr(self, name) is not None]
+        given = [name for name in _KINDS if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none"
             raise ValueError(f"give exactly one of input, workflow and plan (found {found})")

@@ -1,4 +1,6 @@
-"""The service against requests made from its own document: no error of ours, no answer that is not documented."""
+"""The service against requests made from its own document: no error of ours, and no answer that is
+not documented.
+"""
 
 from collections.abc import Iterator
 from itertools import count
