@@ -103,7 +103,7 @@ def _wait(done: Callable[[], object]) -> None:
         time.sleep(0.1)
 
 
-def _sound_workflow(folder: Path) -> Path:
+def _workflow(folder: Path) -> Path:
     """A workflow of media tools alone: make a picture smaller."""
     plan = {
         "steps": [
@@ -128,7 +128,7 @@ def test_a_workflow_runs_from_the_command_line_to_a_file(up: Up, tmp_path: Path)
     Image.new("RGB", (200, 100), "red").save(photo)
 
     done = up.run(
-        "workflows", "run", str(_sound_workflow(tmp_path)), "-i", f"photo=@{photo}",
+        "workflows", "run", str(_workflow(tmp_path)), "-i", f"photo=@{photo}",
         "-o", str(tmp_path / "out"), "--json",
     )  # fmt: skip
 
@@ -137,6 +137,21 @@ def test_a_workflow_runs_from_the_command_line_to_a_file(up: Up, tmp_path: Path)
     with Image.open(file) as picture:
         assert max(picture.size) == 32
     assert up.run("doctor", "--invariants").returncode == Exit.OK
+
+
+def test_without_a_service_a_command_starts_its_own_and_leaves_nothing(
+    up: Up, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), "blue").save(photo)
+    up.environment["MEDLEY_PORT"] = "9"
+
+    done = up.run("workflows", "run", str(_workflow(tmp_path)), "-i", f"photo=@{photo}")
+
+    assert done.returncode == Exit.OK, done.stderr + up.logs()
+    assert "starting one for this command" in done.stderr
+    left = [p for p in psutil.process_iter() if str(up.home) in " ".join(_command(p))]
+    assert not left
 
 
 def test_ctrl_c_stops_everything_and_ends_with_zero(up: Up) -> None:
@@ -211,3 +226,10 @@ def _has(up: Up, module: str) -> bool:
         return up.part("-m", module).is_running()
     except (LookupError, psutil.Error):
         return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
