@@ -76,18 +76,23 @@ class _LiveTree:
 
 
 class _Lines:
-    """One line for each change of a step; of progress, the quarters."""
+    """The plan when it is there, then one line for each change of a step; of progress, quarters."""
 
     def __init__(self) -> None:
         self._told: dict[str, tuple[str, int]] = {}
 
     def show(self, view: JobView) -> None:
+        new = [step for step in view.steps.values() if step.id not in self._told]
+        for step in new:
+            self._told[step.id] = ("blocked", 0)
+            if step.tool not in ("plan", "answer"):
+                say(f"  plan  {step.id:<8} {step.tool:<20} {step.about()}".rstrip())
         for step in view.steps.values():
             quarter = 4 * step.done // step.total if step.total else 0
             state = (step.status, quarter if step.status == "running" else 0)
-            if self._told.get(step.id) != state:
-                self._told[step.id] = state
+            if step.status not in ("blocked", "ready") and self._told[step.id] != state:
                 say(_line(step))
+            self._told[step.id] = state
 
 
 def say(text: str) -> None:
@@ -98,10 +103,9 @@ def say(text: str) -> None:
 
 def _line(step: StepView) -> str:
     mark, _ = _MARKS.get(step.status, ("?", ""))
-    line = f"{mark} {step.id:<8} {step.tool:<20} {step.status:<10}"
-    if step.status == "running" and step.total:
-        return f"{line} {step.done}/{step.total} {step.message}".rstrip()
-    return f"{line} {step.about()}".rstrip()
+    progress = f"{step.done}/{step.total} {step.message}" if step.total else ""
+    told = progress if step.status == "running" else ""
+    return f"{mark} {step.id:<12} {step.tool:<20} {step.status:<10} {told}".rstrip()
 
 
 def plan_tree(view: JobView) -> RenderableType:
