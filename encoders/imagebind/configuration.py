@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 MODALITIES = ("vision", "text", "audio", "depth", "thermal", "imu")
 
@@ -193,3 +193,6 @@ class ImageBindConfig(PreTrainedConfig):
                 f"this ImageBind has no {modality} tower, only {', '.join(self.modalities)}"
             )
         return getattr(self, f"{modality}_config")
+
+
+AutoConfig.register("imagebind", ImageBindConfig, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
@@ -192,3 +192,6 @@ def _head(modality: str, config: Any, out: int) -> nn.Module:
     if modality == "text":
         return EndTokenHead(config.hidden_size, out)
     return class_token_head(config.hidden_size, out, getattr(config, "head_dropout", None))
+
+
+AutoModel.register(ImageBindConfig, ImageBindModel, exist_ok=True)

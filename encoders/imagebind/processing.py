@@ -117,7 +117,7 @@ class ImageBindProcessor:
         """
         squares: list[Tensor] = []
         for clip in clips:
-            pixels = torch.from_numpy(np.ascontiguousarray(clip)).permute(0, 3, 1, 2) / 255.0
+            pixels = torch.from_numpy(np.array(clip)).permute(0, 3, 1, 2) / 255.0
             scaled = self.standardise(short_side(pixels, self.image_size))
             squares += [c.transpose(0, 1) for c in crops(scaled, self.image_size, self.video_crops)]
         return torch.stack(squares)
@@ -200,6 +200,8 @@ class ImageBindProcessor:
         """Read what `save_pretrained` wrote, from a folder or a hub repository."""
         from transformers import AutoTokenizer
         from transformers.utils.hub import cached_file
+
+        import encoders.imagebind.configuration  # noqa: F401 - tells transformers of "imagebind"
 
         path = cached_file(str(source), CONFIG_NAME, revision=revision)
         settings = json.loads(Path(str(path)).read_text(encoding="utf-8"))

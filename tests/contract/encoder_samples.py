@@ -120,9 +120,19 @@ def starter(_: Path) -> ModelSpec:
     )
 
 
+def starter_takes() -> frozenset[str]:
+    """What the bundled encoder has towers for, by its config."""
+    import json
+
+    path = Path(starter(Path()).source) / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    heard = {"audio"} if config.get("audio_config") else set()
+    return frozenset({"text", "image", "video", *heard})
+
+
 MEMBERS: dict[str, tuple[Callable[[Path], ModelSpec], frozenset[str]]] = {
     "imagebind": (imagebind, frozenset({"text", "image", "audio", "video"})),
     "clip": (clip, frozenset({"text", "image", "video"})),
     "clap": (clap, frozenset({"text", "audio"})),
-    "starter": (starter, frozenset({"text", "image", "audio", "video"})),
+    "starter": (starter, starter_takes()),
 }
