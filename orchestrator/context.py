@@ -107,11 +107,44 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
         for part in parts[row.id]
         if part["type"] == "asset"
     ]
-    return Made(facts=[_fact(row, parts[row.id]) for row in rows], entries=entries)
+    facts = {row.id: _fact(row, parts[row.id]) for row in rows}
+    read = {name.partition(".")[0] for fact in facts.values() for name in _references(fact, facts)}
+    # An embedding that another step went on to read is plumbing: nobody asked for it.
+    hidden = {fact.id for fact in facts.values() if fact.tool == "embed" and fact.id in read}
+    return Made(
+        facts=[_followed(fact, facts) for fact in facts.values() if fact.id not in hidden],
+        entries=[entry for entry in entries if entry.step not in hidden],
+    )
 
 
 def _query(conn: Raw, query: LiteralString, **values: Any) -> Cursor[Any]:
     return conn.cursor(row_factory=namedtuple_row).execute(query, values)
+
+
+def _references(fact: StepFact, facts: Mapping[str, StepFact]) -> list[str]:
+    values = [value for given in fact.about.values() for value in _listed(given)]
+    return [name for name in values if isinstance(name, str) and name.partition(".")[0] in facts]
+
+
+def _followed(fact: StepFact, facts: Mapping[str, StepFact]) -> StepFact:
+    """The fact with references to other steps replaced by what stands behind them."""
+    about = {
+        port: [_behind(item, facts) for item in given]
+        if isinstance(given, list)
+        else _behind(given, facts)
+        for port, given in fact.about.items()
+    }
+    return fact.model_copy(update={"about": about})
+
+
+def _behind(name: Any, facts: Mapping[str, StepFact]) -> Any:
+    """Of `s1.image`: the asset, or the words, or what was embedded; anything else as it is."""
+    fact = facts.get(name.partition(".")[0]) if isinstance(name, str) and "." in name else None
+    if fact is None:
+        return name
+    if fact.tool == "embed":
+        return _behind(fact.about.get("media"), facts)
+    return fact.assets[0] if fact.assets else fact.text
 
 
 def _fact(row: Any, parts: Sequence[Mapping[str, Any]]) -> StepFact:

@@ -190,3 +190,21 @@ def test_search_returns_the_nearest_media_but_not_the_query_itself(
     prepared = hooks(TOOLS, models)["search"].prepare(conn, take(conn), {"query": part})
     assert prepared.commit is not None
     assert [hit["asset"] for hit in prepared.commit.outputs["assets"]] == [near, far]
+
+
+def test_the_facts_say_what_a_drawing_was_made_from_and_leave_out_the_plumbing(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    sound = add_asset(conn, Modality.AUDIO)
+    ask(conn, "Draw what you hear", (sound, Modality.AUDIO))
+    step = {"id": "s1", "tool": "embedding_to_image", "inputs": {"embedding": {"asset": "a1"}}}
+    plan_with(conn, models, {"steps": [step], "reply": {"show": ["s1.image"]}})
+    for port, modality in (("embedding", Modality.EMBEDDING), ("image", Modality.IMAGE)):
+        made = {"type": "asset", "asset": add_asset(conn, modality), "modality": modality}
+        finish(conn, {port: made})
+    prepared = hooks(TOOLS, models)["answer"].prepare(conn, take(conn), {})
+    facts = prepared.inputs["facts"].data  # type: ignore[union-attr]
+    assert [(fact["tool"], fact["about"]) for fact in facts["steps"]] == [
+        ("embedding_to_image", {"embedding": "a1"})
+    ]
+    assert facts["show"] == ["a2"]
