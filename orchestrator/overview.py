@@ -15,7 +15,7 @@ from orchestrator.migrations import config
 from orchestrator.tables import jobs, models, steps, workers
 
 FRESH: ColumnElement[timedelta] = literal_column(
-    "interval '30 seconds'"
+    "interval '60 seconds'"
 )  #: a worker that was silent for longer is not live
 
 

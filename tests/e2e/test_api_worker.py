@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,15 @@ def test_a_picture_is_made_smaller_and_gets_its_words(client: httpx2.Client) -> 
     with Image.open(io.BytesIO(content.content)) as picture:
         assert picture.width == 2 * picture.height
     assert content.headers["content-type"] == "image/png"
-    (used,) = (item for item in client.get("/v1/system").json()["workers"] if item["live"])
-    assert used["lanes"] == ["cpu"]
-    assert client.get("/v1/tools/resize").json()["live"] is True
+
+
+def test_a_worker_that_is_up_makes_its_tools_live(client: httpx2.Client) -> None:
+    while not client.get("/v1/tools/resize").json()["live"]:
+        time.sleep(0.2)
+    found = client.get("/v1/system").json()
+    assert [worker["lanes"] for worker in found["workers"]] == [["cpu"]]
+    assert (found["lanes"]["cpu"]["workers"], found["lanes"]["hub"]["workers"]) == (1, 0)
+    assert client.get("/v1/tools/describe").json()["live"] is False
 
 
 def test_a_sound_becomes_a_video_with_its_picture(client: httpx2.Client) -> None:
