@@ -4,6 +4,7 @@ writes as plain text.
 Pure ASGI, so that streams pass through unbuffered.
 """
 
+import asyncio
 import json
 import re
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from api import problems
 from medley.ids import new_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+SILENCE_S = 30.0  #: how long a sender may pause in the middle of a body
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -39,7 +41,7 @@ class Edge:
         if refusal is not None:
             await answer.problem(*refusal)
             return
-        await self.app(scope, receive, answer)
+        await self.app(scope, _Patient(receive), answer)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         host = headers.get("host", "")
@@ -60,6 +62,27 @@ class Edge:
         ):
             return 400, "bad_request", "NUL is not allowed in an address."
         return None
+
+
+class _Patient:
+    """Receives a body, but not from somebody who falls silent in the middle of it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive, self.whole = receive, False
+
+    async def __call__(self) -> Message:
+        if self.whole:  # what comes now is the end of the connection
+            return await self.receive()
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                message = await self.receive()
+        except TimeoutError:
+            reason = f"Nothing came for {SILENCE_S:g} seconds in the middle of the body."
+            raise problems.ApiError(
+                408, "request_timeout", reason, {"Connection": "close"}
+            ) from None
+        self.whole = not message.get("more_body", False)
+        return message
 
 
 class _Answer:

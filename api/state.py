@@ -22,6 +22,7 @@ from medley.toolset import toolbox
 from orchestrator import idempotency, jobs
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import load_catalogue
+from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer
 from orchestrator.intake import Rules
@@ -68,6 +69,7 @@ class Service:
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""
+        crash_point("api.after_commit_before_publish")
         self.relay.nudge()
         self.announcer.stored([job])
 

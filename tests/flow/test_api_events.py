@@ -3,6 +3,7 @@ two connections.
 """
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -172,6 +173,20 @@ def test_many_readers_of_one_job_see_the_same(service: Service) -> None:
     assert len(seen) == 5
     assert all(found == seen[0] for found in seen)
     assert seen[0][-1] == "job.succeeded"
+
+
+def test_who_falls_silent_in_the_middle_of_a_body_is_let_go(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.edge.SILENCE_S", 0.2)
+    kinds = ("application/json", "application/octet-stream", "multipart/form-data; boundary=x")
+    with served(create_app(settings)) as url:
+        for path, kind in zip(("/v1/jobs", "/v1/assets", "/v1/jobs"), kinds, strict=True):
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as line:
+                head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+                line.sendall(f"{head}Content-Length: 1000\r\n\r\n--x".encode())
+                assert line.recv(100).startswith(b"HTTP/1.1 408")
+    assert list((settings.asset_folder / "tmp").iterdir()) == []
 
 
 def test_the_events_of_an_unknown_job_are_not_found(service: Service) -> None:

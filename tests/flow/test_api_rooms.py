@@ -1,6 +1,7 @@
 """Workflows, conversations, plans, tools, models and the system over HTTP; and how errors look."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from api.main import create_app
 from medley.settings import Settings
 from orchestrator.database import create_engine
-from orchestrator.engine import NewMessage
+from orchestrator.engine import NewMessage, NewStep
 from tests.flow.api_world import World, caption_plan, open_world, png
 
 
@@ -113,6 +114,33 @@ def test_a_plan_or_workflow_can_be_tried_without_running(world: World) -> None:
     assert reply.status_code == 200
     assert [step["model"] for step in reply.json()["plan"]["steps"]] != [None, None]
     assert "estimate" not in reply.json()
+    assert world.client.get("/v1/jobs").json()["data"] == []
+
+
+def test_a_free_request_is_planned_by_the_hub_and_nothing_else_runs(world: World) -> None:
+    asset = world.upload()
+    plan = caption_plan(asset)
+    steps = [
+        NewStep(id=step["id"], tool=step["tool"], lane="cpu", inputs=step["inputs"])
+        for step in ({"id": "s1", "tool": "resize", "inputs": {"image": {"asset": asset}}},)
+    ]
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(world.client.post, "/v1/plans", json={"input": "Caption it"})
+        while not world.client.get("/v1/jobs").json()["data"]:
+            pass
+        lease = world.hands.take("hub")
+        data = {"type": "data", "data": plan}
+        world.hands.finish(lease, outputs={"plan": data}, plan=plan, steps=steps)
+        reply = asked.result(60)
+    assert (reply.status_code, reply.json()["plan"]["steps"][1]["tool"]) == (200, "caption")
+    assert world.client.get("/v1/jobs").json()["data"] == []
+    assert world.client.get("/v1/system").json()["lanes"]["cpu"]["ready"] == 0
+
+
+def test_a_dry_run_without_a_hub_gives_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.1)
+    reply = world.client.post("/v1/plans", json={"input": "Caption it"})
+    assert (reply.status_code, reply.json()["code"]) == (503, "unavailable")
     assert world.client.get("/v1/jobs").json()["data"] == []
 
 
