@@ -145,7 +145,11 @@ class Space:
 
 
 def hear_step(
-    model: ImageBindModel, points: Tensor, space: Space | None, batch: tuple[Tensor, Tensor]
+    model: ImageBindModel,
+    points: Tensor,
+    space: Space | None,
+    batch: tuple[Tensor, Tensor],
+    part: float,
 ) -> Tensor:
     """The loss of one batch of sounds: InfoNCE with pictures, weakly with names; before there is a
     space, with points of its own. `points` (C, D + width) also hold one for the mean of the
@@ -166,7 +170,8 @@ def hear_step(
     gap = 1 - (heard * space.centres[labels]).sum(-1).mean()
     with_names = concept_loss(heard, labels, space.names, 20.0)
     with_pictures = concept_loss(heard, labels, space.pictures(), 20.0)
-    return 0.5 * begin + with_pictures + 0.3 * with_names + gap
+    pull = min(max((part - 0.3) / 0.3, 0.0), 1.0)
+    return begin + with_pictures + 0.3 * with_names + pull * gap
 
 
 def turn_into(space: Space, points: Tensor, model: ImageBindModel) -> None:
@@ -197,7 +202,7 @@ def hear(minutes: float, seed: int = 1) -> None:
         model.load_state_dict(tower(state, "audio"), strict=False)
         points.data.copy_(state["extra"])
         turn_into(space, state["extra"], model)
-    run = Run("hear" if space else "rehearse", model, points, minutes, peak=2e-3)
+    run = Run("hear" if space else "rehearse", model, points, minutes, peak=2.5e-3)
     held_out, seed = HeldOutSpeech(processor), seed + run.schedule.steps
     loader = iter(
         DataLoader(Sayings(processor, seed), batch_size=None, num_workers=1, prefetch_factor=6)
@@ -209,7 +214,7 @@ def hear(minutes: float, seed: int = 1) -> None:
         run.keep(held_out.scores(run.averaged(), against))
 
     while run.schedule.step():
-        run.learn(hear_step(model.train(), points, space, next(loader)))
+        run.learn(hear_step(model.train(), points, space, next(loader), run.schedule.part))
         # A rehearsal ends as soon as there is a space to bind to.
         if space is None and run.due and frozen_space() is not None:
             break

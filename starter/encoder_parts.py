@@ -58,7 +58,7 @@ def starter_config(vocabulary: int) -> ImageBindConfig:
             "mel_bins": MEL_BINS,
             "target_length": MEL_FRAMES,
             "stem_channels": [16, 32, 64, 128],
-            "stem_blocks": [0, 1, 1, 1],
+            "stem_blocks": [0, 0, 1, 1],
             "patch_size": [4, 1],
             "stride": [4, 1],
             "drop_path": 0.05,
