@@ -6,7 +6,7 @@ take the psycopg connection below it (`raw`), so both can stand in one transacti
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -47,8 +47,7 @@ def transaction(engine: Engine) -> Iterator[Raw]:
 
 
 def connect(database_url: str) -> Raw:
-    """A connection of its own in autocommit mode, for workers: each engine call is one transaction.
-    """
+    """A connection of its own in autocommit mode, for workers: each engine call is one transaction."""
     url = make_url(database_url).set(drivername="postgresql")
     return psycopg.connect(
         url.render_as_string(hide_password=False),
@@ -56,3 +55,10 @@ def connect(database_url: str) -> Raw:
         application_name="medley",
         connect_timeout=10,
     )
+
+
+def close_quietly(conn: Raw | None) -> None:
+    """Closes a connection that may be broken."""
+    if conn is not None:
+        with suppress(psycopg.Error):
+            conn.close()

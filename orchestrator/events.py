@@ -6,6 +6,8 @@ hint that rows were added, or something that is not stored: previews and pieces 
 
 import base64
 import json
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,7 @@ import redis
 from orchestrator.database import Raw
 
 PREVIEW_SECONDS = 600  #: how long the last preview of a step is kept
+GATHER_S = 0.01  #: how long hints about short steps wait for each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,46 +72,88 @@ def connect_redis(url: str, *, timeout_s: float = 2.0) -> "redis.Redis":
 
 
 class Announcer:
-    """Publishes for listeners.
+    """Publishes for listeners. Losing a message, or the whole server, costs them a moment, nothing
+    else.
 
-    Losing a message, or the whole server, costs them a moment, nothing else.
+    Nobody waits for the server's answers: each is read before the next message is sent.
     """
 
     def __init__(self, url: str | None) -> None:
         self._client = connect_redis(url, timeout_s=1.0) if url else None
+        self._connection: Any = None
+        self._unread = 0
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+        self._pending: set[str] = set()
+        self._more = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def stored(self, jobs: Iterable[str]) -> None:
         """Rows were added for these jobs."""
-        self._publish([(job, '{"type": "events"}') for job in set(jobs)])
+        names = set(jobs)
+        self._pending -= names
+        self._send([("PUBLISH", channel(job), '{"type": "events"}') for job in names])
+
+    def stored_soon(self, jobs: Iterable[str]) -> None:
+        """The same within some milliseconds, together with what else comes until then."""
+        if self._client is None:
+            return
+        self._pending |= set(jobs)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._gather, name="announcer", daemon=True)
+            self._thread.start()
+        self._more.set()
+
+    def _gather(self) -> None:
+        while True:
+            self._more.wait()
+            time.sleep(GATHER_S)
+            self._more.clear()
+            if names := list(self._pending):
+                self.stored(names)
 
     def delta(self, job: str, step: str, text: str) -> None:
         """A step wrote a piece of text."""
-        self._publish([(job, json.dumps({"type": "delta", "step": step, "text": text}))])
+        message = json.dumps({"type": "delta", "step": step, "text": text})
+        self._send([("PUBLISH", channel(job), message)])
 
     def preview(self, job: str, step: str, data: bytes, media_type: str) -> None:
         """What a step's picture looks like so far; the last one is kept for late listeners."""
-        if self._client is None:
-            return
         encoded = base64.b64encode(data).decode()
         message = json.dumps(
             {"type": "preview", "step": step, "media_type": media_type, "data": encoded}
         )
-        try:
-            self._client.set(preview_key(job, step), message, ex=PREVIEW_SECONDS)
-        except redis.RedisError:
-            return
-        self._publish([(job, message)])
+        self._send(
+            [
+                ("SET", preview_key(job, step), message, "EX", PREVIEW_SECONDS),
+                ("PUBLISH", channel(job), message),
+            ]
+        )
 
-    def _publish(self, messages: list[tuple[str, str]]) -> None:
-        if self._client is None or not messages:
+    def _send(self, commands: list[tuple[Any, ...]]) -> None:
+        if self._client is None or not commands:
             return
-        try:
-            if len(messages) == 1:
-                self._client.publish(channel(messages[0][0]), messages[0][1])
+        with self._lock:
+            if time.monotonic() < self._quiet_until:
                 return
-            with self._client.pipeline(transaction=False) as pipe:
-                for job, message in messages:
-                    pipe.publish(channel(job), message)
-                pipe.execute()
-        except redis.RedisError:
-            return
+            try:
+                if self._connection is None:
+                    self._connection = self._client.connection_pool.get_connection()
+                while self._unread:
+                    self._unread -= 1
+                    self._connection.read_response()
+                for command in commands:
+                    self._connection.send_command(*command)
+                    self._unread += 1
+            except (redis.RedisError, OSError):
+                self._drop()
+
+    def _drop(self) -> None:
+        """A server that does not answer is left alone for a moment; nobody should wait for it."""
+        self._unread = 0
+        self._quiet_until = time.monotonic() + 1.0
+        if self._connection is not None:
+            self._connection.disconnect()
+            if self._client is not None:
+                self._client.connection_pool.release(self._connection)
+            self._connection = None

@@ -11,7 +11,7 @@ import threading
 from sqlalchemy import Engine
 
 from medley.settings import Settings
-from orchestrator.database import Raw, transaction
+from orchestrator.database import Raw, close_quietly, connect
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Reaper:
     """A thread that reaps every second."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self._every_s = min(1.0, settings.lease_ttl_s / 4)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
@@ -44,11 +44,16 @@ class Reaper:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
+        conn: Raw | None = None
         while not self._stop.wait(self._every_s):
             try:
-                with transaction(self._engine) as conn:
-                    done = reap_once(conn)
+                if conn is None or conn.closed:
+                    conn = connect(self._url)
+                done = reap_once(conn)
                 if done["lost"] or done["stopped"]:
                     log.info("reaped lost=%d stopped=%d", done["lost"], done["stopped"])
             except Exception as error:  # noqa: BLE001 - it must outlive whatever the database does
                 log.warning("reaper cannot reach the database error=%s", error)
+                close_quietly(conn)
+                conn = None
+        close_quietly(conn)

@@ -10,22 +10,24 @@ import logging
 import threading
 from collections.abc import Mapping
 
+import psycopg
 from celery import Celery
 from kombu.entity import Queue
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from medley.settings import Settings
 from medley.status import Lane
 from orchestrator.broker import WAKE, broker_config, queue_of
 from orchestrator.crashes import crash_point
-from orchestrator.database import Raw, transaction
+from orchestrator.database import Raw, close_quietly, connect
 
 log = logging.getLogger(__name__)
 
 BATCH = 200
 MOST_PER_LANE = 8  #: wake-ups of one batch: each drains a lane, so more would only find nothing
-POLL_S = 0.1
+POLL_S = (
+    0.2  #: what becomes ready later by itself waits so long; all else is nudged or sent at once
+)
 
 
 def make_app(settings: Settings) -> Celery:
@@ -53,9 +55,10 @@ def send(app: Celery, wakes: Mapping[str, int]) -> bool:
 
 
 def relay_once(conn: Raw, app: Celery) -> int:
-    """Sends the wake-ups that are due; how many rows that were."""
+    """Sends the wake-ups that are due; how many rows that were. Expects autocommit: first the rows
+    are put off, then it is sent.
+    """
     rows = conn.execute("SELECT lane, wakes FROM medley_due_wakes(%s)", [BATCH]).fetchall()
-    conn.commit()
     if not rows:
         return 0
     crash_point("relay.after_update_before_publish")
@@ -67,7 +70,7 @@ class Relay:
     """A thread that relays. `nudge` it after a commit that made steps ready."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self._app = make_app(settings)
         self._nudged = threading.Event()
         self._stopping = False
@@ -89,17 +92,23 @@ class Relay:
 
     def _run(self) -> None:
         pause = POLL_S
-        while not self._stopping:
+        conn: Raw | None = None
+        while True:
             self._nudged.wait(pause)
             self._nudged.clear()
+            if self._stopping:
+                break
             try:
-                with transaction(self._engine) as conn:
-                    more = relay_once(conn, self._app) >= BATCH
-                pause = 0.0 if more else POLL_S
-            except SQLAlchemyError as error:
+                if conn is None or conn.closed:
+                    conn = connect(self._url)
+                pause = 0.0 if relay_once(conn, self._app) >= BATCH else POLL_S
+            except psycopg.Error as error:
                 # Not known is not lost: the rows are there when the database is.
                 log.warning("relay cannot reach the database error=%s", error)
+                close_quietly(conn)
+                conn = None
                 pause = min(max(pause * 2, POLL_S), 2.0)
             except Exception:
                 log.exception("relay failed")
-                pause = min(max(pause * 2, POLL_S), 2.0)
+                pause = 2.0
+        close_quietly(conn)

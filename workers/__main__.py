@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 # Before Celery is imported: SIGTERM lets steps finish for a while, then gives them back.
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
@@ -10,8 +11,13 @@ os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 def main() -> int:
     """Runs until it is told to stop."""
+    from celery.platforms import SecurityWarning
+
     from medley.settings import Settings
     from workers.app import serve
+
+    # Root is dangerous for workers that unpickle; these read JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("celery").setLevel(logging.WARNING)

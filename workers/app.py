@@ -76,6 +76,7 @@ def serve(settings: Settings) -> int:
         without_heartbeat=True,
         loglevel="WARNING",
         optimization="fair",
+        quiet=True,
     )
     worker.start()
     return int(worker.exitcode or 0)

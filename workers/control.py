@@ -110,6 +110,7 @@ class StepControl:
         now = self._clock()
         if now - self._moved_at >= MOVED_EVERY_S:
             self._moved_at = now
+            self._keeping.ensure()
             self._keeping.moved()
 
     def _show(self, preview: Any) -> None:

@@ -21,6 +21,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from workers.board import Board
+
 LOOK_S = 0.5  #: how often a running step is looked at for a stop
 BEAT_S = 5.0  #: how often the worker's row is renewed
 
@@ -44,6 +46,7 @@ class Keeper:
     database_url: str
     worker: str
     child: int
+    board: int  # file descriptor
     ttl: float
     kill_after_s: float
     row: dict[str, Any]
@@ -51,17 +54,20 @@ class Keeper:
     held: dict[Key, Held] = field(default_factory=dict)
     deadline_s: float = 600.0
     stall_s: float = 120.0
+    moved: int = 0
     moved_at: float = field(default_factory=time.monotonic)
     leaving: bool = False
-    buffer: bytes = b""
 
     def run(self) -> None:
         """Keeps until the child is gone."""
+        board = Board(self.board)
         renew_at = beat_at = 0.0
         while True:
-            readable, _, _ = select.select([0], [], [], LOOK_S)
-            if readable and not self.listen():
+            # Nothing is ever sent through the pipe: its end tells that the child is gone.
+            gone, _, _ = select.select([0], [], [], LOOK_S)
+            if gone:
                 break
+            self.take(board.read())
             now = time.monotonic()
             if now >= beat_at:
                 beat_at = now + BEAT_S
@@ -73,32 +79,21 @@ class Keeper:
                 else:
                     self.look()
                 self.enforce(now)
+        self.take(board.read())
         self.give_back()
 
-    def listen(self) -> bool:
-        """Takes what the child wrote. False: the child is gone."""
-        data = os.read(0, 65536)
-        if not data:
-            return False
-        self.buffer += data
-        *lines, self.buffer = self.buffer.split(b"\n")
-        for line in lines:
-            self.take(json.loads(line))
-        return True
-
-    def take(self, message: dict[str, Any]) -> None:
-        """One line of the child: what it holds from now on, that it moved, or that it leaves in
-        order.
-        """
-        now = self.moved_at = time.monotonic()
-        if "hold" in message:
-            keys = [(item["job"], item["step"], item["token"]) for item in message["hold"]]
-            self.held = {key: self.held.get(key) or Held(key, now) for key in keys}
-            self.deadline_s = message.get("deadline_s", self.deadline_s)
-            self.stall_s = message.get("stall_s", self.stall_s)
-        self.leaving = self.leaving or bool(message.get("leaving"))
-        if "models" in message:
-            self.row["models"] = message["models"]
+    def take(self, written: dict[str, Any] | None) -> None:
+        """What the child has written on its board since the last look."""
+        if not written:
+            return
+        now = time.monotonic()
+        keys = [(item["job"], item["step"], item["token"]) for item in written["hold"]]
+        if written["moved"] != self.moved or keys != list(self.held):
+            self.moved, self.moved_at = written["moved"], now
+        self.held = {key: self.held.get(key) or Held(key, now) for key in keys}
+        self.deadline_s, self.stall_s = written["deadline_s"], written["stall_s"]
+        self.leaving = written["leaving"]
+        self.row["models"] = written["models"]
 
     def renew(self) -> None:
         """Renews all leases; those that are gone are over for the child."""
@@ -212,13 +207,12 @@ def main() -> None:
     """Reads what to keep from the first line, then keeps."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends with its child, never before
-    # Unbuffered: what stands behind the first line belongs to `listen`.
     first = b""
     while not first.endswith(b"\n"):
-        byte = os.read(0, 1)
-        if not byte:
+        data = os.read(0, 65536)
+        if not data:
             return
-        first += byte
+        first += data
     Keeper(**json.loads(first)).run()
 
 

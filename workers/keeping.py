@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.engine import Lease
+from workers.board import Board
 
 Key = tuple[str, str, int]
 
@@ -30,17 +31,26 @@ class Keeping:
         row: Mapping[str, Any],
         kill_after_s: float = 5.0,
     ) -> None:
-        self._row = dict(row)
+        self._board = Board.make()
         self._first: dict[str, Any] = {
             "database_url": database_url,
             "worker": worker,
             "child": os.getpid(),
+            "board": self._board.fd,
             "ttl": ttl,
             "kill_after_s": kill_after_s,
-            "row": self._row,
+            "row": dict(row),
         }
+        self._written: dict[str, Any] = {
+            "hold": [],
+            "deadline_s": 600.0,
+            "stall_s": 120.0,
+            "moved": 0,
+            "models": [],
+            "leaving": False,
+        }
+        self._board.write(self._written)
         self._stops: dict[Key, str] = {}
-        self._holding: dict[str, Any] = {"hold": []}
         self._buffer = b""
         self._process = self._start()
 
@@ -52,31 +62,24 @@ class Keeping:
     def hold(self, leases: Sequence[Lease], *, deadline_s: float, stall_s: float) -> None:
         """From now on these leases are kept, and no others."""
         self._stops.clear()
-        self._holding = {
-            "hold": [lease.key() for lease in leases],
-            "deadline_s": deadline_s,
-            "stall_s": stall_s,
-        }
-        self._write(self._holding)
+        held = [lease.key() for lease in leases]
+        self._write(hold=held, deadline_s=deadline_s, stall_s=stall_s)
 
     def let_go(self) -> None:
         """Nothing is held any more."""
-        self._stops.clear()
-        self._holding = {"hold": []}
-        self._write(self._holding)
+        self._write(hold=[])
 
     def moved(self) -> None:
         """The step makes progress."""
-        self._write({"moved": 1})
+        self._write(moved=self._written["moved"] + 1)
 
     def models(self, held: Sequence[str]) -> None:
         """These models are in memory now."""
-        self._row["models"] = list(held)
-        self._write({"models": list(held)})
+        self._write(models=list(held))
 
     def leave(self) -> None:
         """This process ends in order: what it holds is given back without being counted."""
-        self._write({"leaving": True})
+        self._write(leaving=True)
 
     def stops(self) -> Mapping[Key, str]:
         """Why which leases have to stop, as far as the keeper has said. Does not wait."""
@@ -93,18 +96,25 @@ class Keeping:
                 said = json.loads(line)
                 self._stops[(said["job"], said["step"], said["token"])] = said["stop"]
 
+    def ensure(self) -> None:
+        """Starts another keeper if this one was killed: leases would run out."""
+        if self._process.poll() is not None:
+            self._close_pipes()
+            self._process = self._start()
+
     def close(self) -> None:
         """Lets the keeper end; it gives back what was still held."""
-        with contextlib.suppress(OSError):
-            os.close(self._in)
+        self._close_pipes()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
+        self._board.close()
 
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=[self._board.fd],
             start_new_session=True,  # it must outlive the child, whatever ends the child's group
         )
         assert process.stdin is not None
@@ -117,15 +127,11 @@ class Keeping:
         os.write(self._in, json.dumps(self._first).encode() + b"\n")
         return process
 
-    def _write(self, message: Mapping[str, Any]) -> None:
-        try:
-            os.write(self._in, json.dumps(message).encode() + b"\n")
-        except BrokenPipeError:
-            # The keeper was killed. Another one takes over before the leases run out.
-            for end in (self._in, self._out):
-                with contextlib.suppress(OSError):
-                    os.close(end)
-            self._process.wait()
-            self._process = self._start()
-            if self._holding is not message:
-                self._write(self._holding)
+    def _close_pipes(self) -> None:
+        for end in (self._in, self._out):
+            with contextlib.suppress(OSError):
+                os.close(end)
+
+    def _write(self, **changed: Any) -> None:
+        self._written |= changed
+        self._board.write(self._written)

@@ -61,6 +61,7 @@ class Runner:
 
     def drain(self, lane: str) -> int:
         """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
+        self.keeping.ensure()
         before, until = self.ran, self.clock() + MOST_SECONDS
         leases = self._claim()
         while leases:
@@ -98,13 +99,19 @@ class Runner:
         crash_point("worker.after_commit_before_wake")
         if committed.wakes:
             self.wake(committed.wakes)
-        self.announcer.stored([lease.job for lease in (*leases, *committed.leases)])
+        self._announce(leases, committed.leases)
         if committed.leases:
             same = committed.leases[0].job in {lease.job for lease in leases}
             self._row = self._row + 1 if same else 0
             return committed.leases
         self.keeping.let_go()
         return self._claim() if claim_more and committed.busy else []
+
+    def _announce(self, done: Sequence[Lease], begun: Sequence[Lease]) -> None:
+        """Listeners hear at once what a job ended or waits with, and soon what goes on anyway."""
+        going_on = {lease.job for lease in begun}
+        self.announcer.stored({lease.job for lease in done} - going_on)
+        self.announcer.stored_soon(going_on)
 
     def _control(self, leases: Sequence[Lease], scratch: Scratch) -> StepControl:
         return StepControl(
