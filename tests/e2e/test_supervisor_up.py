@@ -139,6 +139,21 @@ def test_a_workflow_runs_from_the_command_line_to_a_file(up: Up, tmp_path: Path)
     assert up.run("doctor", "--invariants").returncode == Exit.OK
 
 
+@pytest.mark.skipif(
+    "MEDLEY_TEST_AMQP_URL" not in os.environ,
+    reason="needs a RabbitMQ: MEDLEY_TEST_AMQP_URL=amqp://guest:guest@127.0.0.1:5672//",
+)
+def test_rabbitmq_can_carry_the_wake_ups(up: Up, tmp_path: Path) -> None:
+    up.environment["MEDLEY_BROKER_URL"] = os.environ["MEDLEY_TEST_AMQP_URL"]
+    up.start()
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), "green").save(photo)
+
+    done = up.run("workflows", "run", str(_workflow(tmp_path)), "-i", f"photo=@{photo}")
+
+    assert done.returncode == Exit.OK, done.stderr + up.logs()
+
+
 def test_without_a_service_a_command_starts_its_own_and_leaves_nothing(
     up: Up, tmp_path: Path
 ) -> None:
