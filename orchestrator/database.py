@@ -47,7 +47,7 @@ def transaction(engine: Engine) -> Iterator[Raw]:
 
 
 def connect(database_url: str) -> Raw:
-    """A connection of its own in autocommit mode, for workers: each engine call is one transaction."""
+    """A connection of its own in autocommit mode: each engine call is one transaction."""
     url = make_url(database_url).set(drivername="postgresql")
     return psycopg.connect(
         url.render_as_string(hide_password=False),
