@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, case, delete, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
@@ -99,12 +100,22 @@ def _fraction(step: StepView) -> float:
 
 def get(conn: Connection, tenant: str, job_id: str) -> JobView:
     """One job with its steps. Raises `NotFound`."""
-    row = conn.execute(select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)).first()
+    earlier = jobs.alias("earlier")
+    ahead = (
+        select(func.count())
+        .where(
+            earlier.c.status == JobStatus.QUEUED,
+            earlier.c.finished_at.is_(None),
+            earlier.c.id < jobs.c.id,
+        )
+        .scalar_subquery()
+    )
+    waits = case((jobs.c.status == JobStatus.QUEUED, ahead)).label("queue_position")
+    mine = (jobs.c.tenant == tenant, jobs.c.id == job_id)
+    row = conn.execute(select(jobs, waits).where(*mine)).first()
     if row is None:
         raise NotFound("job", job_id)
-    waits = row.status == JobStatus.QUEUED
-    position = _position(conn, row) if waits else None
-    return _job(row, _steps(conn, [job_id]).get(job_id, []), position)
+    return _job(row, _steps(conn, [job_id]).get(job_id, []), row.queue_position)
 
 
 def list_jobs(
@@ -180,27 +191,20 @@ def waiting(conn: Connection) -> int:
     return int(conn.execute(queued).scalar_one())
 
 
-def _position(conn: Connection, row: Row[Any]) -> int:
-    ahead = select(func.count()).where(
-        jobs.c.status == JobStatus.QUEUED, jobs.c.finished_at.is_(None), jobs.c.id < row.id
-    )
-    return int(conn.execute(ahead).scalar_one())
-
-
 def _steps(conn: Connection, job_ids: Sequence[str]) -> dict[str, list[StepView]]:
     if not job_ids:
         return {}
-    needs: dict[tuple[str, str], list[str]] = {}
-    for edge in conn.execute(select(edges).where(edges.c.job.in_(job_ids)).order_by(edges.c.src)):
-        needs.setdefault((edge.job, edge.dst), []).append(edge.src)
+    needs = (
+        select(func.array_agg(aggregate_order_by(edges.c.src, edges.c.src)))
+        .where(edges.c.job == steps.c.job, edges.c.dst == steps.c.id)
+        .scalar_subquery()
+        .label("needs")
+    )
     rank = {"plan": 0, "work": 1, "answer": 2}
     found: dict[str, list[StepView]] = {}
-    query = select(steps).where(steps.c.job.in_(job_ids))
-    rows = sorted(
-        conn.execute(query), key=lambda row: (rank.get(row.kind, 1), row.position, row.id)
-    )
-    for row in rows:
-        found.setdefault(row.job, []).append(_step(row, needs.get((row.job, row.id), [])))
+    rows = conn.execute(select(steps, needs).where(steps.c.job.in_(job_ids)))
+    for row in sorted(rows, key=lambda row: (rank.get(row.kind, 1), row.position, row.id)):
+        found.setdefault(row.job, []).append(_step(row, row.needs or []))
     return found
 
 
