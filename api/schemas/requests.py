@@ -23,10 +23,13 @@ class TextIn(Body):
 
 
 class AssetIn(Body):
-    """An asset that is already here."""
+    """An asset that is already here. A part of an answer may be sent back as it came."""
 
     type: Literal["asset"]
     asset: str = Field(max_length=64)
+    modality: str | None = Field(default=None, max_length=32, description="Ignored.")
+    media_type: str | None = Field(default=None, max_length=128, description="Ignored.")
+    url: str | None = Field(default=None, max_length=2048, description="Ignored.")
 
 
 class FileIn(Body):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -24,11 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture
 def client(settings: Settings, tmp_path: Path) -> Iterator[httpx2.Client]:
     environment = {
-        **os.environ,
-        "MEDLEY_HOME": str(settings.home),
-        "MEDLEY_DATABASE_URL": str(settings.database_url),
-        "MEDLEY_REDIS_URL": str(settings.redis_url),
-        "MEDLEY_TEST_TOOLS": "1",
+        **surroundings(settings),
         "MEDLEY_LANES": '["cpu"]',
         "MEDLEY_WORKER_PROCESSES": "1",
     }
@@ -43,6 +40,25 @@ def client(settings: Settings, tmp_path: Path) -> Iterator[httpx2.Client]:
             yield opened
     finally:
         worker.stop()
+
+
+def surroundings(settings: Settings) -> dict[str, str]:
+    """The environment of a process that belongs to this test's service."""
+    return {
+        **os.environ,
+        "MEDLEY_HOME": str(settings.home),
+        "MEDLEY_DATABASE_URL": str(settings.database_url),
+        "MEDLEY_REDIS_URL": str(settings.redis_url),
+        "MEDLEY_TEST_TOOLS": "1",
+    }
+
+
+def answers(client: httpx2.Client) -> bool:
+    """Whether a service is there."""
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx2.TransportError:
+        return False
 
 
 def run(client: httpx2.Client, **body: Any) -> dict[str, Any]:
@@ -100,6 +116,27 @@ def test_a_sound_becomes_a_video_with_its_picture(client: httpx2.Client) -> None
     made = client.get(f"/v1/assets/{job['outputs'][0]['asset']}").json()
     assert (made["modality"], job["answer"]["text"]) == ("video", "Done.")
     assert made["facts"]["has_audio"] is True
+
+
+def test_a_job_of_a_service_that_died_after_its_commit_is_run_all_the_same(
+    client: httpx2.Client, settings: Settings, tmp_path: Path
+) -> None:
+    asset = upload(client, "a.png", png())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**surroundings(settings), "MEDLEY_CRASH_AT": "api.after_commit_before_publish"}
+    words = ["-m", "uvicorn", "--factory", "api.main:create_app", "--port", str(port)]
+    dying = Guarded([sys.executable, *words], log=tmp_path / "api.log", env=environment)
+    doomed = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+    while not answers(doomed):
+        assert dying.poll() is None, (tmp_path / "api.log").read_text()
+        time.sleep(0.1)
+    with pytest.raises(httpx2.TransportError):
+        doomed.post("/v1/jobs", json={"plan": caption_plan(asset, "last words")})
+    (job,) = client.get("/v1/jobs").json()["data"]
+    list(client.get(job["urls"]["events"]).iter_lines())
+    assert client.get(job["urls"]["self"]).json()["status"] == "succeeded"
 
 
 def test_a_stream_tells_every_step_of_a_real_run(client: httpx2.Client) -> None:

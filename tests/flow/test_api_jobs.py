@@ -38,6 +38,12 @@ def test_a_form_brings_words_and_files_together(world: World) -> None:
     assert [part.get("modality") for part in job["input"]] == [None, "audio", "image"]
 
 
+def test_a_part_of_an_answer_can_be_sent_back_as_it_came(world: World) -> None:
+    first = world.submit(input=[{"type": "asset", "asset": world.upload()}])
+    part = {name: value for name, value in first["input"][0].items() if value is not None}
+    assert world.submit(input=[part])["input"] == first["input"]
+
+
 def test_a_plain_field_and_a_file_are_enough(world: World) -> None:
     files = {"file": ("a.png", png())}
     reply = world.client.post("/v1/jobs", data={"input": "What is it?"}, files=files)
