@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from orchestrator.events import channel
+from orchestrator.events import channel, preview_key
 
 logger = logging.getLogger("medley.api")
 CHANNELS = channel("*")
@@ -77,6 +77,20 @@ class Feed:
             yield listener
         finally:
             self._listeners.discard(listener)
+
+    async def last_preview(self, job: str, step: str) -> dict[str, Any] | None:
+        """What a running step's picture looked like last, for a listener who comes late."""
+        if not self.alive:
+            return None
+        try:
+            async with redis.asyncio.from_url(
+                self._url, socket_timeout=1, socket_connect_timeout=1
+            ) as client:
+                found = await client.get(preview_key(job, step))
+            notice = json.loads(found) if found else None
+        except (RedisError, OSError, TimeoutError, ValueError):
+            return None
+        return notice if isinstance(notice, dict) else None
 
     async def run(self) -> None:
         """Listens until it is cancelled; connects again after every failure."""

@@ -19,7 +19,7 @@ from api import views
 from api.feed import Listener
 from api.state import Service
 from medley.errors import NotFound
-from medley.status import TERMINAL_JOB, JobStatus
+from medley.status import TERMINAL_JOB, JobStatus, StepStatus
 from orchestrator import jobs
 from orchestrator.database import raw
 from orchestrator.events import Event, read_events
@@ -70,7 +70,13 @@ async def follow_job(
             # The terminal event is told again after a snapshot of a job that has ended.
             seen = job.seq - 1 if job.ended else job.seq
             data = views.job(job).model_dump(mode="json")
-            yield _message("snapshot", data, job.seq if not job.ended else seen)
+            yield _message("snapshot", data, seen)
+            for step in job.steps:
+                if step.status is StepStatus.RUNNING:
+                    notice = await here.feed.last_preview(job_id, step.id)
+                    passed = _pass_on(job_id, notice) if notice else None
+                    if passed is not None:
+                        yield passed
         async for event in _news(here, tenant, job_id, seen, listener):
             yield event
 

@@ -120,6 +120,18 @@ def test_what_is_not_stored_is_passed_on_without_a_number(service: Service) -> N
     assert "id" not in preview
 
 
+def test_who_comes_late_sees_the_last_preview(service: Service) -> None:
+    job, _ = service.plan_job()
+    service.hands.take()
+    service.announcer.preview(job, "s1", b"one", "image/jpeg")
+    service.announcer.preview(job, "s1", b"two", "image/jpeg")
+    while service.client.get("/v1/system").json()["redis"] == "away":
+        pass
+    stream = service.events(f"/v1/jobs/{job}/events")
+    assert names([next(stream), next(stream)]) == ["snapshot"]
+    assert next(stream)["data"]["data"]["image"] == "dHdv"
+
+
 def test_without_redis_the_stream_still_tells_everything(settings: Settings) -> None:
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})
     with served(create_app(alone)) as url:
