@@ -75,19 +75,24 @@ def rotate(work: Work) -> Mapping[str, Any]:
 
 
 def collage(work: Work) -> Mapping[str, Any]:
-    """A white sheet of square cells; every picture is shown whole, in the middle of its cell."""
+    """A white sheet of cells; every picture is shown whole, and a row is as high as its highest."""
     pictures, wanted = work.many("images", Image.Image), work.params(CollageParams)
     columns = min(wanted.columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
-    rows = math.ceil(len(pictures) / columns)
-    pitch = wanted.cell + wanted.gap
-    sheet = Image.new("RGB", (columns * pitch + wanted.gap, rows * pitch + wanted.gap), "white")
+    cell, gap = wanted.cell, wanted.gap
+    fitted = []
     for index, picture in enumerate(pictures):
         work.control.tick(index, len(pictures))
-        fitted = ImageOps.contain(flat(picture), (wanted.cell, wanted.cell), _LANCZOS)
-        column, row = index % columns, index // columns
-        x = wanted.gap + column * pitch + (wanted.cell - fitted.width) // 2
-        y = wanted.gap + row * pitch + (wanted.cell - fitted.height) // 2
-        sheet.paste(fitted, (x, y))
+        fitted.append(ImageOps.contain(flat(picture), (cell, cell), _LANCZOS))
+    rows = [fitted[start : start + columns] for start in range(0, len(fitted), columns)]
+    heights = [max(picture.height for picture in row) for row in rows]
+    size = (columns * (cell + gap) + gap, sum(heights) + gap * (len(rows) + 1))
+    sheet = Image.new("RGB", size, "white")
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
+        for column, picture in enumerate(row):
+            left = gap + column * (cell + gap) + (cell - picture.width) // 2
+            sheet.paste(picture, (left, top + (height - picture.height) // 2))
+        top += height + gap
     return {"image": sheet}
 
 
