@@ -1,4 +1,5 @@
-"""The general wording, for chat models that were never trained on Medley: tools, rules and facts are written out.
+"""The general wording, for chat models that were never trained on Medley: tools, rules and facts
+are written out.
 
 Everything that came out of media, files or tools stands in quoted, marked sections.
 """
@@ -26,26 +27,69 @@ def plan_messages(task: PlanTask, tools: Toolbox) -> list[Message]:
     """Asks for a plan over these tools."""
     repair = ""
     if task.faults:
-        faults = "\n".join(f"- {fault.get('pointer', '')}: {fault.get('reason', '')} {fault.get('suggestion', '')}".rstrip() for fault in task.faults)
-        repair = "\n" + render("plan_repair", previous=untrusted(dumps(task.previous or {}), "refused plan"), faults=untrusted(faults, "checker"))
-    outputs = f"\nThe user wants back: {', '.join(item.value for item in task.outputs)}.\n" if task.outputs else ""
-    user = render("plan_user", assets=_assets(task.assets), history=_history(task.history), outputs=outputs, repair=repair, request=task.request)
-    return [{"role": "system", "content": render("plan_system", tools=tool_lines(tools))}, {"role": "user", "content": user}]
+        faults = "\n".join(
+            f"- {fault.get('pointer', '')}: "
+            + f"{fault.get('reason', '')} {fault.get('suggestion', '')}".strip()
+            for fault in task.faults
+        )
+        repair = "\n" + render(
+            "plan_repair",
+            previous=untrusted(dumps(task.previous or {}), "refused plan"),
+            faults=untrusted(faults, "checker"),
+        )
+    outputs = (
+        f"\nThe user wants back: {', '.join(item.value for item in task.outputs)}.\n"
+        if task.outputs
+        else ""
+    )
+    user = render(
+        "plan_user",
+        assets=_assets(task.assets),
+        history=_history(task.history),
+        outputs=outputs,
+        repair=repair,
+        request=task.request,
+    )
+    return [
+        {"role": "system", "content": render("plan_system", tools=tool_lines(tools))},
+        {"role": "user", "content": user},
+    ]
 
 
 def answer_messages(facts: AnswerFacts) -> list[Message]:
     """Asks for the reply."""
-    shown = f"\nThese must be in \"show\": {', '.join(to_show(facts))}.\n" if to_show(facts) else ""
-    repair = "\nYour last reply was untrue: " + " ".join(one_line(fault, 300) for fault in facts.faults) + "\n" if facts.faults else ""
-    user = render("answer_user", request=facts.request, assets=_assets(facts.assets), steps=_steps(facts.steps), shown=shown, repair=repair)
-    return [{"role": "system", "content": render("answer_system")}, {"role": "user", "content": user}]
+    shown = f'\nThese must be in "show": {", ".join(to_show(facts))}.\n' if to_show(facts) else ""
+    repair = (
+        "\nYour last reply was untrue: "
+        + " ".join(one_line(fault, 300) for fault in facts.faults)
+        + "\n"
+        if facts.faults
+        else ""
+    )
+    user = render(
+        "answer_user",
+        request=facts.request,
+        assets=_assets(facts.assets),
+        steps=_steps(facts.steps),
+        shown=shown,
+        repair=repair,
+    )
+    return [
+        {"role": "system", "content": render("answer_system")},
+        {"role": "user", "content": user},
+    ]
 
 
 def describe_text(media: str, question: str, language: str) -> str:
     """Asks what the media at `media` shows."""
     chosen = language_of(question) if language == "auto" else language
     asked = question.strip() or ("这是什么？" if chosen == "zh" else "What is this?")
-    return render("describe_user", media=media, question=asked, language="Chinese" if chosen == "zh" else "English")
+    return render(
+        "describe_user",
+        media=media,
+        question=asked,
+        language="Chinese" if chosen == "zh" else "English",
+    )
 
 
 def tool_lines(tools: Toolbox) -> str:
@@ -56,8 +100,12 @@ def tool_lines(tools: Toolbox) -> str:
 def _tool_line(tool: Tool) -> str:
     takes = ", ".join(f"{name}{_port(port)}" for name, port in tool.inputs.items())
     gives = ", ".join(f"{name}{_port(port)}" for name, port in tool.outputs.items())
-    params = "; ".join(f"{name} {_range(schema)}" for name, schema in parameters(tool, seed=True).items())
-    return f"- {tool.name}({takes}) -> {gives}{' params: ' + params if params else ''} | {tool.about}"
+    params = "; ".join(
+        f"{name} {_range(schema)}" for name, schema in parameters(tool, seed=True).items()
+    )
+    return (
+        f"- {tool.name}({takes}) -> {gives}{' params: ' + params if params else ''} | {tool.about}"
+    )
 
 
 def _port(port: Port) -> str:
@@ -74,13 +122,19 @@ def _range(schema: dict[str, object]) -> str:
 
 
 def _assets(assets: Iterable[KnownAsset]) -> str:
-    lines = [f"{asset.id}: {asset.modality.value}{_age(asset)}" + (f", called {untrusted(one_line(asset.about, 120), 'file name')}" if asset.about else "") for asset in assets]
+    lines = [
+        f"{asset.id}: {asset.modality.value}{_age(asset)}"
+        + (f", called {untrusted(one_line(asset.about, 120), 'file name')}" if asset.about else "")
+        for asset in assets
+    ]
     return "\n".join(lines) or "none"
 
 
 def _age(asset: KnownAsset) -> str:
     made = ", made by a tool" if asset.step else ""
-    return f"{made}, from {asset.turn} turn{'s' if asset.turn > 1 else ''} ago" if asset.turn else made
+    return (
+        f"{made}, from {asset.turn} turn{'s' if asset.turn > 1 else ''} ago" if asset.turn else made
+    )
 
 
 def _history(turns: Sequence[Turn]) -> str:

@@ -1,4 +1,5 @@
-"""The compact wording for small hubs that were trained on it: no list of tools, no instructions, few tokens.
+"""The compact wording for small hubs that were trained on it: no list of tools, no instructions,
+few tokens.
 
 The grammar knows the tools; the prompt says only which assets there are and what is asked.
 """
@@ -16,12 +17,17 @@ MAX_REQUEST = 1500  #: characters of a request that are read
 
 def plan_prompt(task: PlanTask) -> str:
     """`<|plan|>a1 image\\na2 audio "dog.wav"\\n<|user|>…<|hub|>`"""
-    return render("compact_plan", assets=asset_lines(task.assets), request=request_text(task.request))
+    return render(
+        "compact_plan", assets=asset_lines(task.assets), request=request_text(task.request)
+    )
 
 
 def answer_prompt(facts: AnswerFacts) -> str:
     """What became of the steps, in one line each, and the request."""
-    lines = (f"{step.id} {step.tool} {'ok' if step.status == 'succeeded' else 'failed'}\n" for step in facts.steps)
+    lines = (
+        f"{step.id} {step.tool} {'ok' if step.status == 'succeeded' else 'failed'}\n"
+        for step in facts.steps
+    )
     return render("compact_answer", facts="".join(lines), request=request_text(facts.request))
 
 
@@ -31,7 +37,7 @@ def describe_prompt(question: str) -> str:
 
 
 def asset_lines(assets: Iterable[KnownAsset]) -> str:
-    """One line for each asset: id, modality, how many turns old, and its name in quotation marks."""
+    """One line for each asset: id, modality, how many turns old, and its name in quotes."""
     return "".join(_asset_line(asset) for asset in assets)
 
 

@@ -1,13 +1,15 @@
-"""Connectors: from a shared-space embedding (B, d) or an encoder's tokens (B, T, d) to soft tokens (B, K, hidden) of a hub.
+"""Connectors: from a shared-space embedding (B, d) or an encoder's tokens (B, T, d) to soft tokens
+(B, K, hidden) of a hub.
 
-Four members, by `kind`: `linear` and `mlp` give K tokens for each vector (PandaGPT, LLaVA-1.5); `qformer` and `resampler`
-read any number of tokens with K learnt queries (BLIP-2, Flamingo). Weights and `config.json` lie in one folder.
+Four members, by `kind`: `linear` and `mlp` give K tokens for each vector (PandaGPT, LLaVA-1.5);
+`qformer` and `resampler` read any number of tokens with K learnt queries (BLIP-2, Flamingo).
+Weights and `config.json` lie in one folder.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,9 @@ WEIGHTS, CONFIG = "connector.safetensors", "config.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorConfig:
-    """Shape of a connector: input width, the hub's hidden width, number of soft tokens; `space` is what it reads."""
+    """Shape of a connector: input width, the hub's hidden width, number of soft tokens; `space` is
+    what it reads.
+    """
 
     kind: Kind
     source: int
@@ -38,17 +42,23 @@ class Connector(nn.Module):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__()
         self.config = config
-        make = {"linear": _Linear, "mlp": _Mlp, "qformer": _QFormer, "resampler": _Resampler}[config.kind]
+        make = {"linear": _Linear, "mlp": _Mlp, "qformer": _QFormer, "resampler": _Resampler}[
+            config.kind
+        ]
         self.body = make(config)
 
     def forward(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Soft tokens (B, K, hidden) of `source` (B, d) or (B, T, d); `mask` (B, T) is true where a token counts.
+        """Soft tokens (B, K, hidden) of `source` (B, d) or (B, T, d); `mask` (B, T) is true where a
+        token counts.
 
-        Linear and MLP connectors give K soft tokens for each of the T tokens. Raises `ValueError` for another width.
+        Linear and MLP connectors give K soft tokens for each of the T tokens. Raises `ValueError`
+        for another width.
         """
         tokens = source.unsqueeze(1) if source.ndim == 2 else source
         if tokens.ndim != 3 or tokens.shape[-1] != self.config.source:
-            raise ValueError(f"expected (B, {self.config.source}) or (B, T, {self.config.source}), got {tuple(source.shape)}")
+            raise ValueError(
+                f"expected (B, d) or (B, T, d) with d {self.config.source}, got {tuple(source.shape)}"
+            )
         if self.config.normalise:
             tokens = normalize(tokens, dim=-1) * self.config.source**0.5
         result: Tensor = self.body(tokens, mask)
@@ -60,16 +70,25 @@ class Connector(nn.Module):
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, target / WEIGHTS)
-        (target / CONFIG).write_text(json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8")
+        save_file(
+            {name: value.contiguous() for name, value in self.state_dict().items()},
+            target / WEIGHTS,
+        )
+        (target / CONFIG).write_text(
+            json.dumps(asdict(self.config), indent=2) + "\n", encoding="utf-8"
+        )
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> "Connector":
-        """Reads such a folder. Raises `FileNotFoundError`, or `RuntimeError` when weights and shape do not fit."""
+        """Reads such a folder. Raises `FileNotFoundError`, or `RuntimeError` when weights and shape
+        do not fit.
+        """
         from safetensors.torch import load_file
 
         source = Path(folder)
-        connector = cls(ConnectorConfig(**json.loads((source / CONFIG).read_text(encoding="utf-8"))))
+        connector = cls(
+            ConnectorConfig(**json.loads((source / CONFIG).read_text(encoding="utf-8")))
+        )
         connector.load_state_dict(load_file(source / WEIGHTS))
         return connector.eval()
 
@@ -82,7 +101,8 @@ class _Linear(nn.Module):
 
     def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
         del mask
-        return _spread(self.project(source), self.tokens)
+        projected: Tensor = self.project(source)
+        return _spread(projected, self.tokens)
 
 
 class _Mlp(nn.Module):
@@ -90,12 +110,15 @@ class _Mlp(nn.Module):
         super().__init__()
         self.tokens = config.tokens
         self.project = nn.Sequential(
-            nn.Linear(config.source, config.width), nn.GELU(), nn.Linear(config.width, config.tokens * config.hidden)
+            nn.Linear(config.source, config.width),
+            nn.GELU(),
+            nn.Linear(config.width, config.tokens * config.hidden),
         )
 
     def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
         del mask
-        return _spread(self.project(source), self.tokens)
+        projected: Tensor = self.project(source)
+        return _spread(projected, self.tokens)
 
 
 class _Attention(nn.Module):
@@ -109,7 +132,9 @@ class _Attention(nn.Module):
     def forward(self, asking: Tensor, asked: Tensor, mask: Tensor | None = None) -> Tensor:
         key, value = self.key_value(asked).chunk(2, dim=-1)
         allowed = None if mask is None else mask[:, None, None, :]
-        mixed = scaled_dot_product_attention(self._split(self.query(asking)), self._split(key), self._split(value), attn_mask=allowed)
+        mixed = scaled_dot_product_attention(
+            self._split(self.query(asking)), self._split(key), self._split(value), attn_mask=allowed
+        )
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -118,7 +143,9 @@ class _Attention(nn.Module):
 
 
 def _feed_forward(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+    return nn.Sequential(
+        nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+    )
 
 
 class _QFormerLayer(nn.Module):
@@ -135,11 +162,14 @@ class _QFormerLayer(nn.Module):
         normed = self.norms[0](queries)
         queries = queries + self.among(normed, normed)
         queries = queries + self.across(self.norms[1](queries), source, mask)
-        return queries + self.feed_forward(queries)  # type: ignore[no-any-return]
+        fed: Tensor = self.feed_forward(queries)
+        return queries + fed
 
 
 class _ResamplerLayer(nn.Module):
-    """Latents look at source and latents together (Flamingo's Perceiver resampler, Alayrac et al. 2022)."""
+    """Latents look at source and latents together (Flamingo's Perceiver resampler, Alayrac et al.
+    2022).
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -153,7 +183,8 @@ class _ResamplerLayer(nn.Module):
         if mask is not None:
             mask = torch.cat((mask, mask.new_ones(mask.shape[0], latents.shape[1])), dim=1)
         queries = queries + self.across(latents, both, mask)
-        return queries + self.feed_forward(queries)  # type: ignore[no-any-return]
+        fed: Tensor = self.feed_forward(queries)
+        return queries + fed
 
 
 class _Queries(nn.Module):
@@ -163,8 +194,12 @@ class _Queries(nn.Module):
         super().__init__()
         self.queries = nn.Parameter(torch.randn(config.tokens, config.width) * 0.02)
         self.enter = nn.Linear(config.source, config.width)
-        self.layers = nn.ModuleList(self.layer(config.width, config.heads) for _ in range(config.layers))
-        self.leave = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.hidden))
+        self.layers = nn.ModuleList(
+            self.layer(config.width, config.heads) for _ in range(config.layers)
+        )
+        self.leave = nn.Sequential(
+            nn.LayerNorm(config.width), nn.Linear(config.width, config.hidden)
+        )
 
     def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
         entered = self.enter(source)

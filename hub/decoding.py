@@ -1,9 +1,11 @@
-"""Constrained decoding: a grammar's mask on the scores of each next token, and a stop that is heard within one token.
+"""Constrained decoding: a grammar's mask on the scores of each next token, and a stop that is heard
+within one token.
 
-A guide says which tokens may follow and takes note of the chosen one. One guide for each row of a batch; rows that have
-finished are fed the padding token until all have.
+A guide says which tokens may follow and takes note of the chosen one. One guide for each row of a
+batch; rows that have finished are fed the padding token until all have.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,10 +23,16 @@ class Guide(Protocol):
     done: bool
 
     def mask(self, bitmask: "Tensor", row: int) -> None:
-        """Writes the allowed tokens of this row into an llguidance bitmask of int32, shape (rows, words)."""
+        """Writes the allowed tokens of this row into an llguidance bitmask of int32, shape (rows,
+        words).
+        """
 
-    def take(self, token: int) -> str:
-        """Takes note of the chosen token; gives the text that it added."""
+    @property
+    def text(self) -> str:
+        """What was written so far."""
+
+    def take(self, token: int) -> None:
+        """Takes note of the chosen token."""
 
 
 class GrammarGuide:
@@ -51,13 +59,14 @@ class GrammarGuide:
 
         fill_next_token_bitmask(self._matcher, bitmask, row)
 
-    def take(self, token: int) -> str:
+    def take(self, token: int) -> None:
         """See `Guide`."""
         if not self._matcher.consume_token(token):
-            raise BackendError(f"The decoder chose a token outside of the grammar: {self._matcher.get_error()[:500]}")
+            raise BackendError(
+                f"The token chosen is outside of the grammar: {self._matcher.get_error()[:500]}"
+            )
         self._tokens.append(token)
-        self.done = self._matcher.is_stopped()
-        return str(self._tokenizer.decode_str([token]))
+        self.done = bool(self._matcher.is_stopped())
 
 
 class PlanGuide:
@@ -80,30 +89,30 @@ class PlanGuide:
         """See `Guide`."""
         self._inner.mask(bitmask, row)
 
-    def take(self, token: int) -> str:
+    def take(self, token: int) -> None:
         """See `Guide`."""
-        import json
-
-        added = self._inner.take(token)
+        self._inner.take(token)
         if self._inner.done:
             part = self._inner.text
             self._written.append(part)
             if self._opened:
                 if part.startswith("]"):
                     self.done = True
-                    return added
+                    return
                 self._plan.add(json.loads(part.removeprefix(",")))
             self._opened = True
             self._inner = GrammarGuide(self._tokenizer, self._plan.next())
-        return added
 
 
 class FreeGuide:
-    """No grammar: ends at an end token, a line break, or after so many tokens."""
+    """No grammar: ends at an end token or after so many tokens. `banned` ones are never chosen."""
 
-    def __init__(self, tokenizer: Any, ends: Sequence[int], limit: int) -> None:
+    def __init__(
+        self, tokenizer: Any, ends: Sequence[int], limit: int, banned: Sequence[int] = ()
+    ) -> None:
         self._tokenizer = tokenizer
         self._ends = frozenset(ends)
+        self._banned = [token for token in banned if token not in self._ends]
         self._limit = limit
         self._tokens: list[int] = []
         self.done = False
@@ -114,23 +123,28 @@ class FreeGuide:
         return str(self._tokenizer.decode_str(self._tokens))
 
     def mask(self, bitmask: "Tensor", row: int) -> None:
-        """Everything is allowed."""
+        """Everything is allowed but control words."""
         bitmask[row].fill_(-1)
+        for token in self._banned:
+            bitmask[row, token // 32] &= ~_bit(token)
 
-    def take(self, token: int) -> str:
+    def take(self, token: int) -> None:
         """See `Guide`."""
         if token in self._ends:
             self.done = True
-            return ""
+            return
         self._tokens.append(token)
         self.done = len(self._tokens) >= self._limit
-        return str(self._tokenizer.decode_str([token]))
 
 
 class GuidedScores:
-    """A logits processor: takes note of the last chosen tokens, then masks the scores of the next ones."""
+    """A logits processor: takes note of the last chosen tokens, then masks the scores of the next
+    ones.
+    """
 
-    def __init__(self, guides: Sequence[Guide], prompt: int, pad: int, heard: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, guides: Sequence[Guide], prompt: int, pad: int, heard: Callable[[int], None]
+    ) -> None:
         self._guides = guides
         self._seen = prompt
         self._pad = pad
@@ -145,7 +159,7 @@ class GuidedScores:
         for row, guide in enumerate(self._guides):
             if guide.done:
                 bitmask[row].zero_()
-                bitmask[row, self._pad // 32] = 1 << (self._pad % 32) if self._pad % 32 != 31 else -(2**31)
+                bitmask[row, self._pad // 32] = _bit(self._pad)
             else:
                 guide.mask(bitmask, row)
         masked = scores.clone()
@@ -157,14 +171,19 @@ class GuidedScores:
         for place in range(self._seen, input_ids.shape[1]):
             for row, guide in enumerate(self._guides):
                 if not guide.done:
-                    self._heard(row, guide.take(int(input_ids[row, place])))
+                    guide.take(int(input_ids[row, place]))
+                    self._heard(row)
         self._seen = input_ids.shape[1]
 
 
 class StopWhenDone:
-    """Ends generation when all guides are done, and hears a stop at each token through `control.tick`."""
+    """Ends generation when all guides are done, and hears a stop at each token through
+    `control.tick`.
+    """
 
-    def __init__(self, scores: GuidedScores, guides: Sequence[Guide], control: Control, limit: int) -> None:
+    def __init__(
+        self, scores: GuidedScores, guides: Sequence[Guide], control: Control, limit: int
+    ) -> None:
         self._scores = scores
         self._guides = guides
         self._control = control
@@ -181,14 +200,29 @@ class StopWhenDone:
         return torch.tensor([guide.done for guide in self._guides], device=input_ids.device)
 
 
-def generate(
-    model: Any, inputs: "dict[str, Tensor]", guides: Sequence[Guide], control: Control, *, pad: int, limit: int,
-    heard: Callable[[int, str], None], temperature: float = 0.0, seed: int = 0,
-) -> int:  # fmt: skip
-    """Decodes a left-padded batch along its guides; gives the number of tokens written. Raises `StepStopped`.
+def _bit(token: int) -> int:
+    """The bit of a token in its word of a bitmask, as a signed int32."""
+    place = token % 32
+    return -(2**31) if place == 31 else 1 << place
 
-    `inputs`: `attention_mask` with `input_ids` or `inputs_embeds`. Greedy at temperature 0. A row whose guide is not done
-    after `limit` tokens is left unfinished.
+
+def generate(
+    model: Any,
+    inputs: "dict[str, Tensor]",
+    guides: Sequence[Guide],
+    control: Control,
+    *,
+    pad: int,
+    limit: int,
+    heard: Callable[[int], None],
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> int:
+    """Decodes a left-padded batch along its guides; gives the number of tokens written. Raises
+    `StepStopped`.
+
+    `inputs`: `attention_mask` with `input_ids` or `inputs_embeds`. Greedy at temperature 0. A row
+    whose guide is not done after `limit` tokens is left unfinished.
     """
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
@@ -196,7 +230,11 @@ def generate(
     prompt = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
     scores = GuidedScores(guides, prompt, pad, heard)
     stop = StopWhenDone(scores, guides, control, limit)
-    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {"do_sample": False}
+    sampling = (
+        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        if temperature
+        else {"do_sample": False}
+    )
     with torch.inference_mode(), torch.random.fork_rng(enabled=bool(temperature)):
         if temperature:
             torch.manual_seed(seed)

@@ -1,8 +1,10 @@
-"""The grammar of a plan, derived from the live tools and from what exists: assets, and outputs of the steps before.
+"""The grammar of a plan, derived from the live tools and from what exists: assets, and outputs of
+the steps before.
 
-A plan is decoded one step at a time. When step n begins, the tools and types of steps 1 to n-1 are known, so its grammar
-names exactly the values that fit each port: a plan that a random model writes under it still passes the type check.
-The notation is llguidance's Lark; JSON is written without blanks, properties in the order of the declaration.
+A plan is decoded one step at a time. When step n begins, the tools and types of steps 1 to n-1 are
+known, so its grammar names exactly the values that fit each port: a plan that a random model writes
+under it still passes the type check. The notation is llguidance's Lark; JSON is written without
+blanks, properties in the order of the declaration.
 """
 
 import json
@@ -11,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medley.modality import Modality
+from medley.modality import STORED, Modality
 from medley.tasks import KnownAsset
 from medley.tools import Port, Tool, Toolbox
 
@@ -22,7 +24,9 @@ CHUNK = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[a-zA-Z0-9']+|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value that a port may be bound to: its binding as JSON, what it may be, whether it is a list."""
+    """A value that a port may be bound to: its binding as JSON, what it may be, whether it is a
+    list.
+    """
 
     binding: dict[str, Any]
     modalities: frozenset[Modality]
@@ -31,7 +35,9 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What a text argument may say: anything up to `limit` characters, or only quotations of `source`."""
+    """What a text argument may say: anything up to `limit` characters, or only quotations of
+    `source`.
+    """
 
     source: str | None = None
     limit: int = MAX_WORDS
@@ -50,11 +56,13 @@ class PlanGrammar:
     steps: list[dict[str, Any]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.given = [Given({"asset": asset.id}, frozenset({asset.modality})) for asset in self.assets]
+        self.given = [
+            Given({"asset": asset.id}, frozenset({asset.modality})) for asset in self.assets
+        ]
 
     def opening(self) -> str:
         """The grammar of what stands before the first step."""
-        return f"start: {literal('{"steps":[')}\n"
+        return "start: " + literal('{"steps":[') + "\n"
 
     def add(self, step: dict[str, Any]) -> None:
         """Takes note of a finished step, so that later ones can refer to what it gives."""
@@ -70,7 +78,9 @@ class PlanGrammar:
         rules = Rules(self.words)
         options = ["ending"]
         if len(self.steps) < self.max_steps:
-            names = [rule for rule in (self._tool(tool, rules) for tool in self.tools.values()) if rule]
+            names = [
+                rule for rule in (self._tool(tool, rules) for tool in self.tools.values()) if rule
+            ]
             if names:
                 opening = literal(f'{{"id":"s{len(self.steps) + 1}","tool":"')
                 rules.add("step", f'{opening} ({" | ".join(names)}) "}}"')
@@ -83,12 +93,13 @@ class PlanGrammar:
             f"{step['id']}.{name}"
             for step in self.steps
             for name, port in self.tools[step["tool"]].outputs.items()
-            if Modality.DATA not in port.accepts
+            if port.accepts <= STORED
         ]
         if not self.reply or not shown:
             return literal("]}")
         item = rules.add("shown", " | ".join(literal(f'"{name}"') for name in shown))
-        return f'{literal("]")} ({literal(",\"reply\":{\"show\":[")} {item} ("," {item}){{0,15}} {literal("]}")})? "}}"'
+        opening = literal(',"reply":{"show":[')
+        return f'"]" ({opening} {item} ("," {item}){{0,15}} "]}}")? "}}"'
 
     def _tool(self, tool: Tool, rules: "Rules") -> str | None:
         ports: list[tuple[str, str, bool]] = []
@@ -101,8 +112,12 @@ class PlanGrammar:
         params = parameters(tool, self.words.source is None)
         body = [literal(f'{tool.name}","inputs":'), rules.members(f"t_{tool.name}", ports)]
         if params:
-            options = [(name, rules.value(f"{tool.name}_p_{name}", schema), False) for name, schema in params.items()]
-            body.append(f'({literal(",\"params\":")} {rules.members(f"p_{tool.name}", options)})?')
+            options = [
+                (name, rules.value(f"{tool.name}_p_{name}", schema), False)
+                for name, schema in params.items()
+            ]
+            opening = literal(',"params":')
+            body.append(f"({opening} {rules.members(f'p_{tool.name}', options)})?")
         return rules.add(f"tool_{tool.name}", " ".join(body))
 
     def _port(self, name: str, port: Port, rules: "Rules") -> str | None:
@@ -112,7 +127,8 @@ class PlanGrammar:
         fitting = [item for item in self.given if item.modalities <= accepted]
         single = [literal(dumps(item.binding)) for item in fitting if not item.many]
         if Modality.TEXT in accepted:
-            single.append(f'{literal("{\"text\":")} {rules.words()} "}}"')
+            opening = literal('{"text":')
+            single.append(f'{opening} {rules.words()} "}}"')
         lists = [literal(dumps(item.binding)) for item in fitting if item.many] if port.many else []
         if not single and not lists:
             return None
@@ -139,13 +155,20 @@ class Rules:
 
     def text(self, start: str) -> str:
         """The grammar as llguidance reads it."""
-        return "\n".join([f"start: {start}", *(f"{name}: {body}" for name, body in self._rules.items())]) + "\n"
+        return (
+            "\n".join(
+                [f"start: {start}", *(f"{name}: {body}" for name, body in self._rules.items())]
+            )
+            + "\n"
+        )
 
     def words(self) -> str:
         """A text argument: a JSON string."""
         source = self._words.source
         if source is None:
-            return self.add("words", _json({"type": "string", "minLength": 1, "maxLength": self._words.limit}))
+            return self.add(
+                "words", _json({"type": "string", "minLength": 1, "maxLength": self._words.limit})
+            )
         if not source.strip():
             return self.add("words", literal('""'))
         self.add("SOURCE", f"%regex {dumps({'substring_chunks': chunks(source)})}")
@@ -153,7 +176,9 @@ class Rules:
         return self.add("words", r'"\"" QUOTED "\""')
 
     def members(self, name: str, fields: Sequence[tuple[str, str, bool]]) -> str:
-        """An object of these (key, rule, required) in this order; without a required one, it has at least one."""
+        """An object of these (key, rule, required) in this order; without a required one, it has at
+        least one.
+        """
         rest = ""
         for place in range(len(fields) - 1, -1, -1):
             key, rule, required = fields[place]
@@ -178,17 +203,37 @@ class Rules:
             return self.add(name, " | ".join(literal(dumps(option)) for option in schema["enum"]))
         kind = schema.get("type")
         if kind == "string":
-            return self.words() if self._words.source is not None else self.add(name, _json({**schema, "minLength": 1, "maxLength": min(schema.get("maxLength", MAX_WORDS), self._words.limit)}))
+            return (
+                self.words()
+                if self._words.source is not None
+                else self.add(
+                    name,
+                    _json(
+                        {
+                            **schema,
+                            "minLength": 1,
+                            "maxLength": min(schema.get("maxLength", MAX_WORDS), self._words.limit),
+                        }
+                    ),
+                )
+            )
         if kind == "array":
             item = self.value(f"{name}_i", schema["items"])
-            return self.add(name, f'"[" {item} ("," {item}){{0,{max(schema.get("maxItems", 16) - 1, 0)}}} "]"')
+            return self.add(
+                name, f'"[" {item} ("," {item}){{0,{max(schema.get("maxItems", 16) - 1, 0)}}} "]"'
+            )
         return self.add(name, _json(schema))
 
 
 def parameters(tool: Tool, seed: bool) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each parameter, cut down to what a decoder can keep: bounded, without null."""
+    """The JSON schema of each parameter, cut down to what a decoder can keep: bounded, without
+    null.
+    """
     schema = tool.params.model_json_schema()
-    found = {name: _bounded(entry, schema.get("$defs", {})) for name, entry in schema.get("properties", {}).items()}
+    found = {
+        name: _bounded(entry, schema.get("$defs", {}))
+        for name, entry in schema.get("properties", {}).items()
+    }
     if tool.seeded and seed:
         found["seed"] = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
     return found
@@ -202,7 +247,21 @@ def _bounded(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any
             return _bounded(option, defs)
     if "const" in entry:
         return {"enum": [entry["const"]]}
-    kept = {key: entry[key] for key in ("type", "enum", "maxLength", "maxItems", "multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum") if key in entry}
+    kept = {
+        key: entry[key]
+        for key in (
+            "type",
+            "enum",
+            "maxLength",
+            "maxItems",
+            "multipleOf",
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+        )
+        if key in entry
+    }
     if kept.get("type") == "array":
         kept["items"] = _bounded(entry.get("items", {"type": "string"}), defs)
     if kept.get("type") == "number":
@@ -213,7 +272,9 @@ def _bounded(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any
 
 
 def chunks(source: str) -> list[str]:
-    """A text as the pieces that quotations of it are made of: words, and single other characters, as JSON spells them."""
+    """A text as the pieces that quotations of it are made of: words, and single other characters,
+    as JSON spells them.
+    """
     return CHUNK.findall(dumps(source)[1:-1])
 
 
@@ -234,9 +295,11 @@ def _json(schema: Mapping[str, Any]) -> str:
 def shown_outputs(steps: Iterable[Mapping[str, Any]], tools: Toolbox) -> Iterator[str]:
     """Media outputs that no later step reads: what a reply shows when the plan does not say."""
     listed = list(steps)
-    read = {found for step in listed for found in re.findall(r'"from":"([^"]+)"', dumps(step["inputs"]))}
+    read = {
+        found for step in listed for found in re.findall(r'"from":"([^"]+)"', dumps(step["inputs"]))
+    }
     for step in listed:
         for name, port in tools[step["tool"]].outputs.items():
             source = f"{step['id']}.{name}"
-            if source not in read and not port.accepts & {Modality.TEXT, Modality.DATA}:
+            if source not in read and port.accepts <= STORED:
                 yield source

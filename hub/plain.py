@@ -1,6 +1,8 @@
-"""The plain answer: what happened, step by step, in the language of the request. True by construction, no model.
+"""The plain answer: what happened, step by step, in the language of the request. True by
+construction, no model.
 
-`compose` is the answer of last resort, and `sayings` are the truths that a small hub may choose its wording from.
+`compose` is the answer of last resort, and `sayings` are the truths that a small hub may choose its
+wording from.
 """
 
 import re
@@ -13,15 +15,39 @@ Language = Literal["en", "zh"]
 MAX_QUOTE = 2000  #: characters of a step's words that an answer repeats
 
 _NOUNS: dict[Language, dict[str, tuple[str, str]]] = {  # one, several
-    "en": {"image": ("picture", "pictures"), "audio": ("sound", "sounds"), "video": ("video", "videos"), "embedding": ("vector", "vectors"), "": ("result", "results")},
-    "zh": {"image": ("图片", "图片"), "audio": ("声音", "声音"), "video": ("视频", "视频"), "embedding": ("向量", "向量"), "": ("结果", "结果")},
-}  # fmt: skip
+    "en": {
+        "image": ("picture", "pictures"),
+        "audio": ("sound", "sounds"),
+        "video": ("video", "videos"),
+        "embedding": ("vector", "vectors"),
+        "": ("result", "results"),
+    },
+    "zh": {
+        "image": ("图片", "图片"),
+        "audio": ("声音", "声音"),
+        "video": ("视频", "视频"),
+        "embedding": ("向量", "向量"),
+        "": ("结果", "结果"),
+    },
+}
 # Sentences stay whole when the marks `[a3]` behind them are taken out.
 _MADE: dict[Language, dict[str, tuple[str, ...]]] = {
     "en": {
-        "text_to_image": ("I drew {what}.", "Here is my drawing of {what}.", "This is {what}, drawn for you."),
-        "embedding_to_image": ("I drew what is in {source}.", "Here is a drawing of what {source} means.", "Here is my drawing of {source}."),
-        "speak": ("I said {what}.", "Here are the spoken words: {what}.", "You can hear {what} now."),
+        "text_to_image": (
+            "I drew {what}.",
+            "Here is my drawing of {what}.",
+            "This is {what}, drawn for you.",
+        ),
+        "embedding_to_image": (
+            "I drew what is in {source}.",
+            "Here is a drawing of what {source} means.",
+            "Here is my drawing of {source}.",
+        ),
+        "speak": (
+            "I said {what}.",
+            "Here are the spoken words: {what}.",
+            "You can hear {what} now.",
+        ),
         "embed": ("Here is the embedding of {source}.",),
         "embed_combine": ("I mixed {source} into one embedding.",),
         "search": ("This is what I found.", "Nearest to what you asked for I found these."),
@@ -60,20 +86,29 @@ _MADE: dict[Language, dict[str, tuple[str, ...]]] = {
         "slideshow": ("我用{source}做了视频。", "视频做好了。"),
         "": ("{noun}做好了。", "这是{noun}。"),
     },
-}  # fmt: skip
-_SAID: dict[Language, tuple[str, ...]] = {"en": ("{text}", "About {source}: {text}"), "zh": ("{text}", "关于{source}：{text}")}
+}
+_SAID: dict[Language, tuple[str, ...]] = {
+    "en": ("{text}", "About {source}: {text}"),
+    "zh": ("{text}", "关于{source}：{text}"),
+}
 _FAILED: dict[Language, tuple[str, ...]] = {
     "en": ("The step {tool} failed: {error}", "I could not do one thing ({tool}): {error}"),
     "zh": ("{tool} 这一步失败了：{error}", "有一件事没有做成（{tool}）：{error}"),
 }
 _DONE: dict[Language, tuple[str, ...]] = {"en": ("{tool} is done.",), "zh": ("{tool} 已完成。",)}
-_NOTHING_FOUND: dict[Language, tuple[str, ...]] = {"en": ("I found nothing that fits.",), "zh": ("没有找到合适的内容。",)}
+_NOTHING_FOUND: dict[Language, tuple[str, ...]] = {
+    "en": ("I found nothing that fits.",),
+    "zh": ("没有找到合适的内容。",),
+}
 _IDLE: dict[Language, tuple[str, ...]] = {
     "en": (
         "Hello! Send me words, pictures, sounds or videos, and tell me what to do with them.",
         "I am Medley: I describe, draw, speak, search and edit. What shall I do?",
     ),
-    "zh": ("你好！发给我文字、图片、声音或视频，告诉我要做什么。", "我是 Medley：我会描述、画画、说话、搜索和编辑。要我做什么？"),
+    "zh": (
+        "你好！发给我文字、图片、声音或视频，告诉我要做什么。",
+        "我是 Medley：我会描述、画画、说话、搜索和编辑。要我做什么？",
+    ),
 }
 
 
@@ -85,7 +120,9 @@ def language_of(text: str) -> Language:
 
 
 def compose(facts: AnswerFacts) -> ReplyDraft:
-    """The reply made of the facts alone: one sentence for each step that matters, and what was made is shown."""
+    """The reply made of the facts alone: one sentence for each step that matters, and what was made
+    is shown.
+    """
     language = language_of(facts.request)
     sentences = [options[0] for options in sayings(facts, language)]
     return ReplyDraft(text=joined(sentences, language)[:16_000], show=to_show(facts))
@@ -100,7 +137,9 @@ def joined(sentences: Sequence[str], language: Language) -> str:
 
 
 def to_show(facts: AnswerFacts) -> list[str]:
-    """What the plan wants shown as far as it exists; without such a wish, all media made that no later step read."""
+    """What the plan wants shown as far as it exists; without such a wish, all media made that no
+    later step read.
+    """
     made = [asset for step in facts.steps if step.status == "succeeded" for asset in step.assets]
     known = {asset.id for asset in facts.assets} | set(made)
     if wanted := [asset for asset in facts.show if asset in known]:
@@ -110,7 +149,9 @@ def to_show(facts: AnswerFacts) -> list[str]:
 
 
 def sayings(facts: AnswerFacts, language: Language) -> list[list[str]]:
-    """For each step worth a sentence the true wordings of it, the plainest first; small talk when there is no step."""
+    """For each step worth a sentence the true wordings of it, the plainest first; small talk when
+    there is no step.
+    """
     if not facts.steps:
         return [list(_IDLE[language])]
     shown = set(to_show(facts))
@@ -128,15 +169,28 @@ def _say(step: StepFact, facts: AnswerFacts, language: Language) -> list[str]:
     kinds = {asset.id: asset.modality.value for asset in facts.assets}
     made = [kinds.get(name, "") for name in step.assets]
     nouns = _NOUNS[language].get(made[0] if made else "", _NOUNS[language][""])
-    values = {"tool": step.tool, "source": _source(step, kinds, language), "what": _what(step, language), "noun": nouns[len(made) > 1]}
+    values = {
+        "tool": step.tool,
+        "source": _source(step, kinds, language),
+        "what": _what(step, language),
+        "noun": nouns[len(made) > 1],
+    }
     if step.status == "failed":
         end = "." if language == "en" else "。"
-        return [form.format(**values, error=(step.error or "?").rstrip(".。") + end) for form in _FAILED[language]]
+        return [
+            form.format(**values, error=(step.error or "?").rstrip(".。") + end)
+            for form in _FAILED[language]
+        ]
     if step.assets:
         marks = "".join(f" [{name}]" for name in step.assets)
-        return [form.format(**values) + marks for form in _MADE[language].get(step.tool, _MADE[language][""])]
+        return [
+            form.format(**values) + marks
+            for form in _MADE[language].get(step.tool, _MADE[language][""])
+        ]
     if step.text:
-        return [form.format(**values, text=step.text[:MAX_QUOTE].strip()) for form in _SAID[language]]
+        return [
+            form.format(**values, text=step.text[:MAX_QUOTE].strip()) for form in _SAID[language]
+        ]
     options = _NOTHING_FOUND if step.tool == "search" else _DONE
     return [form.format(**values) for form in options[language]]
 
@@ -148,7 +202,9 @@ def _source(step: StepFact, kinds: dict[str, str], language: Language) -> str:
     modalities = list(dict.fromkeys(kinds.get(name, "") for name in names))
     if len(modalities) > 1:
         parts = [_NOUNS[language].get(kind, _NOUNS[language][""])[0] for kind in modalities]
-        return "和".join(parts) if language == "zh" else " and ".join(f"the {part}" for part in parts)
+        return (
+            "和".join(parts) if language == "zh" else " and ".join(f"the {part}" for part in parts)
+        )
     noun = _NOUNS[language].get(modalities[0], _NOUNS[language][""])[len(names) > 1]
     return noun if language == "zh" else f"the {noun}"
 

@@ -1,7 +1,8 @@
-"""Prompts: files in `hub/prompts/`, filled strictly. Every gap must be given, and what fills one is never a template.
+"""Prompts: files in `hub/prompts/`, filled strictly. Every gap must be given, and what fills one is
+never a template.
 
-Whatever a person or a file wrote is cleaned of the model's own control words before it fills a gap, so that no text
-can pose as the end of a section or as another speaker.
+Whatever a person or a file wrote is cleaned of the model's own control words before it fills a gap,
+so that no text can pose as the end of a section or as another speaker.
 """
 
 import re
@@ -21,7 +22,9 @@ def template(name: str) -> Template:
 
 
 def render(name: str, **values: str) -> str:
-    """A prompt with its gaps filled. Raises `KeyError` for a gap without a value, `ValueError` for a value without a gap."""
+    """A prompt with its gaps filled. Raises `KeyError` for a gap without a value, `ValueError` for
+    a value without a gap.
+    """
     prompt = template(name)
     unknown = set(values) - set(prompt.get_identifiers())
     if unknown:
@@ -38,7 +41,7 @@ def cleaned(text: str, control: Iterable[str] = ()) -> str:
 
 
 def untrusted(text: str, source: str) -> str:
-    """A quoted section for words that came out of media, files or tools: data, never instruction."""
+    """A quoted section for words out of media, files or tools: data, never instruction."""
     inside = UNTRUSTED.sub("<(untrusted", text)
     return f'<untrusted source="{source}">\n{inside}\n</untrusted>'
 

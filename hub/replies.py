@@ -1,7 +1,7 @@
 """Grammars of a reply: only assets that exist can be named, whatever the model would like to say.
 
-A small hub chooses among true wordings of each fact; a large one writes freely, but `[` can only begin the name of an
-asset that exists.
+A small hub chooses among true wordings of each fact; a large one writes freely, but `[` can only
+begin the name of an asset that exists.
 """
 
 from hub.grammar import dumps, literal
@@ -28,9 +28,14 @@ def free_reply(facts: AnswerFacts) -> str:
     """Lark: any words; names in square brackets and shown assets must exist."""
     known = [asset.id for asset in facts.assets]
     mark = " | ".join(literal(f"[{name}]") for name in known)
-    plain = f"PLAIN: /([^\\[\\]\"\\\\\\x00-\\x1f\\x7f]|\\\\[\"\\\\n]){{1,{MAX_REPLY}}}/"
+    plain = f'PLAIN: /([^\\[\\]"\\\\\\x00-\\x1f\\x7f]|\\\\["\\\\n]){{1,{MAX_REPLY}}}/'
     # The text starts with words, so that a reply is never empty.
-    lines = ['start: "{\\"text\\":\\"" PLAIN ' + ("(mark PLAIN?){0,64} " if known else "") + shown(facts), plain]
+    lines = [
+        'start: "{\\"text\\":\\"" PLAIN '
+        + ("(mark PLAIN?){0,64} " if known else "")
+        + shown(facts),
+        plain,
+    ]
     if known:
         lines.append(f"mark: {mark}")
         lines.append("name: " + " | ".join(literal(f'"{name}"') for name in known))
@@ -38,7 +43,9 @@ def free_reply(facts: AnswerFacts) -> str:
 
 
 def shown(facts: AnswerFacts) -> str:
-    """The end of a free reply: what must be shown is written out, else any known assets may be listed."""
+    """The end of a free reply: what must be shown is written out, else any known assets may be
+    listed.
+    """
     if to_show(facts) or not facts.assets:
         return literal(_tail(facts))
     return '"\\",\\"show\\":[" (name ("," name){0,15})? "]}"'
@@ -46,4 +53,3 @@ def shown(facts: AnswerFacts) -> str:
 
 def _tail(facts: AnswerFacts) -> str:
     return f'","show":{dumps(to_show(facts))}}}'
-

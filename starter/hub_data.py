@@ -1,6 +1,7 @@
 """Training rows of the starter hub: prompt, wanted answer, and which tokens count.
 
-A plan is written step by step, each encoded on its own, as the decoder's grammar changes at each step.
+A plan is written step by step, each encoded on its own, as the decoder's grammar changes at each
+step.
 """
 
 import json
@@ -43,10 +44,16 @@ def plan_pieces(steps: Sequence[dict[str, Any]]) -> list[str]:
 
 def _ordered(step: dict[str, Any]) -> dict[str, Any]:
     tool = toolbox()[step["tool"]]
-    ordered = {"id": step["id"], "tool": step["tool"], "inputs": {name: step["inputs"][name] for name in tool.inputs if name in step["inputs"]}}
+    ordered = {
+        "id": step["id"],
+        "tool": step["tool"],
+        "inputs": {name: step["inputs"][name] for name in tool.inputs if name in step["inputs"]},
+    }
     params = step.get("params") or {}
     if params:
-        ordered["params"] = {name: params[name] for name in tool.params.model_fields if name in params}
+        ordered["params"] = {
+            name: params[name] for name in tool.params.model_fields if name in params
+        }
     return ordered
 
 
@@ -82,9 +89,20 @@ def facts_of(rng: random.Random, sample: Sample) -> AnswerFacts:
         name, port = next(iter(outputs.items()))
         modality = sorted(port.accepts)[0]
         failed = rng.random() < 0.12
-        fact = StepFact(id=step["id"], tool=step["tool"], status="failed" if failed else "succeeded", about=_about(step))
+        fact = StepFact(
+            id=step["id"],
+            tool=step["tool"],
+            status="failed" if failed else "succeeded",
+            about=_about(step),
+        )
         if failed:
-            fact.error = rng.choice(("The file is too long.", "There is no such voice.", "The device has no room for this."))
+            fact.error = rng.choice(
+                (
+                    "The file is too long.",
+                    "There is no such voice.",
+                    "The device has no room for this.",
+                )
+            )
         elif name == "text":
             fact.text = rng.choice(concepts).name
         else:
@@ -97,12 +115,18 @@ def facts_of(rng: random.Random, sample: Sample) -> AnswerFacts:
 
 def _about(step: dict[str, Any]) -> dict[str, Any]:
     def short(bound: Any) -> Any:
-        return [short(item) for item in bound] if isinstance(bound, list) else next(iter(bound.values()))
+        return (
+            [short(item) for item in bound]
+            if isinstance(bound, list)
+            else next(iter(bound.values()))
+        )
 
     return {name: short(bound) for name, bound in step["inputs"].items()}
 
 
-def text_rows(tokenizer: Any, seed: int, chinese: float = 0.4, answers: float = 0.06) -> Iterator[Row]:
+def text_rows(
+    tokenizer: Any, seed: int, chinese: float = 0.4, answers: float = 0.06
+) -> Iterator[Row]:
     """Plans and some answers, without end; held-out requests never come up."""
     rng = random.Random(seed)
     held_out = held_out_requests()
@@ -110,7 +134,11 @@ def text_rows(tokenizer: Any, seed: int, chinese: float = 0.4, answers: float = 
         sample = generate(rng, "zh" if rng.random() < chinese else "en")
         if normal(sample.request) in held_out:
             continue
-        row = answer_row(tokenizer, rng, sample) if rng.random() < answers else plan_row(tokenizer, sample)
+        row = (
+            answer_row(tokenizer, rng, sample)
+            if rng.random() < answers
+            else plan_row(tokenizer, sample)
+        )
         if len(row.ids) <= 256:
             yield row
 

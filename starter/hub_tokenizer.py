@@ -1,7 +1,9 @@
-"""The starter hub's tokenizer: byte-level BPE, one token per Han character, and whole pieces of plan JSON.
+"""The starter hub's tokenizer: byte-level BPE, one token per Han character, and whole pieces of
+plan JSON.
 
-A word keeps its token wherever it stands: the space before it belongs to it, digits and Han characters are single, and
-quotations in a plan start with the space that stood before them. So copying a quotation is copying tokens.
+A word keeps its token wherever it stands: the space before it belongs to it, digits and Han
+characters are single, and quotations in a plan start with the space that stood before them. So
+copying a quotation is copying tokens.
 """
 
 import itertools
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 VOCABULARY = 3072
-SPLIT = r"\p{Han}|\p{N}| ?[a-zA-Z']+|[\u3000-\u303f\uff00-\uffef]|[^\S\n]+|\n| ?[^\s\p{L}\p{N}]|\p{L}"
+SPLIT = (
+    r"\p{Han}|\p{N}| ?[a-zA-Z']+|[\u3000-\u303f\uff00-\uffef]|[^\S\n]+|\n| ?[^\s\p{L}\p{N}]|\p{L}"
+)
 
 
 def build(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
@@ -26,7 +30,10 @@ def build(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     pieces = list(skeleton())
@@ -40,24 +47,45 @@ def build(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(piece, normalized=False, special=False) for piece in pieces])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|pad|>", clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        eos_token="<|end|>",
+        pad_token="<|pad|>",
+        clean_up_tokenization_spaces=False,
         additional_special_tokens=[word for word in CONTROL if word not in ("<|end|>", "<|pad|>")],
-    )  # fmt: skip
+    )
 
 
 def skeleton() -> Iterator[str]:
     """Pieces of plan JSON that become one token each."""
     tools = toolbox().planned()
-    yield from ('{"steps":[', '{"text":"', '"}}', '"}', '},"params":{', '"reply":', '"show":[', '"text":"', '"weights":[1,-1]', '"modalities":["')
+    yield from (
+        '{"steps":[',
+        '{"text":"',
+        '"}}',
+        '"}',
+        '},"params":{',
+        '"reply":',
+        '"show":[',
+        '"text":"',
+        '"weights":[1,-1]',
+        '"modalities":["',
+    )
     yield from (f'{{"id":"s{number}","tool":"' for number in range(1, 9))
     yield from (f'{{"asset":"a{number}"}}' for number in range(1, 10))
     outputs = dict.fromkeys(itertools.chain.from_iterable(tool.outputs for tool in tools.values()))
-    yield from (f'{{"from":"s{number}.{name}"}}' for number in range(1, 8) for name in outputs if name != "scores")
+    yield from (
+        f'{{"from":"s{number}.{name}"}}'
+        for number in range(1, 8)
+        for name in outputs
+        if name != "scores"
+    )
     for tool in tools.values():
         ports = list(tool.inputs)
         yield f'{tool.name}","inputs":{{"{ports[0]}":'
         yield from (f',"{name}":' for name in ports[1:])
-    names = dict.fromkeys(itertools.chain.from_iterable(tool.params.model_fields for tool in tools.values()))
+    names = dict.fromkeys(
+        itertools.chain.from_iterable(tool.params.model_fields for tool in tools.values())
+    )
     yield from (f'"{name}":' for name in names)
 
 

@@ -1,8 +1,9 @@
 """Synthetic requests with their plans: what the starter hub learns planning from.
 
-A scene of files is drawn, then one to four clauses, each a use of a tool (or a small habit such as "describe it aloud")
-worded in one of many ways; they are joined, framed, misspelt a little, and what was asked for is written down as steps.
-Free text in a plan is always a span of the request. None of the held-out requests is used here.
+A scene of files is drawn, then one to four clauses, each a use of a tool (or a small habit such as
+"describe it aloud") worded in one of many ways; they are joined, framed, misspelt a little, and
+what was asked for is written down as steps. Free text in a plan is always a span of the request.
+None of the held-out requests is used here.
 """
 
 import random
@@ -13,14 +14,19 @@ from typing import Any
 
 from starter import requests_en, requests_slots, requests_words, requests_zh
 
-_OPEN, _CLOSE = 0xE000, 0xE001  # private-use characters mark spans while the wording is still changed
+_OPEN, _CLOSE = (
+    0xE000,
+    0xE001,
+)  # private-use characters mark spans while the wording is still changed
 MODALITIES = ("image", "audio", "video")
 PREFIX = {"image": "i", "audio": "a", "video": "v"}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One request, its files and the steps it asks for. Text bindings keep the space before their first word."""
+    """One request, its files and the steps it asks for. Text bindings keep the space before their
+    first word.
+    """
 
     request: str
     language: str
@@ -78,7 +84,9 @@ def pick(rng: random.Random, pattern: str) -> str:
     """One wording of one alternative."""
     options = _SPLIT.get(pattern)
     if options is None:
-        options = _SPLIT[pattern] = split_top(re.sub(r'\[\\?"\](\{\w\})\[\\?"\]', r'(\1|"\1"|\1)', pattern))
+        options = _SPLIT[pattern] = split_top(
+            re.sub(r'\[\\?"\](\{\w\})\[\\?"\]', r'(\1|"\1"|\1)', pattern)
+        )
     return expand(rng, rng.choice(options))
 
 
@@ -118,7 +126,13 @@ class Writer:
         self.spans += 1
         return {"text": number}, f"{chr(_OPEN + 2 * number)}{text}{chr(_CLOSE + 2 * number)}"
 
-    def add(self, tool: str, inputs: dict[str, Any], params: dict[str, Any] | None = None, gives: str = "") -> _Value:
+    def add(
+        self,
+        tool: str,
+        inputs: dict[str, Any],
+        params: dict[str, Any] | None = None,
+        gives: str = "",
+    ) -> _Value:
         """Appends a step; `gives` is "port:modality" of its main output."""
         step_id = f"s{len(self.steps) + 1}"
         step: dict[str, Any] = {"id": step_id, "tool": tool, "inputs": inputs}
@@ -146,16 +160,43 @@ class Writer:
         if value.made:
             rivals = bool(self.of(value.modality)) or len(self.results(value.modality)) > 1
             words = pick(rng, pack.RESULTS[value.modality])
-            plain = f"the {value.modality}", "the picture", "the drawing", "图", "图片", "画", "声音", "录音", "视频", "这张图", "the recording", "the clip"
-            return rng.choice(("结果", "它") if self.zh else ("it", "the result")) if rivals and words in plain else words
+            plain = (
+                f"the {value.modality}",
+                "the picture",
+                "the drawing",
+                "图",
+                "图片",
+                "画",
+                "声音",
+                "录音",
+                "视频",
+                "这张图",
+                "the recording",
+                "the clip",
+            )
+            return (
+                rng.choice(("结果", "它") if self.zh else ("it", "the result"))
+                if rivals and words in plain
+                else words
+            )
         same = self.of(value.modality)
         if value.name and rng.random() < (0.35 if len(same) == 1 else 0.6):
-            form = rng.choice(("{w}", "{w}{n}", "{w}那{m}", "{f}", "{f}") if self.zh else ("the {w} {n}", "{f}", "{f}", "the {w} one", "the {n} {f}", "{w}"))
-            return self._fill(form.replace("{w}", value.word).replace("{f}", value.name), value.modality)
+            form = rng.choice(
+                ("{w}", "{w}{n}", "{w}那{m}", "{f}", "{f}")
+                if self.zh
+                else ("the {w} {n}", "{f}", "{f}", "the {w} one", "the {n} {f}", "{w}")
+            )
+            return self._fill(
+                form.replace("{w}", value.word).replace("{f}", value.name), value.modality
+            )
         if len(same) == 1:
             alone = len(self.assets) == 1 and not self.made
-            pronoun = (alone and rng.random() < 0.4) or (self.focus == [value] and rng.random() < 0.6)
-            return self._fill(pick(rng, pack.PRONOUNS if pronoun else pack.DEFINITE), value.modality)
+            pronoun = (alone and rng.random() < 0.4) or (
+                self.focus == [value] and rng.random() < 0.6
+            )
+            return self._fill(
+                pick(rng, pack.PRONOUNS if pronoun else pack.DEFINITE), value.modality
+            )
         return self._among(value, same)
 
     def _among(self, value: _Value, same: list[_Value]) -> str:
@@ -169,13 +210,21 @@ class Writer:
         if len(same) == 3 and place == 1 and rng.random() < 0.3:
             return self._fill(pick(rng, pack.MIDDLE_FORMS), value.modality)
         ordinal = rng.choice(pack.ORDINALS[place].split("|"))
-        return self._fill(pick(rng, pack.ORDINAL_FORMS), value.modality, o=ordinal, k=str(place + 1), w=requests_en.NUMBER_WORDS[place])
+        return self._fill(
+            pick(rng, pack.ORDINAL_FORMS),
+            value.modality,
+            o=ordinal,
+            k=str(place + 1),
+            w=requests_en.NUMBER_WORDS[place],
+        )
 
     def refer_all(self, values: list[_Value]) -> str:
         """Words for several values at once."""
         rng, pack = self.rng, self.pack
         kinds = {value.modality for value in values}
-        whole = len(kinds) == 1 and (values == self.of(values[0].modality) or values == self.results(values[0].modality))
+        whole = len(kinds) == 1 and (
+            values == self.of(values[0].modality) or values == self.results(values[0].modality)
+        )
         if whole and rng.random() < 0.85:
             form = pick(rng, pack.PAIR if len(values) == 2 else pack.GROUP)
             return self._fill(form, values[0].modality, w=pack.NUMBER_WORDS[len(values) - 1])
@@ -186,13 +235,21 @@ class Writer:
                 names |= {"m1": requests_zh.MEASURES[one][0], "m2": requests_zh.MEASURES[two][0]}
             return pick(rng, pack.MIXED).format(**names)
         if len(values) == 2 and not values[0].made and values[1].made and rng.random() < 0.6:
-            first = rng.choice(("原图", "原来的", "我的图") if self.zh else ("the original", "my picture", "the original one", "the old one"))
+            first = rng.choice(
+                ("原图", "原来的", "我的图")
+                if self.zh
+                else ("the original", "my picture", "the original one", "the old one")
+            )
             joint = rng.choice(("和", "跟", "与") if self.zh else (" and ", " with ", " next to "))
             return f"{first}{joint}{self.refer(values[1])}"
         words = [self.refer(value) for value in values]
         if self.zh:
             return "、".join(words[:-1]) + rng.choice(("和", "跟", "与", "、")) + words[-1]
-        return ", ".join(words[:-1]) + rng.choice((" and ", " and ", " with ", " plus ", " & ")) + words[-1]
+        return (
+            ", ".join(words[:-1])
+            + rng.choice((" and ", " and ", " with ", " plus ", " & "))
+            + words[-1]
+        )
 
 
 def draw_assets(rng: random.Random, language: str, kinds: str) -> list[_Value]:
@@ -204,12 +261,22 @@ def draw_assets(rng: random.Random, language: str, kinds: str) -> list[_Value]:
         name, word = requests_words.file_name(rng, language, modality) if named else ("", "")
         if any(word and word == other.word for other in assets):
             name = word = ""
-        assets.append(_Value({"asset": f"a{len(assets) + 1}"}, modality, word=word, name=name, turn=int(turn or 0)))
+        assets.append(
+            _Value(
+                {"asset": f"a{len(assets) + 1}"},
+                modality,
+                word=word,
+                name=name,
+                turn=int(turn or 0),
+            )
+        )
     return assets
 
 
 def finish(writer: Writer, text: str) -> Sample:
-    """Turns marks into spans: text bindings become what the final request says there, with the space before."""
+    """Turns marks into spans: text bindings become what the final request says there, with the
+    space before.
+    """
     plain: list[str] = []
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -230,11 +297,20 @@ def finish(writer: Writer, text: str) -> Sample:
         if isinstance(node, dict):
             if set(node) == {"text"} and isinstance(node["text"], int):
                 return {"text": quoted(node["text"])}
-            return {key: quoted(value["text"]) if key == "question" else resolve(value) for key, value in node.items()}
+            return {
+                key: quoted(value["text"]) if key == "question" else resolve(value)
+                for key, value in node.items()
+            }
         return [resolve(item) for item in node] if isinstance(node, list) else node
 
     assets = [
-        {"id": value.binding["asset"], "modality": value.modality, "about": value.name, "turn": value.turn} for value in writer.assets
+        {
+            "id": value.binding["asset"],
+            "modality": value.modality,
+            "about": value.name,
+            "turn": value.turn,
+        }
+        for value in writer.assets
     ]
     return Sample(request, writer.language, assets, resolve(writer.steps))
 

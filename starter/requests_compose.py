@@ -1,5 +1,8 @@
-"""Whole requests: a scene, clauses joined by connectors, a frame around them, and a few slips of the hand."""
+"""Whole requests: a scene, clauses joined by connectors, a frame around them, and a few slips of
+the hand.
+"""
 
+import itertools
 import random
 import re
 from collections.abc import Iterator
@@ -12,7 +15,9 @@ SCENES = {
     "iaa": 1.5, "aaa": 2, "vv": 2.5, "i1": 4, "a1": 2, "v1": 1, "i1i": 2, "i2i1": 1.5, "i1a": 1, "iiiii": 0.5, "iiia": 0.7, "vi": 1, "va1": 0.5,
 }  # fmt: skip
 
-_NEEDS = {needs: tuple((letter, needs.count(letter)) for letter in set(needs)) for _, _, needs in OPS}
+_NEEDS = {
+    needs: tuple((letter, needs.count(letter)) for letter in set(needs)) for _, _, needs in OPS
+}
 
 
 def generate(rng: random.Random, language: str) -> Sample:
@@ -55,7 +60,10 @@ def _attempt(rng: random.Random, language: str) -> Sample | None:
 
 
 def _clause(writer: Writer, more: bool) -> _Clause | None:
-    have = {letter: len(writer.of(name)) + len(writer.results(name)) for letter, name in (("i", "image"), ("a", "audio"), ("v", "video"))}
+    have = {
+        letter: len(writer.of(name)) + len(writer.results(name))
+        for letter, name in (("i", "image"), ("a", "audio"), ("v", "video"))
+    }
     have["t"] = len(writer.results("text"))
     have["m"] = have["i"] + have["a"] + have["v"]
     fitting = []
@@ -71,23 +79,61 @@ def _clause(writer: Writer, more: bool) -> _Clause | None:
     mixed = len({value.modality for value in writer.assets}) > 1
     if mixed and not more and writer.rng.random() < 0.3:
         return DESCRIBE(writer)
-    return writer.rng.choices([op for op, _ in fitting], [weight for _, weight in fitting])[0](writer)
+    return writer.rng.choices([op for op, _ in fitting], [weight for _, weight in fitting])[0](
+        writer
+    )
 
 
 def _say(writer: Writer, clause: _Clause, frame: float) -> str:
     rng, pack = writer.rng, writer.pack
     if clause.kind == "v":
-        return pick(rng, pack.WRAP_V).replace("{v}", clause.text) if rng.random() < frame else clause.text
+        return (
+            pick(rng, pack.WRAP_V).replace("{v}", clause.text)
+            if rng.random() < frame
+            else clause.text
+        )
     if clause.kind == "n":
         return pick(rng, pack.WRAP_N).replace("{n}", clause.text)
     if clause.kind == "q":
         asking = re.match(r".?(what|which|who|how|where)", clause.text) is not None
         if writer.zh and rng.random() < 0.3:
-            return rng.choice(("请问", "告诉我", "你知道", "我想知道", "说说", "请告诉我", "想问一下", "回答我：", "那么")) + clause.text
+            return (
+                rng.choice(
+                    (
+                        "请问",
+                        "告诉我",
+                        "你知道",
+                        "我想知道",
+                        "说说",
+                        "请告诉我",
+                        "想问一下",
+                        "回答我：",
+                        "那么",
+                    )
+                )
+                + clause.text
+            )
         if not writer.zh and asking and rng.random() < 0.22:
-            lead = rng.choice(("tell me ", "please tell me ", "say ", "I want to know ", "can you tell me ", "do you know ", "could you tell me ", "I'd like to know ", "explain ", "let me know ", "please say ", "and "))
+            lead = rng.choice(
+                (
+                    "tell me ",
+                    "please tell me ",
+                    "say ",
+                    "I want to know ",
+                    "can you tell me ",
+                    "do you know ",
+                    "could you tell me ",
+                    "I'd like to know ",
+                    "explain ",
+                    "let me know ",
+                    "please say ",
+                    "and ",
+                )
+            )
             return lead + clause.text
-        return clause.text + rng.choice(("？", "？", "？", "", "?") if writer.zh else ("?", "?", "?", "?", ""))
+        return clause.text + rng.choice(
+            ("？", "？", "？", "", "?") if writer.zh else ("?", "?", "?", "?", "")
+        )
     return clause.text
 
 
@@ -96,7 +142,7 @@ def _join(writer: Writer, clauses: list[_Clause]) -> str:
     text = _say(writer, clauses[0], 0.75)
     if len(clauses) > 1 and clauses[0].kind == "v" and rng.random() < 0.18:
         text = pick(rng, pack.FIRST).replace("{c}", clauses[0].text)
-    for before, clause in zip(clauses, clauses[1:], strict=False):
+    for before, clause in itertools.pairwise(clauses):
         both = before.kind == clause.kind == "q"
         joint = pick(rng, pack.QUESTION_AND if both and rng.random() < 0.8 else pack.THEN)
         if joint[0] in ",;，； " or joint.startswith("?"):
@@ -111,7 +157,9 @@ def _join(writer: Writer, clauses: list[_Clause]) -> str:
 
 def _ignoring(writer: Writer, text: str) -> str:
     used = {str(step) for step in writer.steps}
-    unused = [value for value in writer.assets if not any(repr(value.binding) in step for step in used)]
+    unused = [
+        value for value in writer.assets if not any(repr(value.binding) in step for step in used)
+    ]
     if not unused or writer.rng.random() > (0.5 if len(unused) == len(writer.assets) else 0.12):
         return text
     words = writer.refer_all(unused) if len(unused) > 1 else writer.refer(unused[0])
@@ -135,7 +183,11 @@ def _polish(writer: Writer, text: str) -> str:
     if not re.search(r"[?？!！.。]$", text) and rng.random() < 0.6:
         text += rng.choice(("。", "。", "！", "。")) if zh else rng.choice((".", ".", ".", "!"))
     if rng.random() < 0.1:
-        text = f"{text} {pick(rng, pack.BACK)}" if not zh else f"{text.rstrip('。')}，{pick(rng, pack.BACK)}"
+        text = (
+            f"{text} {pick(rng, pack.BACK)}"
+            if not zh
+            else f"{text.rstrip('。')}，{pick(rng, pack.BACK)}"
+        )
     if zh:
         return text.replace("？", "?").replace("，", ",") if rng.random() < 0.04 else text
     return _slips(rng, text)
@@ -146,7 +198,11 @@ def _slips(rng: random.Random, text: str) -> str:
     if roll < 0.13:
         text = text.lower()
     elif roll > 0.15:
-        text = re.sub(r"(^[\ue000-\uefff]*|[.?!] +|\n)([a-z])", lambda found: found.group(1) + found.group(2).upper(), text)
+        text = re.sub(
+            r"(^[\ue000-\uefff]*|[.?!] +|\n)([a-z])",
+            lambda found: found.group(1) + found.group(2).upper(),
+            text,
+        )
         text = re.sub(r"\bi\b", "I", text)
     if rng.random() < 0.1:
         text = re.sub(r"[?.!]+$", "", text)
@@ -164,5 +220,9 @@ def _typo(rng: random.Random, text: str) -> str:
         if action < 0.4:
             text = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
         elif action < 0.7:
-            text = text[:place] + text[place] * 2 + text[place + 1 :] if action < 0.55 else text[:place] + rng.choice("aeiou") + text[place + 1 :]
+            text = (
+                text[:place] + text[place] * 2 + text[place + 1 :]
+                if action < 0.55
+                else text[:place] + rng.choice("aeiou") + text[place + 1 :]
+            )
     return text

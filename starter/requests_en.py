@@ -1,8 +1,8 @@
 """How English speakers ask: wordings of each operation, of references and of frames around them.
 
-Notation: `(a|b)` picks one, `[a]` is there or not, `{x}` is the reference to the argument, other names in braces are
-filled by `starter.requests`. The first letter says what a wording is: v verb phrase, n noun phrase that is wanted,
-q question, s a whole sentence.
+Notation: `(a|b)` picks one, `[a]` is there or not, `{x}` is the reference to the argument, other
+names in braces are filled by `starter.requests`. The first letter says what a wording is: v verb
+phrase, n noun phrase that is wanted, q question, s a whole sentence.
 """
 
 REFS = {
@@ -93,7 +93,7 @@ T2I_N = (
 T2I_S = (
     "(image|picture|drawing|painting|photo|illustration|draw|paint) of {t}|(picture|image|drawing|draw|paint|generate|prompt|new picture|illustration|scene): {t}|how (does|would|might|do) {t} look? (draw|show|paint) it|"
     "I (want|wish|would like) to (see|look at) {t}|I have never seen {t}, draw it for me|{t} - (draw|paint|sketch) that|(draw|sketch|paint) {t} [right] now|"
-    "what (does|would) {t} look like? (Draw|Show me|Paint|Sketch) (it|that|one)|can I see {t}?|(imagine|think of) {t} and (draw|paint) (it|that)|do you know {t}? draw (it|one)|\"{t}\" as a picture|(draw|paint) \"{t}\"|"
+    'what (does|would) {t} look like? (Draw|Show me|Paint|Sketch) (it|that|one)|can I see {t}?|(imagine|think of) {t} and (draw|paint) (it|that)|do you know {t}? draw (it|one)|"{t}" as a picture|(draw|paint) "{t}"|'
     "my (son|daughter|mother|dog) loves {t}, (draw|paint) (it|one)"
 )
 
@@ -259,4 +259,8 @@ MEDIA_WORDS = {
     "audio": "sounds|recordings|audio files|audio|voice notes|noises|songs",
     "video": "videos|clips|films|movies",
 }
-MEDIA_WORD = {"image": "picture|image|photo|drawing", "audio": "sound|recording|audio file", "video": "video|clip|film"}
+MEDIA_WORD = {
+    "image": "picture|image|photo|drawing",
+    "audio": "sound|recording|audio file",
+    "video": "video|clip|film",
+}

@@ -13,8 +13,16 @@ Op = Callable[[Writer], _Clause | None]
 MEDIA = ("image", "audio", "video")
 
 
-def worded(writer: Writer, key: str, x: str | None, params: dict[str, Any], fixed: dict[str, str] | None = None) -> _Clause | None:
-    """A wording of an operation; `x` None: only wordings that need no reference. Slots add to `params`."""
+def worded(
+    writer: Writer,
+    key: str,
+    x: str | None,
+    params: dict[str, Any],
+    fixed: dict[str, str] | None = None,
+) -> _Clause | None:
+    """A wording of an operation; `x` None: only wordings that need no reference. Slots add to
+    `params`.
+    """
     for _ in range(12):
         raw = pick(writer.rng, writer.pack.OPS[key])
         if x is None and "{x}" in raw:
@@ -79,7 +87,11 @@ def words_for(writer: Writer, values: list[_Value]) -> str | None:
     if len(values) > 1:
         return writer.refer_all(values)
     value = values[0]
-    alone = not value.made and len(writer.of(value.modality)) == 1 and not writer.results(value.modality)
+    alone = (
+        not value.made
+        and len(writer.of(value.modality)) == 1
+        and not writer.results(value.modality)
+    )
     return None if alone and writer.rng.random() < 0.3 else writer.refer(value)
 
 
@@ -96,25 +108,40 @@ def unary(tool: str, key: str, port: str, gives: str, *modalities: str) -> Op:
         kinds = {value.modality for value in values}
         if len(kinds) > 1:
             name = f"{key}.image" if key in ("describe", "e2i") else key
-        clause = worded(writer, name, words_for(writer, values), params, fixed) or worded(writer, name, writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]), params, fixed)
+        clause = worded(writer, name, words_for(writer, values), params, fixed) or worded(
+            writer,
+            name,
+            writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]),
+            params,
+            fixed,
+        )
         if clause is None:
             return None
         _adjust(tool, clause.text, params)
         if tool == "describe":
             params["question"], clause.text = writer.mark(clause.text)
-        result = [writer.add(tool, {port: value.binding}, dict(params), gives.replace("?", values[0].modality)) for value in values]
+        result = [
+            writer.add(
+                tool, {port: value.binding}, dict(params), gives.replace("?", values[0].modality)
+            )
+            for value in values
+        ]
         writer.focus = result if gives.split(":")[1] in MEDIA else values
         return clause
 
     return op
 
 
-def _fixed(writer: Writer, tool: str, values: list[_Value], params: dict[str, Any]) -> dict[str, str]:
+def _fixed(
+    writer: Writer, tool: str, values: list[_Value], params: dict[str, Any]
+) -> dict[str, str]:
     rng = writer.rng
     if tool == "search":
         return search_words(writer, params)
     if tool in ("convert_image", "convert_audio"):
-        word, more = slots.picture_format(rng) if tool == "convert_image" else slots.sound_format(rng)
+        word, more = (
+            slots.picture_format(rng) if tool == "convert_image" else slots.sound_format(rng)
+        )
         params.update(more)
         return {"fmt": word}
     return {}
@@ -131,7 +158,11 @@ def search_words(writer: Writer, params: dict[str, Any]) -> dict[str, str]:
     if rng.random() < 0.2:
         word, value = slots.count(rng, writer.zh, 2, 12)
         params["limit"] = value
-        many = f"{word}个{many}" if writer.zh else f"{rng.choice(('', 'the top ', 'the best '))}{word} {many}"
+        many = (
+            f"{word}个{many}"
+            if writer.zh
+            else f"{rng.choice(('', 'the top ', 'the best '))}{word} {many}"
+        )
     return {"mm": many, "m1": single}
 
 
@@ -139,7 +170,10 @@ def _adjust(tool: str, text: str, params: dict[str, Any]) -> None:
     if tool == "rotate":
         params.update(slots.signed(text, params))
     if tool == "resize" and not params:
-        larger = re.search(r"bigger|larger|enlarge|upscale|scale up|blow|magnify|increase|huge|放大|扩大|大一|变大|弄大|改大", text)
+        larger = re.search(
+            r"bigger|larger|enlarge|upscale|scale up|blow|magnify|increase|huge|放大|扩大|大一|变大|弄大|改大",
+            text,
+        )
         params["scale"] = 2 if larger else 0.5
     if tool == "speak" and re.search(r"slowly|慢", text):
         params["speed"] = 0.7
@@ -155,12 +189,16 @@ def text_to_image(writer: Writer) -> _Clause | None:
     text = pick(rng, {"v": pack.T2I_V, "n": pack.T2I_N, "s": pack.T2I_S}[kind])
     if "{t}" not in text:
         text, kind = ("画{t}" if writer.zh else "draw {t}"), "v"
-    clause = _Clause(kind, text.replace("{t}", marked).replace("{nd}", words.noun(rng, writer.language)))
+    clause = _Clause(
+        kind, text.replace("{t}", marked).replace("{nd}", words.noun(rng, writer.language))
+    )
     writer.focus = [writer.add("text_to_image", {"prompt": binding}, gives="image:image")]
     return clause
 
 
-def _from_words(tool: str, key: str, port: str, gives: str, make: Callable[[random.Random, str], str], slot: str) -> Op:
+def _from_words(
+    tool: str, key: str, port: str, gives: str, make: Callable[[random.Random, str], str], slot: str
+) -> Op:
     def op(writer: Writer) -> _Clause | None:
         binding, marked = writer.mark(make(writer.rng, writer.language))
         params: dict[str, Any] = {}
@@ -186,12 +224,23 @@ def caption(writer: Writer) -> _Clause | None:
         return None
     binding, marked = writer.mark(words.caption(writer.rng, writer.language))
     params: dict[str, Any] = {}
-    clause = worded(writer, "caption", writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]), params, {"u": marked})
+    clause = worded(
+        writer,
+        "caption",
+        writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]),
+        params,
+        {"u": marked},
+    )
     if clause is None or marked not in clause.text:
         return None
     if re.search(r" at the top| above |顶部|上方", clause.text):
         params["place"] = "top"
-    writer.focus = [writer.add("caption", {"image": value.binding, "text": binding}, dict(params), "image:image") for value in values]
+    writer.focus = [
+        writer.add(
+            "caption", {"image": value.binding, "text": binding}, dict(params), "image:image"
+        )
+        for value in values
+    ]
     return clause
 
 
@@ -201,8 +250,18 @@ def caption_from(writer: Writer) -> _Clause | None:
     if not said or not pictures:
         return None
     target = pictures[-1]
-    clause = worded(writer, "caption_from", writer.refer(target), {}, {"y": pick(writer.rng, writer.pack.RESULTS["text"])})
-    writer.focus = [writer.add("caption", {"image": target.binding, "text": said[-1].binding}, gives="image:image")]
+    clause = worded(
+        writer,
+        "caption_from",
+        writer.refer(target),
+        {},
+        {"y": pick(writer.rng, writer.pack.RESULTS["text"])},
+    )
+    writer.focus = [
+        writer.add(
+            "caption", {"image": target.binding, "text": said[-1].binding}, gives="image:image"
+        )
+    ]
     return clause
 
 
@@ -211,7 +270,9 @@ def speak_from(writer: Writer) -> _Clause | None:
     said = writer.results("text")
     if len(said) != 1:
         return None
-    clause = worded(writer, "speak_from", None, {}, {"y": pick(writer.rng, writer.pack.RESULTS["text"])})
+    clause = worded(
+        writer, "speak_from", None, {}, {"y": pick(writer.rng, writer.pack.RESULTS["text"])}
+    )
     writer.focus = [writer.add("speak", {"text": said[0].binding}, gives="audio:audio")]
     return clause
 
@@ -226,8 +287,14 @@ def listed(tool: str, key: str, port: str, modality: str) -> Op:
         params: dict[str, Any] = {}
         clause = worded(writer, key, writer.refer_all(values), params, {"mus": ""})
         params = {"columns": params["count"]} if "count" in params and tool == "collage" else {}
-        gives = {"collage": "image:image", "slideshow": "video:video", "concat_video": "video:video"}.get(tool, "audio:audio")
-        writer.focus = [writer.add(tool, {port: [value.binding for value in values]}, params, gives)]
+        gives = {
+            "collage": "image:image",
+            "slideshow": "video:video",
+            "concat_video": "video:video",
+        }.get(tool, "audio:audio")
+        writer.focus = [
+            writer.add(tool, {port: [value.binding for value in values]}, params, gives)
+        ]
         return clause
 
     return op
@@ -254,55 +321,102 @@ def slideshow_music(writer: Writer) -> _Clause | None:
     sound = sounds[-1]
     inputs = {"images": [value.binding for value in pictures], "audio": sound.binding}
     if len(pictures) > 1 or writer.rng.random() < 0.2:
-        joint = ("，配上", "，用", "，加上", "，配") if writer.zh else (" with ", " with ", " using ", ", the sound is ", ", with music: ", " and use ", " accompanied by ")
+        joint = (
+            ("，配上", "，用", "，加上", "，配")
+            if writer.zh
+            else (
+                " with ",
+                " with ",
+                " using ",
+                ", the sound is ",
+                ", with music: ",
+                " and use ",
+                " accompanied by ",
+            )
+        )
         music = writer.rng.choice(joint) + writer.refer(sound)
         x = writer.refer_all(pictures) if len(pictures) > 1 else writer.refer(pictures[0])
         clause = worded(writer, "slideshow", x, {}, {"mus": music})
     else:
         both = [pictures[0], sound]
-        p = writer.refer_all(both) if pictures[0].made == sound.made else f"{writer.refer(pictures[0])}{'和' if writer.zh else ' and '}{writer.refer(sound)}"
-        clause = worded(writer, "slideshow_pair", None, {}, {"p": p, "i": writer.refer(pictures[0]), "a": writer.refer(sound)})
+        p = (
+            writer.refer_all(both)
+            if pictures[0].made == sound.made
+            else f"{writer.refer(pictures[0])}{'和' if writer.zh else ' and '}{writer.refer(sound)}"
+        )
+        clause = worded(
+            writer,
+            "slideshow_pair",
+            None,
+            {},
+            {"p": p, "i": writer.refer(pictures[0]), "a": writer.refer(sound)},
+        )
     writer.focus = [writer.add("slideshow", inputs, gives="video:video")]
     return clause
 
 
 def mux(writer: Writer) -> _Clause | None:
     """A new sound track for a video."""
-    videos, sounds = [*writer.of("video"), *writer.results("video")], [*writer.of("audio"), *writer.results("audio")]
+    videos, sounds = (
+        [*writer.of("video"), *writer.results("video")],
+        [*writer.of("audio"), *writer.results("audio")],
+    )
     if not videos or not sounds:
         return None
-    clause = worded(writer, "mux", None, {}, {"v": writer.refer(videos[-1]), "a": writer.refer(sounds[-1])})
+    clause = worded(
+        writer, "mux", None, {}, {"v": writer.refer(videos[-1]), "a": writer.refer(sounds[-1])}
+    )
     inputs = {"video": videos[-1].binding, "audio": sounds[-1].binding}
     writer.focus = [writer.add("mux", inputs, gives="video:video")]
     return clause
 
 
 def combine(end: str) -> Op:
-    """A mix in the shared space, then drawn, searched with, or left as it is; some with words or with a minus."""
+    """A mix in the shared space, then drawn, searched with, or left as it is; some with words or
+    with a minus.
+    """
 
     def op(writer: Writer) -> _Clause | None:
         rng = writer.rng
         values = list(writer.assets)
-        if not 1 <= len(values) <= 4 or end == "minus" and len(values) != 2 or writer.made and rng.random() < 0.7:
+        if (
+            not 1 <= len(values) <= 4
+            or (end == "minus" and len(values) != 2)
+            or (writer.made and rng.random() < 0.7)
+        ):
             return None
         bindings = [value.binding for value in values]
         x = writer.refer_all(values) if len(values) > 1 else ""
         if len(values) == 1 or (end != "minus" and len(values) == 2 and rng.random() < 0.15):
-            binding, marked = writer.mark(words.thing(rng, writer.language) if rng.random() < 0.6 else words.noun(rng, writer.language))
+            binding, marked = writer.mark(
+                words.thing(rng, writer.language)
+                if rng.random() < 0.6
+                else words.noun(rng, writer.language)
+            )
             bindings.append(binding)
             word = _idea(rng, writer.zh).format(marked)
-            joint = rng.choice(("和", "与", "跟", "加上") if writer.zh else (" and ", " with ", " plus "))
+            joint = rng.choice(
+                ("和", "与", "跟", "加上") if writer.zh else (" and ", " with ", " plus ")
+            )
             x = f"{x or writer.refer(values[0])}{joint}{word}"
         params: dict[str, Any] = {"weights": [1, -1]} if end == "minus" else {}
         extra: dict[str, Any] = {}
         fixed = search_words(writer, extra) if end == "search" else {}
         if end == "minus":
-            clause = worded(writer, "combine_minus", None, {}, {"a": writer.refer(values[0]), "b": writer.refer(values[1])})
+            clause = worded(
+                writer,
+                "combine_minus",
+                None,
+                {},
+                {"a": writer.refer(values[0]), "b": writer.refer(values[1])},
+            )
         else:
             clause = worded(writer, f"combine_{end}", x, {}, fixed)
         mix = writer.add("embed_combine", {"embeddings": bindings}, params, "embedding:embedding")
         if end in ("draw", "minus"):
-            writer.focus = [writer.add("embedding_to_image", {"embedding": mix.binding}, gives="image:image")]
+            writer.focus = [
+                writer.add("embedding_to_image", {"embedding": mix.binding}, gives="image:image")
+            ]
         if end == "search":
             shown = clause is not None and fixed["mm"] in clause.text
             writer.add("search", {"query": mix.binding}, extra if shown else {}, "assets:assets")
@@ -314,7 +428,20 @@ def combine(end: str) -> Op:
 def _idea(rng: random.Random, zh: bool) -> str:
     if zh:
         return rng.choice(("{}", "{}", "“{}”", "{}的感觉", "{}的意思", "“{}”这个词", "{}这个概念"))
-    return rng.choice(("{}", "{}", "{}", '"{}"', "the word {}", 'the word "{}"', "the idea of {}", "the concept of {}", "the words {}", "the meaning of {}"))
+    return rng.choice(
+        (
+            "{}",
+            "{}",
+            "{}",
+            '"{}"',
+            "the word {}",
+            'the word "{}"',
+            "the idea of {}",
+            "the concept of {}",
+            "the words {}",
+            "the meaning of {}",
+        )
+    )
 
 
 def describe_then(key: str) -> Op:
@@ -328,9 +455,17 @@ def describe_then(key: str) -> Op:
         if clause is None:
             return None
         question, clause.text = writer.mark(clause.text)
-        said = writer.add("describe", {"media": values[0].binding}, {"question": question}, "text:text")
+        said = writer.add(
+            "describe", {"media": values[0].binding}, {"question": question}, "text:text"
+        )
         if key == "describe_caption":
-            writer.focus = [writer.add("caption", {"image": values[0].binding, "text": said.binding}, gives="image:image")]
+            writer.focus = [
+                writer.add(
+                    "caption",
+                    {"image": values[0].binding, "text": said.binding},
+                    gives="image:image",
+                )
+            ]
         else:
             writer.focus = [writer.add("speak", {"text": said.binding}, gives="audio:audio")]
         return clause

@@ -22,7 +22,13 @@ def count(rng: random.Random, zh: bool, low: int = 2, high: int = 12) -> tuple[s
         return (_EN_NUMBERS[value] if value < len(_EN_NUMBERS) else str(value)), value
     if value == 2:
         return "两", 2
-    return (_ZH_NUMBERS[value] if value <= 10 else f"十{_ZH_NUMBERS[value - 10]}" if value < 20 else str(value)), value
+    return (
+        _ZH_NUMBERS[value]
+        if value <= 10
+        else f"十{_ZH_NUMBERS[value - 10]}"
+        if value < 20
+        else str(value)
+    ), value
 
 
 def size(rng: random.Random, zh: bool) -> Worded:
@@ -77,7 +83,15 @@ def times(rng: random.Random, zh: bool, key: str) -> Worded:
 def turn(rng: random.Random, zh: bool, key: str) -> Worded:
     """An angle ("deg") or a direction ("way"), counter-clockwise degrees."""
     degrees = rng.choice((90, 90, 180, 180, 45, 30, 270, 60, 15, 10, 120, rng.randint(1, 359)))
-    words = {90: "ninety", 180: "a hundred and eighty", 45: "forty-five", 30: "thirty", 60: "sixty", 15: "fifteen", 10: "ten"}
+    words = {
+        90: "ninety",
+        180: "a hundred and eighty",
+        45: "forty-five",
+        30: "thirty",
+        60: "sixty",
+        15: "fifteen",
+        10: "ten",
+    }
     if zh:
         zh_words = {90: "九十", 180: "一百八十", 45: "四十五", 30: "三十", 60: "六十"}
         name = zh_words.get(degrees, str(degrees)) if rng.random() < 0.4 else str(degrees)
@@ -90,38 +104,72 @@ def turn(rng: random.Random, zh: bool, key: str) -> Worded:
             ("a quarter to the right", {"degrees": -90}), ("the other way up", {"degrees": 180}),
         ))  # fmt: skip
     name = words.get(degrees, str(degrees)) if rng.random() < 0.25 else str(degrees)
-    return rng.choice((f"{name} degrees", f"{name} degrees", f"{degrees}°", f"{degrees} deg")), {"degrees": degrees}
+    return rng.choice((f"{name} degrees", f"{name} degrees", f"{degrees}°", f"{degrees} deg")), {
+        "degrees": degrees
+    }
 
 
 def signed(text: str, params: Params) -> Params:
     """Degrees with the sign that "clockwise" or "to the right" in the whole clause gives them."""
-    right = re.search(r"(?<!counter)(?<!anti)clockwise|to the right|(?<!逆)(?<!反)顺时针|[向往]右", text)
+    right = re.search(
+        r"(?<!counter)(?<!anti)clockwise|to the right|(?<!逆)(?<!反)顺时针|[向往]右", text
+    )
     degrees = abs(params.get("degrees", 0)) or _default_turn(text)
     return {"degrees": -degrees if right else degrees}
 
 
 def _default_turn(text: str) -> int:
-    half = ("upside down", "half turn", "180", "on its head", "round", "around", "颠倒", "倒", "翻", "半圈")
+    half = (
+        "upside down",
+        "half turn",
+        "180",
+        "on its head",
+        "round",
+        "around",
+        "颠倒",
+        "倒",
+        "翻",
+        "半圈",
+    )
     return 180 if any(word in text for word in half) else 90
 
 
 def seconds(rng: random.Random, zh: bool) -> tuple[str, float]:
     """A length of time."""
-    value: float = rng.randint(1, 12) if rng.random() < 0.7 else rng.choice((15, 20, 30, 40, 45, 60, 1.5, 2.5, 0.5))
+    value: float = (
+        rng.randint(1, 12)
+        if rng.random() < 0.7
+        else rng.choice((15, 20, 30, 40, 45, 60, 1.5, 2.5, 0.5))
+    )
     if zh:
-        word = "两" if value == 2 else _ZH_NUMBERS[int(value)] if value in range(1, 11) else f"{value}"
+        word = (
+            "两" if value == 2 else _ZH_NUMBERS[int(value)] if value in range(1, 11) else f"{value}"
+        )
         return f"{word if rng.random() < 0.4 else value}秒{rng.choice(('', '', '钟'))}", value
     word = _EN_NUMBERS[int(value)] if value in range(1, 13) else f"{value}"
     name = word if rng.random() < 0.4 else f"{value}"
-    return (f"{name} second{'' if value == 1 else 's'}" if rng.random() < 0.85 else f"{value}s"), value
+    return (
+        f"{name} second{'' if value == 1 else 's'}" if rng.random() < 0.85 else f"{value}s"
+    ), value
 
 
 def span(rng: random.Random, zh: bool) -> Worded:
     """The start of something: "the first 3 seconds"."""
     words, value = seconds(rng, zh)
     if zh:
-        return rng.choice((f"前{words}", f"前面{words}", f"头{words}", f"开头{words}", f"开始的{words}", f"最开始的{words}")), {"end": value}
-    return rng.choice((f"first {words}", f"first {words}", f"opening {words}", f"initial {words}")), {"end": value}
+        return rng.choice(
+            (
+                f"前{words}",
+                f"前面{words}",
+                f"头{words}",
+                f"开头{words}",
+                f"开始的{words}",
+                f"最开始的{words}",
+            )
+        ), {"end": value}
+    return rng.choice(
+        (f"first {words}", f"first {words}", f"opening {words}", f"initial {words}")
+    ), {"end": value}
 
 
 def stretch(rng: random.Random, zh: bool) -> Worded:
@@ -130,7 +178,16 @@ def stretch(rng: random.Random, zh: bool) -> Worded:
     end = start + rng.randint(1, 20)
     both = {"start": start, "end": end}
     if zh:
-        return rng.choice((f"第{start}秒到第{end}秒", f"{start}到{end}秒", f"从{start}秒到{end}秒", f"{start}秒至{end}秒", f"{start}-{end}秒", f"第{start}到{end}秒")), both
+        return rng.choice(
+            (
+                f"第{start}秒到第{end}秒",
+                f"{start}到{end}秒",
+                f"从{start}秒到{end}秒",
+                f"{start}秒至{end}秒",
+                f"{start}-{end}秒",
+                f"第{start}到{end}秒",
+            )
+        ), both
     return rng.choice((
         f"from {start} to {end} seconds", f"between {start} and {end} seconds", f"from second {start} to second {end}", f"from second {start} to {end}",
         f"from {start}s to {end}s", f"between second {start} and second {end}", f"from 0:{start:02d} to 0:{end:02d}", f"from {start} until {end} seconds",
@@ -141,7 +198,9 @@ def stretch(rng: random.Random, zh: bool) -> Worded:
 def picture_format(rng: random.Random) -> Worded:
     """A picture's file format."""
     name = rng.choice(("png", "jpeg", "webp", "jpg"))
-    return (name.upper() if rng.random() < 0.4 else name), {"format": "jpeg" if name == "jpg" else name}
+    return (name.upper() if rng.random() < 0.4 else name), {
+        "format": "jpeg" if name == "jpg" else name
+    }
 
 
 def sound_format(rng: random.Random) -> Worded:

@@ -1,7 +1,8 @@
-"""Words that fill synthetic requests: things to draw, sentences to say, captions, file names. English and Chinese.
+"""Words that fill synthetic requests: things to draw, sentences to say, captions, file names.
+English and Chinese.
 
-Names come from the concepts and from the emoji names of `emojibase-data` (when it is in the cache), so that copying is
-learnt on far more words than the starter models know pictures of.
+Names come from the concepts and from the emoji names of `emojibase-data` (when it is in the cache),
+so that copying is learnt on far more words than the starter models know pictures of.
 """
 
 import json
@@ -119,8 +120,16 @@ def nouns(language: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, .
     """Three pools: names of concepts, everyday nouns, emoji names."""
     concepts = load_concepts()
     if language == "en":
-        return tuple(w for c in concepts for w in c.english), tuple(NOUNS), emoji_names("en") or tuple(NOUNS)
-    return tuple(w for c in concepts for w in c.chinese), tuple(ZH_NOUNS), emoji_names("zh") or tuple(ZH_NOUNS)
+        return (
+            tuple(w for c in concepts for w in c.english),
+            tuple(NOUNS),
+            emoji_names("en") or tuple(NOUNS),
+        )
+    return (
+        tuple(w for c in concepts for w in c.chinese),
+        tuple(ZH_NOUNS),
+        emoji_names("zh") or tuple(ZH_NOUNS),
+    )
 
 
 def noun(rng: random.Random, language: str) -> str:
@@ -144,7 +153,9 @@ def _thing_en(rng: random.Random) -> str:
     elif roll < 0.65:
         head = f"{rng.choice(('the', 'my', 'some', 'our', 'this'))} {head}"
     elif roll < 0.75:
-        head = f"{rng.choice(('two', 'three', 'four', 'five', 'many', 'several', '3', '2'))} {head}s"
+        head = (
+            f"{rng.choice(('two', 'three', 'four', 'five', 'many', 'several', '3', '2'))} {head}s"
+        )
     elif roll < 0.8:
         head = f"{head}s"
     if rng.random() < 0.25:

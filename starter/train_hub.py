@@ -1,12 +1,14 @@
-"""Trains the starter hub: tokenizer and rows, language with plans and answers, then the connector, then all together.
+"""Trains the starter hub: tokenizer and rows, language with plans and answers, then the connector,
+then all together.
 
-    python -m starter.train_hub data      synthetic requests and answers, as token rows (also makes the tokenizer)
+    python -m starter.train_hub data      requests and answers as token rows; the tokenizer
     python -m starter.train_hub text      stage zero: plans and answers from words alone
     python -m starter.train_hub align     stage one: the connector alone, encoder and hub frozen
-    python -m starter.train_hub tune      stage two: connector and hub on descriptions, plans and answers
+    python -m starter.train_hub tune      stage two: connector and hub, on all of it
     python -m starter.train_hub export    fp16 weights to starter/weights/hub
 
-Every stage can be stopped and goes on where it was. Literature: two-stage recipe of LLaVA (Liu et al., 2023).
+Every stage can be stopped and goes on where it was. Literature: two-stage recipe of LLaVA (Liu et
+al., 2023).
 """
 
 import argparse
@@ -20,6 +22,7 @@ import numpy as np
 
 from starter.concepts import HERE, load_concepts
 from starter.hub_data import Row, text_rows
+from starter.hub_describe import word_rows
 from starter.hub_tokenizer import VOCABULARY, build, save
 from starter.requests_compose import generate
 
@@ -35,8 +38,12 @@ def make_tokenizer() -> Any:
     if not (RUN / "tokenizer.json").exists():
         rng = random.Random(0)
         texts = [generate(rng, "zh" if k % 5 < 2 else "en").request for k in range(5000)]
-        texts += [word for concept in load_concepts() for word in (*concept.english, *concept.chinese)] * 3
-        texts += ["I see a . I hear the word . This is a . What do you see? What do you hear? 我看到了。我听到的是“”这个词。这是。"] * 20
+        texts += [
+            word for concept in load_concepts() for word in (*concept.english, *concept.chinese)
+        ] * 3
+        texts += [
+            "I see a . I hear “”. This is a . What do you see? 我听到的是“”这个词。这是。"
+        ] * 20
         RUN.mkdir(parents=True, exist_ok=True)
         save(build(texts), RUN)
     return AutoTokenizer.from_pretrained(RUN)
@@ -49,11 +56,25 @@ def make_model() -> Any:
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=256, intermediate_size=672, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=8,
-        max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5, initializer_range=0.02, bos_token_id=None,
-        eos_token_id=0, pad_token_id=1,
-    )  # fmt: skip
-    return LlamaForCausalLM(config)
+        vocab_size=VOCABULARY,
+        hidden_size=256,
+        intermediate_size=672,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        rms_norm_eps=1e-5,
+        initializer_range=0.02,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=1,
+    )
+    model = LlamaForCausalLM(config)
+    model.set_attn_implementation(
+        "eager"
+    )  # on CPUs, the backward pass of fused attention is several times slower
+    return model
 
 
 def write_rows(shards: int, first: int) -> None:
@@ -63,11 +84,19 @@ def write_rows(shards: int, first: int) -> None:
         target = RUN / f"rows-{number:04d}.npz"
         if target.exists():
             continue
-        rows = text_rows(tokenizer, seed=1000 + number)
-        made = [next(rows) for _ in range(SHARD)]
+        rows, words = (
+            text_rows(tokenizer, seed=1000 + number),
+            word_rows(tokenizer, seed=5000 + number),
+        )
+        made = [next(words if place % 8 == 0 else rows) for place in range(SHARD)]
         ids = np.concatenate([np.array(row.ids, np.int16) for row in made])
         temporary = target.with_suffix(".tmp.npz")
-        np.savez(temporary, ids=ids, sizes=np.array([len(row.ids) for row in made], np.int16), starts=np.array([row.start for row in made], np.int16))
+        np.savez(
+            temporary,
+            ids=ids,
+            sizes=np.array([len(row.ids) for row in made], np.int16),
+            starts=np.array([row.start for row in made], np.int16),
+        )
         temporary.rename(target)
 
 
@@ -76,7 +105,9 @@ def read_rows(path: Path) -> list[Row]:
     data = np.load(path)
     ends = np.cumsum(data["sizes"].astype(np.int64))
     parts = np.split(data["ids"].astype(np.int64), ends[:-1])
-    return [Row(part.tolist(), int(start)) for part, start in zip(parts, data["starts"], strict=True)]
+    return [
+        Row(part.tolist(), int(start)) for part, start in zip(parts, data["starts"], strict=True)
+    ]
 
 
 def batches(seed: int, size: int) -> Iterator[list[Row]]:
@@ -84,7 +115,9 @@ def batches(seed: int, size: int) -> Iterator[list[Row]]:
     rng = random.Random(seed)
     used: dict[Path, int] = {}
     while True:
-        shards = sorted(path for path in RUN.glob("rows-*.npz") if not path.name.endswith(".tmp.npz"))
+        shards = sorted(
+            path for path in RUN.glob("rows-*.npz") if not path.name.endswith(".tmp.npz")
+        )
         fewest = min((used.get(path, 0) for path in shards), default=0)
         fresh = [path for path in shards if used.get(path, 0) == fewest]
         rows: list[Row] = []
@@ -105,11 +138,17 @@ def optimizers(model: Any, rate: float) -> list[Any]:
     """Muon for the matrices inside, AdamW for the embedding and the norms."""
     import torch
 
-    inside = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and "lm_head" not in name]
+    inside = [
+        p
+        for name, p in model.named_parameters()
+        if p.ndim == 2 and "embed" not in name and "lm_head" not in name
+    ]
     names = {id(p) for p in inside}
     rest = [p for p in model.parameters() if id(p) not in names]
     return [
-        torch.optim.Muon(inside, lr=rate * 8, momentum=0.95, weight_decay=0.01, adjust_lr_fn="original"),
+        torch.optim.Muon(
+            inside, lr=rate * 8, momentum=0.95, weight_decay=0.01, adjust_lr_fn="original"
+        ),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -150,7 +189,11 @@ def train_text(minutes: float, threads: int, size: int, rate: float, planned: in
         for optimizer, saved in zip(both, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         step = int(state["step"])
-    base = [(group, group["lr"] if step == 0 else group.get("base", group["lr"])) for optimizer in both for group in optimizer.param_groups]
+    base = [
+        (group, group["lr"] if step == 0 else group.get("base", group["lr"]))
+        for optimizer in both
+        for group in optimizer.param_groups
+    ]
     for group, value in base:
         group["base"] = value
     end = time.monotonic() + minutes * 60
@@ -168,7 +211,7 @@ def train_text(minutes: float, threads: int, size: int, rate: float, planned: in
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         step += 1
-        mean = float(loss) if mean == 0 else 0.98 * mean + 0.02 * float(loss)
+        mean = loss.item() if mean == 0 else 0.98 * mean + 0.02 * loss.item()
         if step % 50 == 0:
             log(f"step {step} loss {mean:.4f} left {(end - time.monotonic()) / 60:.1f} min")
         if time.monotonic() - saved_at > 90:
@@ -182,18 +225,27 @@ def keep(path: Path, model: Any, both: list[Any], step: int) -> None:
     import torch
 
     temporary = path.with_suffix(".tmp")
-    torch.save({"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in both], "step": step}, temporary)
+    torch.save(
+        {
+            "model": model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in both],
+            "step": step,
+        },
+        temporary,
+    )
     temporary.rename(path)
 
 
 def log(line: str) -> None:
     """One line of progress, with the time."""
-    print(time.strftime("%H:%M:%S"), line, flush=True)  # noqa: T201
+    print(time.strftime("%H:%M:%S"), line, flush=True)
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("stage", choices=("data", "text", "align", "tune", "export"))
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,0 +1,273 @@
+"""One row of a hub's batch: its prompt as tokens, its guide, and what becomes of the text that it
+wrote.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from hub import chat, compact
+from hub.decoding import FreeGuide, GrammarGuide, Guide, PlanGuide
+from hub.grammar import PlanGrammar, Words, shown_outputs
+from hub.plain import language_of
+from hub.prompting import cleaned
+from hub.replies import chosen_reply, free_reply
+from hub.streaming import reply_text, silent, streamed
+from medley.backend import Control, Request
+from medley.errors import BadInput, HubError
+from medley.media.values import Embedding
+from medley.plan import Plan
+from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
+from medley.tools import Toolbox
+from medley.toolset import toolbox
+
+PLAN_TOKENS, ANSWER_TOKENS, DESCRIBE_TOKENS = 3000, 1500, 160
+DEFAULT_QUESTION = {"en": "What is this?", "zh": "这是什么？"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """How a loaded hub reads: tokenizer, connector, wording, limits."""
+
+    tokenizer: Any
+    guided: Any  # the tokenizer as llguidance sees it
+    connector: Any
+    compact: bool
+    pad: int
+    ends: list[int]
+    context: int
+    control: list[str]
+    max_steps: int
+    max_words: int
+
+    @classmethod
+    def of(
+        cls, tokenizer: Any, model: Any, connector: Any, options: Mapping[str, Any]
+    ) -> "Reading":
+        """Finds these out from what was loaded."""
+        import llguidance.hf
+
+        known = tokenizer.get_vocab()
+        wording = options.get("wording") or (
+            "compact" if all(word in known for word in compact.CONTROL) else "chat"
+        )
+        eos = (
+            model.generation_config.eos_token_id
+            if model.generation_config.eos_token_id is not None
+            else tokenizer.eos_token_id
+        )
+        ends = [eos] if isinstance(eos, int) else list(eos or [])
+        if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in ends:
+            ends.append(tokenizer.eos_token_id)
+        pad = (
+            tokenizer.pad_token_id
+            if tokenizer.pad_token_id is not None
+            else (ends[0] if ends else 0)
+        )
+        small = wording == "compact"
+        return cls(
+            tokenizer=tokenizer,
+            guided=llguidance.hf.from_tokenizer(
+                tokenizer, n_vocab=max(model.config.vocab_size, len(tokenizer))
+            ),
+            connector=connector,
+            compact=small,
+            pad=pad,
+            ends=ends,
+            context=int(getattr(model.config, "max_position_embeddings", 0) or 1 << 20),
+            control=[str(word) for word in tokenizer.all_special_tokens],
+            max_steps=int(options.get("max_steps", 8 if small else 16)),
+            max_words=int(options.get("max_words", 800)),
+        )
+
+    def tokens(self, text: str) -> list[int]:
+        """Tokens of a rendered prompt; control words in it count as such."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def chat(self, messages: list[chat.Message]) -> str:
+        """Messages as the model's own chat template writes them, or as plain sections."""
+        safe = [
+            {"role": message["role"], "content": cleaned(message["content"], self.control)}
+            for message in messages
+        ]
+        if self.tokenizer.chat_template:
+            return str(
+                self.tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
+            )
+        return (
+            "".join(f"{message['role']}: {message['content']}\n\n" for message in safe)
+            + "assistant: "
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Item:
+    """One row. `before` and `after` are token ids around the soft tokens (K, hidden), if there are
+    any.
+    """
+
+    before: list[int]
+    guide: Callable[[], Guide]
+    finish: Callable[[Guide], dict[str, Any]]
+    limit: int
+    after: list[int]
+    soft: Any = None
+    reading: Callable[[str], str] | None = (
+        None  # of the text so far, what a reader sees; None: not streamed
+    )
+    temperature: float = 0.0
+    seed: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return (
+            len(self.before)
+            + len(self.after)
+            + (0 if self.soft is None else int(self.soft.shape[0]))
+        )
+
+    def hearing(self, control: Control, guides: list[Guide]) -> Callable[[int], None]:
+        """What is called after each token."""
+        return streamed(control, guides, self.reading) if self.reading else silent
+
+
+def plan_item(reading: Reading, request: Request) -> Item:
+    """A request to plan. Raises `BadInput`."""
+    task = _read(PlanTask, request.inputs.get("task"))
+    tools = toolbox(test_tools=True).only(task.tools).planned()
+    prompt = (
+        compact.plan_prompt(task)
+        if reading.compact
+        else reading.chat(chat.plan_messages(task, tools))
+    )
+    words = (
+        Words(source=compact.request_text(task.request))
+        if reading.compact
+        else Words(limit=reading.max_words)
+    )
+
+    def guide() -> Guide:
+        steps = min(task.max_steps, reading.max_steps)
+        return PlanGuide(
+            reading.guided, PlanGrammar(tools, task.assets, words, steps, reply=not reading.compact)
+        )
+
+    # The same question would get the same plan again: a repair is drawn, not chosen.
+    repairs = len(task.faults) > 0
+    return Item(
+        before=reading.tokens(prompt),
+        after=[],
+        guide=guide,
+        finish=lambda done: {"plan": read_plan(done.text, tools)},
+        limit=PLAN_TOKENS,
+        temperature=0.7 if repairs else 0.0,
+        seed=request.seed + len(task.faults),
+    )
+
+
+def answer_item(reading: Reading, request: Request) -> Item:
+    """A request to answer. Raises `BadInput`."""
+    facts = _read(AnswerFacts, request.inputs.get("facts"))
+    prompt = (
+        compact.answer_prompt(facts)
+        if reading.compact
+        else reading.chat(chat.answer_messages(facts))
+    )
+    grammar = chosen_reply(facts) if reading.compact else free_reply(facts)
+    return Item(
+        before=reading.tokens(prompt),
+        after=[],
+        guide=lambda: GrammarGuide(reading.guided, grammar),
+        finish=lambda done: {"reply": _read(ReplyDraft, json.loads(done.text)).model_dump()},
+        limit=ANSWER_TOKENS + sum(len(step.text) for step in facts.steps),
+        reading=reply_text,
+        temperature=0.7 if facts.faults else 0.0,
+        seed=request.seed + len(facts.faults),
+    )
+
+
+def describe_item(reading: Reading, request: Request) -> Item:
+    """An embedding to put into words. Raises `BadInput`."""
+    import torch
+
+    media = request.inputs.get("media")
+    connector = reading.connector
+    if connector is None:
+        raise BadInput("This hub has no connector: it cannot read media.")
+    if not isinstance(media, Embedding):
+        raise BadInput("This hub reads embeddings; embed the media first.")
+    if connector.config.space and media.space != connector.config.space:
+        raise BadInput(f"This hub reads the space {connector.config.space!r}, not {media.space!r}.")
+    if media.vector.shape != (connector.config.source,):
+        raise BadInput(
+            f"This hub reads vectors of {connector.config.source} numbers, "
+            f"not {media.vector.shape}."
+        )
+    question = asked(
+        str(request.params.get("question", "")), str(request.params.get("language", "auto"))
+    )
+    if reading.compact:
+        prompt = compact.describe_prompt(question)
+    else:
+        text = chat.describe_text(
+            compact.MEDIA_GAP,
+            cleaned(question).replace(compact.MEDIA_GAP, ""),
+            str(request.params.get("language", "auto")),
+        )
+        prompt = reading.chat([{"role": "user", "content": text}])
+    before, _, after = prompt.partition(compact.MEDIA_GAP)
+    with torch.inference_mode():
+        vector = torch.from_numpy(media.vector).unsqueeze(0).to(next(connector.parameters()).device)
+        soft = connector(vector.float())[0]
+    return Item(
+        before=reading.tokens(before),
+        soft=soft,
+        after=reading.tokens(after),
+        limit=DESCRIBE_TOKENS,
+        guide=lambda: FreeGuide(
+            reading.guided, reading.ends, DESCRIBE_TOKENS, reading.tokenizer.all_special_ids
+        ),
+        finish=lambda done: {"text": done.text.strip()},
+        reading=str,
+    )
+
+
+def asked(question: str, language: str) -> str:
+    """The question in the wanted language; a general one where none fits."""
+    question = question.strip()
+    if language in ("en", "zh") and (not question or language_of(question) != language):
+        return DEFAULT_QUESTION[language]
+    return question or DEFAULT_QUESTION["en"]
+
+
+def read_plan(text: str, tools: Toolbox) -> dict[str, Any]:
+    """The plan as plain JSON, quotations stripped, and with what to show where the hub did not say.
+    Raises `HubError`.
+    """
+    try:
+        data = _stripped(json.loads(text))
+        steps = data["steps"]
+        if not data.get("reply", {}).get("show"):
+            data["reply"] = {"show": list(shown_outputs(steps, tools))[:64]}
+        return Plan.model_validate(data).to_json()
+    except (ValueError, KeyError, TypeError) as error:
+        raise HubError(f"The hub wrote no plan: {error}") from error
+
+
+def _stripped(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _stripped(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_stripped(item) for item in node]
+    return node.strip() if isinstance(node, str) else node
+
+
+def _read(shape: Any, data: Any) -> Any:
+    try:
+        return shape.model_validate(data)
+    except ValidationError as error:
+        raise BadInput(f"Not a {shape.__name__}: {error.errors()[0]['msg']}") from error

@@ -1,0 +1,207 @@
+"""The local hub: any causal language model of transformers, with or without a connector from an
+embedding space.
+
+It plans and answers under grammars, so that what it writes is well formed and names only what
+exists, and describes an embedding by reading it as soft tokens between the words of its prompt. A
+batch is decoded together, left-padded.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.decoding import Guide
+from hub.items import Item, Reading, answer_item, describe_item, plan_item
+from medley.backend import Control, ModelSpec, Request, Result
+from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
+
+BATCH = 16  #: rows decoded together
+
+
+class LocalHub:
+    """`plan`, `answer` and `describe` by an `AutoModelForCausalLM` folder (or hub id).
+
+    Options: `connector` (folder; default: `connector/` beside the weights), `wording` ("compact"
+    for hubs trained on it, "chat" for all others; default: what the tokenizer knows), `max_steps`,
+    `max_words`, `dtype`.
+    """
+
+    tools = frozenset({"plan", "answer", "describe"})
+
+    def __init__(self) -> None:
+        self._reading: Reading | None = None
+        self._model: Any = None
+
+    def load(self, model: ModelSpec, device: str) -> None:
+        """Brings weights and connector into memory. Raises `Unavailable`, `OutOfMemory`."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        source = model.source
+        if not source or (source.startswith(("/", ".")) and not Path(source).is_dir()):
+            raise Unavailable(f"The weights of {model.id} are not at {source!r}.")
+        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        # Half precision is slow, and for fp16 imprecise, on CPUs.
+        dtype = model.options.get("dtype", "float32" if place == "cpu" else "auto")
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+            loaded = loaded.to(place).eval()
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(f"No room for {model.id} on {place}.") from error
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
+        self._reading = Reading.of(tokenizer, loaded, _connector(model, loaded), model.options)
+        self._model = loaded
+
+    def unload(self) -> None:
+        """Frees the weights."""
+        self._reading = self._model = None
+
+    def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
+        """One result per request, in order. Raises `StepStopped` within one token of a stop."""
+        reading = self._reading
+        if reading is None:
+            raise BackendError("The hub is not loaded.")
+        results: dict[int, Result] = {}
+        items: dict[str, list[tuple[int, Item]]] = {}
+        for place, request in enumerate(batch):
+            try:
+                items.setdefault(request.tool, []).append((place, _prepare(reading, request)))
+            except MedleyError as error:
+                results[place] = Result(error=error)
+        for prepared in items.values():
+            prepared.sort(key=lambda pair: pair[1].length)
+            for start in range(0, len(prepared), BATCH):
+                part = prepared[start : start + BATCH]
+                for (place, _), result in zip(
+                    part, self._together([item for _, item in part], control), strict=True
+                ):
+                    results[place] = result
+        return [results[place] for place in range(len(batch))]
+
+    def _together(self, items: list[Item], control: Control) -> list[Result]:
+        try:
+            return self._decode(items, control)
+        except OutOfMemory:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model throws fails its item alone
+            if len(items) > 1:  # one of them is bad: find out which
+                return [result for item in items for result in self._together([item], control)]
+            known = (
+                error
+                if isinstance(error, MedleyError)
+                else BackendError(f"The hub failed: {error}")
+            )
+            return [Result(error=known)]
+
+    def _decode(self, items: list[Item], control: Control) -> list[Result]:
+        import torch
+
+        from hub.decoding import generate
+
+        guides: list[Guide] = [item.guide() for item in items]
+        limit = max(item.limit for item in items)
+        try:
+            with torch.inference_mode():
+                inputs = self._inputs(items)
+            written = generate(
+                self._model,
+                inputs,
+                guides,
+                control,
+                pad=self._known.pad,
+                limit=limit,
+                heard=items[0].hearing(control, guides),
+                temperature=items[0].temperature,
+                seed=items[0].seed,
+            )
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(f"No room to decode {len(items)} rows.") from error
+        return [_finish(item, guide, written) for item, guide in zip(items, guides, strict=True)]
+
+    @property
+    def _known(self) -> Reading:
+        if self._reading is None:
+            raise BackendError("The hub is not loaded.")
+        return self._reading
+
+    def _inputs(self, items: list[Item]) -> dict[str, Any]:
+        """Token ids, or embeddings as soon as one item has soft tokens; left-padded."""
+        import torch
+
+        longest = max(item.length for item in items)
+        device = self._model.device
+        mask = torch.zeros(len(items), longest, dtype=torch.long, device=device)
+        for row, item in enumerate(items):
+            mask[row, longest - item.length :] = 1
+        if all(item.soft is None for item in items):
+            ids = torch.full(
+                (len(items), longest), self._known.pad, dtype=torch.long, device=device
+            )
+            for row, item in enumerate(items):
+                ids[row, longest - item.length :] = torch.tensor(
+                    item.before + item.after, device=device
+                )
+            return {"input_ids": ids, "attention_mask": mask}
+        embed = self._model.get_input_embeddings()
+        rows = torch.zeros(
+            len(items), longest, embed.weight.shape[1], dtype=embed.weight.dtype, device=device
+        )
+        for row, item in enumerate(items):
+            parts = [embed(torch.tensor(item.before, dtype=torch.long, device=device))]
+            if item.soft is not None:
+                parts.append(item.soft.to(device, embed.weight.dtype))
+            parts.append(embed(torch.tensor(item.after, dtype=torch.long, device=device)))
+            rows[row, longest - item.length :] = torch.cat(parts)
+        return {"inputs_embeds": rows, "attention_mask": mask}
+
+
+def _prepare(reading: Reading, request: Request) -> Item:
+    makers: dict[str, Callable[[Reading, Request], Item]] = {
+        "plan": plan_item,
+        "answer": answer_item,
+        "describe": describe_item,
+    }
+    maker = makers.get(request.tool)
+    if maker is None:
+        raise BadInput(f"A hub does not serve {request.tool!r}.")
+    item = maker(reading, request)
+    if item.length + 16 > reading.context:
+        raise BadInput(
+            f"The request is too long for this hub: {item.length} tokens of {reading.context}."
+        )
+    return item
+
+
+def _finish(item: Item, guide: Guide, written: int) -> Result:
+    if not guide.done:
+        return Result(
+            error=BackendError(f"The hub did not come to an end within {item.limit} tokens.")
+        )
+    try:
+        outputs = item.finish(guide)
+    except MedleyError as error:
+        return Result(error=error)
+    return Result(
+        outputs=outputs, usage={"input_tokens": float(item.length), "output_tokens": float(written)}
+    )
+
+
+def _connector(model: ModelSpec, loaded: Any) -> Any:
+    from hub.connectors import CONFIG, Connector
+
+    named = model.options.get("connector")
+    folder = Path(named) if named else Path(model.source) / "connector"
+    if not (folder / CONFIG).is_file():
+        if named:
+            raise Unavailable(f"The connector of {model.id} is not at {folder}.")
+        return None
+    connector = Connector.from_pretrained(folder)
+    width = loaded.get_input_embeddings().weight.shape[1]
+    if connector.config.hidden != width:
+        raise Unavailable(
+            f"The connector of {model.id} writes width {connector.config.hidden}; "
+            f"the hub reads {width}."
+        )
+    return connector.to(loaded.device)
