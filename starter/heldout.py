@@ -52,14 +52,14 @@ def plain(vendors: tuple[str, ...]) -> Items:
     return Items([_picture(p) for p in flatten(rgba, 128)], labels.numpy())
 
 
-def rendered(vendors: tuple[str, ...], each: int = 5) -> Items:
+def rendered(vendors: tuple[str, ...], each: int = 3) -> Items:
     """New renderings by the training's own augmentation, with seeds of their own."""
     rgba, labels = _pick(vendors, each, SEED + 1)
     made = augment(rgba, 64, torch.Generator().manual_seed(SEED + 2))
     return Items([_picture(p) for p in made], labels.numpy())
 
 
-def painted(vendors: tuple[str, ...], each: int = 5) -> Items:
+def painted(vendors: tuple[str, ...], each: int = 3) -> Items:
     """New renderings by other code than the training's: see `paint`."""
     rgba, labels = _pick(vendors, each, SEED + 3)
     dice = np.random.default_rng(SEED + 4)
