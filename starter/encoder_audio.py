@@ -1,13 +1,10 @@
 """The hearing stage: spoken words are bound to the pictures of what they name; the space itself
 stays as it is.
-
-Before the space is exported the tower can already learn to tell the words apart (`hear` then uses
-points of its own); afterwards its last layer is turned into the space and it goes on against the
-embeddings of pictures.
 """
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,21 +13,17 @@ from torch.utils.data import DataLoader, IterableDataset
 from encoders.imagebind.modeling import ImageBindModel
 from encoders.imagebind.processing import ImageBindProcessor
 from starter.concepts import load_concepts
-from starter.encoder_export import frozen_space, tower
+from starter.encoder_export import frozen_space
 from starter.encoder_parts import (
     LEVEL,
     MEL_FRAMES,
-    RUNS,
     SIDE,
     Run,
     concept_loss,
     embed,
     name_embeddings,
-    peers_loss,
     score,
     starter_config,
-    starter_processor,
-    starter_tokenizer,
 )
 from starter.pictures import TRAIN_VENDORS, augment, load_vendors
 from starter.speech import augment_speech, load_speech
@@ -38,32 +31,48 @@ from starter.speech import augment_speech, load_speech
 BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 2
 
 
-class Sayings(IterableDataset[tuple[Tensor, Tensor]]):
-    """Endless batches of augmented log-mel pictures; each is used thrice, masked anew."""
+class Sayings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """Endless batches of log-mel pictures, half of them augmented; each is used thrice, masked
+    anew. Gives the pictures, their concepts, and which of all trained words (or sounds) they are.
+    """
 
     def __init__(self, processor: ImageBindProcessor, seed: int) -> None:
         self.processor, self.seed = processor, seed
         self.speech, self.sounds = load_speech("train"), load_speech("train_sounds")
+        noises = [f"sound of {label}" for label in self.sounds.label.tolist()]
+        texts, word = np.unique([*self.speech.text.tolist(), *noises], return_inverse=True)
+        self.words, self.word = len(texts), torch.from_numpy(word)
+        self.label = torch.cat([self.speech.label, self.sounds.label])
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
         dice = torch.Generator().manual_seed(self.seed)
         pictures = torch.zeros(KEPT, self.processor.mel_bins, MEL_FRAMES, dtype=torch.float16)
-        labels = torch.zeros(KEPT, dtype=torch.long)
-        made = 0
+        rows = torch.zeros(KEPT, dtype=torch.long)
+        said, made = len(self.speech.label), 0
         while True:
-            said = torch.randint(len(self.speech.label), (BATCH - NOISES,), generator=dice)
-            made_by = torch.randint(len(self.sounds.label), (NOISES,), generator=dice)
-            pcm = torch.cat([self.speech.rows(said), self.sounds.rows(made_by)])
-            fresh = hear_clean(self.processor, augment_speech(pcm, dice))
+            some = torch.randint(said, (BATCH - NOISES,), generator=dice)
+            others = torch.randint(len(self.sounds.label), (NOISES,), generator=dice)
+            pcm = torch.cat([self.speech.rows(some), self.sounds.rows(others)])
+            index = torch.cat([some, others + said])
+            wave = torch.cat([moved(pcm[::2], dice), augment_speech(pcm[1::2], dice)])
+            fresh = hear_clean(self.processor, wave)
             place = torch.arange(made, made + BATCH) % KEPT
-            pictures[place] = fresh.half()
-            labels[place] = torch.cat([self.speech.label[said], self.sounds.label[made_by]])
+            pictures[place], rows[place] = fresh.half(), torch.cat([index[::2], index[1::2]])
             made += BATCH
-            yield mask(fresh, dice), labels[place]
-            for _ in range(REPLAYS):
-                again = torch.randint(min(made, KEPT), (BATCH,), generator=dice)
-                yield mask(pictures[again].float(), dice), labels[again]
+            for again in range(1 + REPLAYS):
+                if again:
+                    place = torch.randint(min(made, KEPT), (BATCH,), generator=dice)
+                row = rows[place]
+                yield mask(pictures[place].float(), dice), self.label[row], self.word[row]
+
+
+def moved(pcm: Tensor, dice: torch.Generator) -> Tensor:
+    """Plain recordings (B, samples) int16 as float, begun up to 0.4 seconds later."""
+    silence = torch.randint(0, 6400, (len(pcm), 1), generator=dice)
+    at = torch.arange(pcm.shape[1]) - silence
+    wave = pcm.float().gather(1, at.clamp_min(0)) / 32768
+    return wave.masked_fill(at < 0, 0.0)
 
 
 def hear_clean(processor: ImageBindProcessor, wave: Tensor) -> Tensor:
@@ -147,77 +156,53 @@ class Space:
 def hear_step(
     model: ImageBindModel,
     points: Tensor,
-    space: Space | None,
-    batch: tuple[Tensor, Tensor],
+    space: Space,
+    batch: tuple[Tensor, Tensor, Tensor],
     part: float,
 ) -> Tensor:
-    """The loss of one batch of sounds: InfoNCE with pictures, weakly with names; before there is a
-    space, with points of its own. `points` (C, D + width) also hold one for the mean of the
-    patches, which lets the stem begin early.
+    """The loss of one batch: InfoNCE with pictures and, weakly, with names.
+
+    A concept has several words in two languages that sound nothing alike. `points` (2, words,
+    width), thrown away at the end, teach the stem and the trunk to tell the words themselves apart.
+    Late in the budget sounds are also drawn to the middle of their concept's pictures.
     """
-    sounds, labels = batch
+    sounds, labels, words = batch
     with torch.autocast("cpu", torch.bfloat16):
-        tokens = model.modality_preprocessors["audio"](sounds)
-        heard = model.modality_heads["audio"](model.modality_trunks["audio"](tokens))
+        patches = model.modality_preprocessors["audio"](sounds)
+        tokens = model.modality_trunks["audio"](patches)
+        heard = model.modality_heads["audio"](tokens)
     heard = F.normalize(heard.float(), dim=-1)
-    own = F.normalize(points[:, : heard.shape[1]], dim=-1)
-    early = F.normalize(points[:, heard.shape[1] :], dim=-1)
-    patches = F.normalize(tokens[:, 1:].float().mean(dim=1), dim=-1)
-    begin = 0.5 * F.cross_entropy(20 * patches @ early.T, labels)
-    if space is None:
-        direct = F.cross_entropy(20 * heard @ own.T, labels, label_smoothing=0.05)
-        return begin + direct + 0.2 * peers_loss(heard, labels)
-    gap = 1 - (heard * space.centres[labels]).sum(-1).mean()
+    early, late = F.normalize(points, dim=-1)
+    stem = F.normalize(patches[:, 1:].float().mean(dim=1), dim=-1)
+    trunk = F.normalize(tokens[:, 0].float(), dim=-1)
+    told = F.cross_entropy(20 * stem @ early.T, words) + F.cross_entropy(20 * trunk @ late.T, words)
     with_names = concept_loss(heard, labels, space.names, 20.0)
     with_pictures = concept_loss(heard, labels, space.pictures(), 20.0)
+    gap = 1 - (heard * space.centres[labels]).sum(-1).mean()
     pull = min(max((part - 0.3) / 0.3, 0.0), 1.0)
-    return begin + with_pictures + 0.3 * with_names + pull * gap
-
-
-def turn_into(space: Space, points: Tensor, model: ImageBindModel) -> None:
-    """Turn the tower's last layer so that its own points fall on the centres of the space."""
-    own = F.normalize(points.detach()[:, : space.centres.shape[1]], dim=-1)
-    turn = torch.linalg.lstsq(own, space.centres).solution
-    with torch.no_grad():
-        projection = model.get_parameter("modality_heads.audio.2.weight")
-        projection.copy_(turn.T @ projection)
+    return 0.5 * told + with_pictures + 0.3 * with_names + pull * gap
 
 
 def hear(minutes: float, seed: int = 1) -> None:
-    """Train the tower of sounds within a budget of minutes; from where `hear` or the rehearsal
-    left it.
-    """
+    """Train the tower of sounds for so many minutes against the exported space."""
     torch.manual_seed(seed)
     frozen = frozen_space()
-    tokenizer = starter_tokenizer()
-    processor = starter_processor(tokenizer)
-    model = ImageBindModel(starter_config(len(tokenizer)))
+    if frozen is None:
+        raise SystemExit("The space is not exported yet: run `bind`, then `export`.")
+    processor = frozen[1]
+    model = ImageBindModel(starter_config(len(processor.tokenizer)))
     for name, weight in model.named_parameters():
         weight.requires_grad_(".audio." in name)
-    width = model.config.projection_dim + model.config.tower("audio").hidden_size
-    points = torch.nn.Parameter(torch.randn(len(load_concepts()), width))
-    space = Space(*frozen, seed) if frozen else None
-    if space and not (RUNS / "hear.pt").exists() and (RUNS / "rehearse.pt").exists():
-        state = torch.load(RUNS / "rehearse.pt", weights_only=True)
-        model.load_state_dict(tower(state, "audio"), strict=False)
-        points.data.copy_(state["extra"])
-        turn_into(space, state["extra"], model)
-    run = Run("hear" if space else "rehearse", model, points, minutes, peak=2.5e-3)
-    held_out, seed = HeldOutSpeech(processor), seed + run.schedule.steps
-    loader = iter(
-        DataLoader(Sayings(processor, seed), batch_size=None, num_workers=1, prefetch_factor=6)
+    space, held_out = Space(*frozen, seed), HeldOutSpeech(processor)
+    sayings = Sayings(processor, seed)
+    points = torch.nn.Parameter(
+        torch.randn(2, sayings.words, model.config.tower("audio").hidden_size)
     )
-
-    def keep() -> None:
-        own = F.normalize(points.detach()[:, : model.config.projection_dim], dim=-1)
-        against = space.names if space else own
-        run.keep(held_out.scores(run.averaged(), against))
-
+    run = Run("hear", model, points, minutes, peak=1.5e-3)
+    sayings.seed += run.schedule.steps
+    loader = iter(DataLoader(sayings, batch_size=None, num_workers=1, prefetch_factor=6))
     while run.schedule.step():
         run.learn(hear_step(model.train(), points, space, next(loader), run.schedule.part))
-        # A rehearsal ends as soon as there is a space to bind to.
-        if space is None and run.due and frozen_space() is not None:
-            break
         if run.due:
-            keep()
-    keep()
+            run.keep(held_out.scores(run.averaged(), space.names))
+    run.keep(held_out.scores(run.averaged(), space.names))

@@ -135,7 +135,10 @@ class ImageBindProcessor:
             first, last = (
                 int(t * self.sample_rate) for t in (start, start + self.audio_clip_seconds)
             )
-            pieces.append(self.log_mel(wave[first:last]))
+            piece = wave[first:last]
+            if self.trim_db is not None:  # what was cut off comes back as silence, behind the sound
+                piece = torch.nn.functional.pad(piece, (0, last - first - len(piece)))
+            pieces.append(self.log_mel(piece))
         return torch.stack(pieces).unsqueeze(1)
 
     def log_mel(self, wave: Tensor) -> Tensor:
