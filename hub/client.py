@@ -183,14 +183,14 @@ def _retry_after(header: str) -> float:
     except ValueError:
         pass
     try:
-        at: float = parsedate_to_datetime(header).timestamp()
-        return max(0.0, at - time.time())
+        at = parsedate_to_datetime(header).timestamp()
+        return float(max(0.0, at - time.time()))
     except (ValueError, TypeError):
         return 0.0
 
 
 def _backoff(attempt: int) -> float:
-    return min(8.0, 0.5 * 2**attempt) * random.uniform(0.8, 1.2)
+    return min(8.0, 0.5 * 2.0**attempt) * random.uniform(0.8, 1.2)
 
 
 def _pause(seconds: float, control: Control) -> None:

@@ -57,7 +57,8 @@ class Connector(nn.Module):
         tokens = source.unsqueeze(1) if source.ndim == 2 else source
         if tokens.ndim != 3 or tokens.shape[-1] != self.config.source:
             raise ValueError(
-                f"expected (B, d) or (B, T, d) with d {self.config.source}, got {tuple(source.shape)}"
+                f"expected (B, {self.config.source}) or (B, T, {self.config.source}), "
+                f"got {tuple(source.shape)}"
             )
         if self.config.normalise:
             tokens = normalize(tokens, dim=-1) * self.config.source**0.5
@@ -139,7 +140,8 @@ class _Attention(nn.Module):
         return out
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return split
 
 
 def _feed_forward(width: int) -> nn.Sequential:
@@ -220,4 +222,5 @@ class _Resampler(_Queries):
 
 def _spread(projected: Tensor, tokens: int) -> Tensor:
     """(B, T, K * hidden) to (B, T * K, hidden)."""
-    return projected.unflatten(-1, (tokens, -1)).flatten(1, 2)
+    spread: Tensor = projected.unflatten(-1, (tokens, -1)).flatten(1, 2)
+    return spread

@@ -1,7 +1,8 @@
-"""The hub's connector: a bank of the starter encoder's embeddings, stage one and two of its training, and the export.
+"""The hub's connector: a bank of the starter encoder's embeddings, stage one and two of its
+training, and the export.
 
-Stage one trains the connector alone to say what a picture, a word or a sound is, encoder and hub frozen. Stage two trains
-connector and hub together, on descriptions and on plans in turn.
+Stage one trains the connector alone to say what a picture, a word or a sound is, encoder and hub
+frozen. Stage two trains connector and hub together, on descriptions and on plans in turn.
 """
 
 import argparse
@@ -129,7 +130,9 @@ class Seen:
 
 
 def seen_rows(tokenizer: Any, bank: Bank, seed: int) -> Iterator[Seen]:
-    """Descriptions without end: pictures and words are seen, sounds heard; questions decide the wording."""
+    """Descriptions without end: pictures and words are seen, sounds heard; questions decide the
+    wording.
+    """
     rng = random.Random(seed)
     noise = np.random.default_rng(seed)
     concepts = load_concepts()
@@ -274,9 +277,8 @@ def tune(given: argparse.Namespace) -> None:
             for mean, loss in zip(means, (first, second), strict=True)
         ]
         if step % 25 == 0:
-            log(
-                f"tune {step} plans {means[0]:.4f} descriptions {means[1]:.4f} left {(end - time.monotonic()) / 60:.1f} min"
-            )
+            left = (end - time.monotonic()) / 60
+            log(f"tune {step} plans {means[0]:.4f} told {means[1]:.4f} left {left:.1f} min")
         if time.monotonic() - saved_at > 90:
             saved_at = time.monotonic()
             keep(state_file, both, opts, step)
