@@ -10,6 +10,7 @@ be reachable for that user.
 """
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -111,6 +112,8 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Fast shutdown; returns when the server is gone."""
         self._server.stop()
+        if self._sockets.parent != self._data.parent:  # in the temp folder, for a long home path
+            shutil.rmtree(self._sockets, ignore_errors=True)
         self._lock.close()
 
     def __enter__(self) -> Self:

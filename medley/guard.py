@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_ORPHAN_GRACE_S = 5.0
 _LOOK_EVERY_S = (
     0.5  # how often the owner's pid is looked at, should its pipe have leaked to another process
 )
@@ -47,7 +48,7 @@ def main() -> int:
     os.close(1)
     if _wait(child, owner):
         return _status(child.returncode)
-    return _stop(child, spec)
+    return _stop(child, spec, owner)
 
 
 def _first_line() -> bytes:
@@ -100,12 +101,16 @@ def _wait(child: subprocess.Popen[bytes], owner: int) -> bool:
             return False
 
 
-def _stop(child: subprocess.Popen[bytes], spec: dict[str, Any]) -> int:
+def _stop(child: subprocess.Popen[bytes], spec: dict[str, Any], owner: int) -> int:
     """Ask, wait, kill. The rest of the group (children of the command) is killed in any case."""
     with suppress(ProcessLookupError):
         os.kill(child.pid, int(spec["stop_signal"]))
-    deadline = time.monotonic() + float(spec["grace_s"])
-    while child.poll() is None and time.monotonic() < deadline:
+    began = time.monotonic()
+    while child.poll() is None:
+        # Of a dead owner, everything that this command works with is being stopped as well.
+        grace_s = spec["grace_s"] if os.getppid() == owner else _ORPHAN_GRACE_S
+        if time.monotonic() - began > grace_s:
+            break
         time.sleep(0.02)
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)

@@ -86,8 +86,7 @@ def take_ownership(path: Path) -> IO[str]:
 
 
 def make_home(home: Path) -> None:
-    """Make the home folder: for a normal user private, for root passable, as Postgres must get in.
-    """
+    """Make the home folder: a normal user's is private, root's lets Postgres' user pass."""
     missing = [part for part in (home, *home.parents) if not part.exists()]
     if os.geteuid() != 0:
         private_folder(home)

@@ -257,7 +257,7 @@ def _python(module: list[str], name: str, home: Path, environment: Mapping[str, 
         env=environment,
         stop_signal=signal.SIGTERM,
         death_signal=signal.SIGTERM,
-        grace_s=10.0,
+        grace_s=25.0,  # a worker gives back after 15 s what still runs
     )
 
 
