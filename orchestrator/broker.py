@@ -73,7 +73,8 @@ def broker_config(settings: Settings) -> dict[str, Any]:
         "worker_disable_rate_limits": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
-        "worker_soft_shutdown_timeout": 20.0,
+        # Steps are let finish by the worker's own departure, which ends when they have.
+        "worker_soft_shutdown_timeout": 0.0,
         "enable_utc": True,
         "timezone": "UTC",
     }

@@ -1,12 +1,8 @@
 """`python -m workers`: a worker process with its children, for the lanes of `MEDLEY_LANES`."""
 
 import logging
-import os
 import sys
 import warnings
-
-# Before Celery is imported: SIGTERM lets steps finish for a while, then gives them back.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 
 def main() -> int:

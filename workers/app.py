@@ -4,21 +4,25 @@ too.
 The main process runs a relay and a reaper beside its children and loads no model.
 """
 
-import logging
+import os
+import signal
+import threading
+import time
 from typing import Any
 
+import psycopg
 from celery import Celery, signals
 from sqlalchemy import Engine
 
 from medley.errors import Unavailable
 from medley.settings import Settings
 from orchestrator.broker import queue_of
-from orchestrator.database import create_engine
+from orchestrator.database import connect, create_engine
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay, make_app
-from workers.leaving import Leaving
+from workers.leaving import Leaving, name_of_main
 
-log = logging.getLogger(__name__)
+LONGEST_S = 20.0  #: a departure; by then children have given back what they run
 
 
 def worker_app(settings: Settings) -> Celery:
@@ -29,24 +33,56 @@ def worker_app(settings: Settings) -> Celery:
 
 
 class MainProcess:
-    """What runs beside the children: relay and reaper."""
+    """What runs beside the children: relay, reaper, and the departure.
+
+    Celery's own soft shutdown sleeps its whole time if anything ran when it was asked. Here the
+    main process looks whether a child still runs a step, and ends Celery as soon as none does.
+    """
 
     def __init__(self, settings: Settings) -> None:
         if settings.database_url is None:
             raise Unavailable("Set MEDLEY_DATABASE_URL.")
+        self._url = settings.database_url
         self._leaving = Leaving.arrange()
-        self._engine: Engine = create_engine(settings.database_url, pool_size=2, max_overflow=1)
+        self._engine: Engine = create_engine(settings.database_url, pool_size=1)
         self._relay = Relay(self._engine, settings)
         self._reaper = Reaper(self._engine, settings)
+        self._departing = False
 
     def start(self) -> None:
-        """Begins to relay and to reap."""
+        """Begins to relay and to reap, and takes the signals over from Celery."""
         self._relay.start()
         self._reaper.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._depart)
 
-    def leave(self) -> None:
-        """Tells the children that no more is to be claimed."""
+    def _depart(self, number: int, frame: object) -> None:
+        """Asked once: lets steps finish. Asked again: ends at once."""
+        if self._departing:
+            os.kill(os.getpid(), signal.SIGQUIT)
+            return
+        self._departing = True
         self._leaving.ask()
+        threading.Thread(target=self._see_off, name="departure", daemon=True).start()
+
+    def _see_off(self) -> None:
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until and self._children_run():
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _children_run(self) -> bool:
+        """Whether a child runs a step. A database that does not answer is not waited for."""
+        query = (
+            "SELECT EXISTS (SELECT FROM steps s JOIN workers w ON w.id = s.worker"
+            " WHERE s.status = 'running' AND w.facts->>'main' = %s)"
+        )
+        try:
+            with connect(self._url) as conn:
+                row = conn.execute(query, [name_of_main(os.getpid())]).fetchone()
+        except psycopg.Error:
+            return False
+        return row is not None and bool(row[0])
 
     def stop(self) -> None:
         """Ends the threads."""
@@ -60,13 +96,9 @@ def serve(settings: Settings) -> int:
     """Runs a worker until it is told to stop; its exit status."""
     app = worker_app(settings)
     main = MainProcess(settings)
-    # Celery keeps weak references to receivers: these live as long as this call.
+    # Celery keeps weak references to receivers: this one lives as long as this call.
     started: Any = lambda **_: main.start()  # noqa: E731
-    leaving: Any = lambda **_: main.leave()  # noqa: E731
-    stopped: Any = lambda **_: main.stop()  # noqa: E731
     signals.worker_ready.connect(started)
-    signals.worker_shutting_down.connect(leaving)
-    signals.worker_shutdown.connect(stopped)
     worker = app.Worker(
         concurrency=settings.worker_processes,
         queues=[queue_of(lane) for lane in settings.lanes],
@@ -78,5 +110,8 @@ def serve(settings: Settings) -> int:
         optimization="fair",
         quiet=True,
     )
-    worker.start()
+    try:
+        worker.start()
+    finally:
+        main.stop()
     return int(worker.exitcode or 0)

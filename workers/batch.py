@@ -5,6 +5,7 @@ ends the batch as a whole.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from medley.backend import Backend, ModelSpec, Request, Result
+from medley.backend import Backend, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, StepStopped
 from medley.media.facts import Limits
 from medley.tools import Tool, Toolbox
@@ -43,6 +44,7 @@ class Item:
     commit: Commit | None = None
     error: MedleyError | None = None
     stopped: str | None = None
+    seconds: float = 0.0  # of the backend, its share of the batch
 
     @property
     def open(self) -> bool:
@@ -125,7 +127,11 @@ class Kitchen:
                 requests.append((item, self._request(item, assets)))
         if not requests:
             return
-        for (item, _), result in zip(requests, self._results(requests, control), strict=True):
+        began = time.monotonic()
+        results = self._results(requests, control)
+        seconds = (time.monotonic() - began) / len(requests)
+        for (item, _), result in zip(requests, results, strict=True):
+            item.seconds += seconds
             stopped = control.why_stopped(item.lease)
             if stopped is not None:
                 item.stopped = stopped
@@ -187,14 +193,14 @@ class Kitchen:
             crash_point("worker.after_blob_before_commit")
         hook = self.hooks.get(item.tool.name)
         if hook is None or item.prepared is None:
-            item.commit = commit_of(stored, result.usage, item.key)
+            item.commit = commit_of(stored, self._usage(item, result), item.key)
             return
         decided = hook.complete(conn, item.lease, stored.parts, item.prepared)
         if isinstance(decided, Prepared):
             item.prepared, item.inputs = decided, decided.inputs
             item.commit = decided.commit
             return
-        base = commit_of(stored, result.usage, None)
+        base = commit_of(stored, self._usage(item, result), None)
         item.commit = replace(
             decided,
             outputs=decided.outputs or base.outputs,
@@ -202,6 +208,13 @@ class Kitchen:
             embeddings=[*base.embeddings, *decided.embeddings],
             usage={**base.usage, **decided.usage},
         )
+
+    def _usage(self, item: Item, result: Result) -> dict[str, float]:
+        """What the step used; seconds on an accelerator count towards the job's budget."""
+        used = {"seconds": round(item.seconds, 3)}
+        if self.residency.device != "cpu" and self.residency.spec(item.lease.model).memory_bytes:
+            used["gpu_seconds"] = used["seconds"]
+        return {**used, **result.usage}
 
 
 def commit_of(stored: Stored, usage: Mapping[str, float], key: str | None) -> Commit:
@@ -213,14 +226,6 @@ def commit_of(stored: Stored, usage: Mapping[str, float], key: str | None) -> Co
         usage=usage,
         cache_key=key,
     )
-
-
-def model_of(residency: Residency, lease: Lease) -> ModelSpec | None:
-    """The model of a lease, if it names one that is known."""
-    try:
-        return residency.spec(lease.model)
-    except MedleyError:
-        return None
 
 
 def as_medley_error(error: BaseException) -> MedleyError:

@@ -30,7 +30,7 @@ from orchestrator.hooks import hooks
 from orchestrator.relay import send
 from workers.batch import Kitchen
 from workers.keeping import Keeping
-from workers.leaving import Leaving
+from workers.leaving import Leaving, name_of_main
 from workers.link import Link
 from workers.residency import Residency, choose_device
 from workers.runner import Runner
@@ -64,7 +64,12 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     leaving = Leaving.of_environment()
     device = choose_device(settings.device)
     offer = make_offer(settings, tools, models)
-    facts = {"host": socket.gethostname(), "pid": os.getpid(), "device": device}
+    facts = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "main": name_of_main(os.getppid()),
+        "device": device,
+    }
     keeping = Keeping(
         database_url=settings.database_url,
         worker=worker,
@@ -73,6 +78,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     )
 
     def changed(model: str, state: str) -> None:
+        keeping.loading(state == "loading")
         link.call(lambda conn: note_model(conn, worker, model, state))
         keeping.models(residency.held())
 

@@ -165,10 +165,14 @@ class Keeper:
         for pause in (0.0, 0.2, 0.5, 1.0, 2.0, 4.0):
             time.sleep(pause)
             query = "SELECT medley_lose_worker(%s, %s)"
-            if self.ask(query, [self.worker, not self.leaving]) is not None:
+            if self.ask(query, [self.worker, not self.in_order()]) is not None:
                 self.ask("DELETE FROM models WHERE worker = %s", [self.worker])
                 self.ask("DELETE FROM workers WHERE id = %s", [self.worker])
                 return
+
+    def in_order(self) -> bool:
+        """Whether the child left on purpose, or its worker shuts down."""
+        return self.leaving or os.path.exists(os.environ.get("MEDLEY_LEAVING_FILE", ""))
 
     def ask(self, query: str, values: list[Any]) -> list[tuple[Any, ...]] | None:
         """Runs one statement. None: the database does not answer, which is not known, never

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from orchestrator.engine import Lease
 from workers.board import Board
 
 Key = tuple[str, str, int]
+
+LOADING_S = 1800.0  #: weights may take so long to load
 
 
 def key_of(lease: Lease) -> Key:
@@ -50,6 +53,7 @@ class Keeping:
             "leaving": False,
         }
         self._board.write(self._written)
+        self._loading: tuple[float, float, float] | None = None
         self._stops: dict[Key, str] = {}
         self._buffer = b""
         self._process = self._start()
@@ -76,6 +80,24 @@ class Keeping:
     def models(self, held: Sequence[str]) -> None:
         """These models are in memory now."""
         self._write(models=list(held))
+
+    def loading(self, begun: bool) -> None:
+        """Weights are being brought into memory: nothing moves, and the clock of the step waits."""
+        if begun and self._loading is None:
+            self._loading = (
+                time.monotonic(),
+                self._written["deadline_s"],
+                self._written["stall_s"],
+            )
+            self._write(deadline_s=self._loading[1] + LOADING_S, stall_s=LOADING_S)
+        elif not begun and self._loading is not None:
+            since, deadline_s, stall_s = self._loading
+            self._loading = None
+            self._write(
+                deadline_s=deadline_s + time.monotonic() - since,
+                stall_s=stall_s,
+                moved=self._written["moved"] + 1,
+            )
 
     def leave(self) -> None:
         """This process ends in order: what it holds is given back without being counted."""

@@ -4,6 +4,7 @@ First no child claims any more; a step that still runs after the grace is given 
 """
 
 import os
+import socket
 import tempfile
 import time
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from pathlib import Path
 
 VARIABLE = "MEDLEY_LEAVING_FILE"
 GRACE_S = 15.0  #: a running step may take so long before it is given back
+
+
+def name_of_main(pid: int) -> str:
+    """What a main process is called in the rows of its children."""
+    return f"{socket.gethostname()}:{pid}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ class Residency:
         self._tell = listener
         self._residents: OrderedDict[str, _Resident] = OrderedDict()  # least recently used first
 
+    @property
+    def device(self) -> str:
+        """Where models are loaded to."""
+        return self._device
+
     def held(self) -> list[str]:
         """Ids of the models in memory."""
         return list(self._residents)

@@ -6,6 +6,7 @@ from typing import Any
 from celery import current_app, shared_task, signals
 
 from orchestrator.broker import WAKE
+from orchestrator.relay import send
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,10 @@ def _begin(**_: Any) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     child.ignore_terminal()
-    child.runner(current_app._get_current_object())
+    app = current_app._get_current_object()
+    offer = child.runner(app).offer
+    # What was sent to a child that died is lost: a new one wakes its lanes itself.
+    send(app, dict.fromkeys(offer.lanes, 1))
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -64,6 +64,10 @@ BEGIN
         PERFORM medley_cancel(r.tenant, r.id, r.reason);
         v_stopped := v_stopped + 1;
     END LOOP;
+    -- Workers whose keeper died with them are forgotten after a while.
+    DELETE FROM models m USING workers w
+    WHERE m.worker = w.id AND w.beat_at < clock_timestamp() - interval '10 min';
+    DELETE FROM workers WHERE beat_at < clock_timestamp() - interval '10 min';
     RETURN jsonb_build_object('lost', v_lost, 'stopped', v_stopped);
 END $$;
 
