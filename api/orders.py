@@ -13,40 +13,27 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from api import views
+from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, read_form
 from api.problems import ApiError
 from api.schemas.requests import (
     AssetIn,
-    AssetValue,
     FileIn,
-    FileValue,
     JobIn,
     RunIn,
     TextIn,
-    TextValue,
 )
 from api.state import Service
 from api.strict_json import MAX_BYTES, check_text, loads
 from medley.errors import NotFound
-from medley.media.facts import Facts
 from medley.parts import AssetPart, Part, TextPart
-from medley.plan import AssetBinding, TextBinding
 from orchestrator import asset_rows, idempotency, intake, jobs, workflows
 from orchestrator.asset_rows import Asset
 from orchestrator.assets import take_in
 from orchestrator.intake import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
-Binding = TextBinding | AssetBinding
 _UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A file whose bytes were looked at and kept; its row is written with the job."""
-
-    sent: SentFile
-    facts: Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +117,7 @@ def order(
     conn: Connection, tenant: str, body: JobIn, files: Sequence[Judged], assets: Sequence[Asset]
 ) -> Order:
     """What the body asks for, with its files as assets. Raises `InvalidRequest`, `NotFound`."""
-    attached = _Attached(files, assets)
+    attached = Attached(files, assets)
     saved = None
     document = body.workflow
     if isinstance(document, str):
@@ -174,53 +161,7 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
     )
 
 
-class _Attached:
-    """The files of the request, by form field and file name; remembers which were referred to."""
-
-    def __init__(self, files: Sequence[Judged], assets: Sequence[Asset]) -> None:
-        self._found = list(zip(files, assets, strict=True))
-        self._used: set[int] = set()
-
-    def find(self, at: str, name: str) -> Asset:
-        for place, (file, asset) in enumerate(self._found):
-            if name in (file.sent.field, file.sent.name):
-                self._used.add(place)
-                return asset
-        known = ", ".join(sorted({file.sent.field for file, _ in self._found})) or "none"
-        fault = {
-            "pointer": at,
-            "reason": f"No file {name!r} came with this request.",
-            "suggestion": f"Files: {known}.",
-        }
-        raise InvalidRequest(f"{at}: {fault['reason']}", errors=[fault])
-
-    def value(self, at: str, given: Any) -> Binding:
-        """A workflow input's value as a binding."""
-        match given:
-            case str():
-                return TextBinding(text=given)
-            case TextValue(text=text):
-                return TextBinding(text=text)
-            case AssetValue(asset=asset):
-                return AssetBinding(asset=asset)
-            case FileValue(file=name):
-                return AssetBinding(asset=self.find(at, name).id)
-        raise InvalidRequest(f"{at}: unknown kind of value.")
-
-    def by_field(self, names: Any) -> dict[str, list[Binding]]:
-        """Files that nobody referred to, under the workflow input that their field is named for."""
-        found: dict[str, list[Binding]] = {}
-        for place, (file, asset) in enumerate(self._found):
-            if place not in self._used and file.sent.field in names:
-                found.setdefault(file.sent.field, []).append(AssetBinding(asset=asset.id))
-        return found
-
-    def rest(self) -> list[Asset]:
-        """Files that nobody referred to, in order."""
-        return [asset for place, (_, asset) in enumerate(self._found) if place not in self._used]
-
-
-def _parts(conn: Connection, tenant: str, body: JobIn, attached: _Attached) -> list[Part]:
+def _parts(conn: Connection, tenant: str, body: JobIn, attached: Attached) -> list[Part]:
     if body.input is None:
         return []
     given = body.input

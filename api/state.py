@@ -22,10 +22,10 @@ from medley.toolset import toolbox
 from orchestrator import idempotency, jobs
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import load_catalogue
+from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer
-from orchestrator.intake import Rules
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 

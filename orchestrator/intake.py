@@ -4,17 +4,15 @@ A free request gets two steps, `plan` and `answer`; the hub writes the rest. A w
 passes the gate here, and its steps are written at once.
 """
 
-import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from medley.backend import ModelSpec
 from medley.errors import CallerError, Conflict, Unavailable
-from medley.gate import Fault, Known, Limits, check, refuse
+from medley.gate import Fault, refuse
 from medley.modality import Modality
 from medley.parts import AssetPart, Part
 from medley.plan import AssetBinding, Plan, Workflow
@@ -22,11 +20,10 @@ from medley.status import JobStatus
 from medley.tools import Toolbox
 from orchestrator import conversations, engine, jobs
 from orchestrator.binding import Values, bind, declared
+from orchestrator.checking import Rules, checked, find_assets, seeded
 from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
-from orchestrator.lowering import lower
-from orchestrator.routing import Policy, choose
-from orchestrator.tables import assets
+from orchestrator.routing import choose
 
 
 class InvalidRequest(CallerError):
@@ -34,30 +31,6 @@ class InvalidRequest(CallerError):
 
     code: ClassVar[str] = "invalid_request"
     status: ClassVar[int] = 422
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What plans may use here: declared tools and the models of the catalogue."""
-
-    tools: Toolbox
-    models: Mapping[str, ModelSpec]
-    max_steps: int = 64
-    commercial_only: bool = False
-
-    def policy(self, options: Mapping[str, Any]) -> Policy:
-        """What this caller allows, never more than the installation does."""
-        asked = bool(options.get("commercial_only"))
-        return Policy(commercial_only=self.commercial_only or asked)
-
-    def servable(self, policy: Policy) -> Toolbox:
-        """The tools that a plan may use and that some permitted model serves."""
-        planned = self.tools.planned()
-        return planned.only(name for name in planned if choose(name, self.models, policy))
-
-    def limits(self, options: Mapping[str, Any]) -> Limits:
-        """The limits of one plan."""
-        return Limits(max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +78,7 @@ def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
     if order.workflow is not None:
         _, faults = declared(order.workflow)
         if not faults:
-            given = _assets(conn, order.tenant, _named(order))
+            given = find_assets(conn, order.tenant, _named(order))
             plan, faults = bind(order.workflow, order.values, given)
         if faults:
             raise refuse(faults)
@@ -113,41 +86,6 @@ def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
         raise InvalidRequest("There is neither a workflow nor a plan.")
     prefix = "/workflow/plan" if order.workflow is not None else "/plan"
     return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix)
-
-
-def checked(
-    conn: Connection,
-    tenant: str,
-    plan: Plan,
-    rules: Rules,
-    options: Mapping[str, Any],
-    *,
-    inputs: Mapping[str, frozenset[Modality]] | None = None,
-    prefix: str = "",
-) -> Plan:
-    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
-    policy = rules.policy(options)
-    known = Known(
-        tools=rules.servable(policy),
-        assets=_assets(conn, tenant, _assets_of(plan)),
-        inputs=inputs or {},
-        limits=rules.limits(options),
-    )
-    faults = check(plan, known)
-    lowered = plan
-    if not faults:
-        lowered, faults = lower(plan, known, rules.models, policy)
-    if faults:
-        raise refuse(Fault(prefix + item.pointer, item.reason, item.suggestion) for item in faults)
-    return lowered
-
-
-def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rules) -> Plan:
-    """The plan of a workflow with its models chosen. Raises `InvalidPlan`."""
-    inputs, faults = declared(workflow)
-    if faults:
-        raise refuse(faults)
-    return checked(conn, tenant, workflow.plan, rules, {}, inputs=inputs, prefix="/plan")
 
 
 def approve(conn: Connection, tenant: str, job_id: str, plan: Plan | None, rules: Rules) -> None:
@@ -248,19 +186,6 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
     )
 
 
-def seeded(plan: Plan, rules: Rules, options: Mapping[str, Any]) -> Plan:
-    """The plan with a seed in every step that takes one, so that the recipe is complete."""
-    given = options.get("seed")
-    seed = secrets.randbelow(1 << 31) if given is None else int(given)
-    steps = [
-        step.model_copy(update={"params": {"seed": seed, **step.params}})
-        if rules.tools[step.tool].seeded
-        else step
-        for step in plan.steps
-    ]
-    return plan.model_copy(update={"steps": steps})
-
-
 def _steps(plan: Plan, rules: Rules) -> list[NewStep]:
     return [
         NewStep.of(step, rules.tools[step.tool], seed=int(step.params.get("seed", 0)))
@@ -290,7 +215,7 @@ def _say(conn: Connection, order: Order, job: NewJob) -> NewJob:
 
 def _require_assets(conn: Connection, order: Order) -> None:
     named = {part.asset for part in order.parts if isinstance(part, AssetPart)}
-    known = _assets(conn, order.tenant, named)
+    known = find_assets(conn, order.tenant, named)
     faults = [
         {"pointer": f"/input/{place}/asset", "reason": f"There is no asset {part.asset!r}."}
         for place, part in enumerate(order.parts)
@@ -298,20 +223,6 @@ def _require_assets(conn: Connection, order: Order) -> None:
     ]
     if faults:
         raise InvalidRequest(f"{faults[0]['pointer']}: {faults[0]['reason']}", errors=faults)
-
-
-def _assets(conn: Connection, tenant: str, named: Collection[str]) -> dict[str, Modality]:
-    if not named:
-        return {}
-    query = select(assets.c.id, assets.c.modality).where(
-        assets.c.tenant == tenant, assets.c.id.in_(named)
-    )
-    return {row.id: Modality(row.modality) for row in conn.execute(query)}
-
-
-def _assets_of(plan: Plan) -> set[str]:
-    bindings = (item for step in plan.steps for _, _, item in step.bindings())
-    return {item.asset for item in bindings if isinstance(item, AssetBinding)}
 
 
 def _named(order: Order) -> set[str]:

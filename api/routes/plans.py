@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from api import orders, stream
+from api.attached import Judged
 from api.routes.jobs import body_of
 from api.schemas.common import documented
 from api.schemas.requests import JobIn
@@ -40,14 +41,14 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
     return PlanOut(plan=plan, estimate=await run_in_threadpool(_estimate, here, tenant, plan))
 
 
-def _check(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> Plan:
+def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
     with here.db.begin() as conn:
         assets = orders.register(conn, tenant, files)
         order = orders.order(conn, tenant, body, files, assets)
         return intake.plan_of(conn, order, here.rules)
 
 
-async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> Plan:
+async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
     """Makes a job that stops at its plan, and forgets it again."""
     job_id = await run_in_threadpool(_submit, here, tenant, body, files)
     try:
@@ -69,7 +70,7 @@ class _PlanningFailed(MedleyError):
     code, status = "hub_error", 500
 
 
-def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[orders.Judged]) -> str:
+def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> str:
     here.admission.check()
     with here.db.begin() as conn:
         assets = orders.register(conn, tenant, files)

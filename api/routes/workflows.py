@@ -16,7 +16,7 @@ from api.schemas.rooms import Verdict, WorkflowOut, workflow_urls
 from api.state import Here, Tenant
 from api.strict_json import StrictRoute
 from medley.plan import Workflow
-from orchestrator import intake, workflows
+from orchestrator import checking, workflows
 from orchestrator.paging import Order
 from orchestrator.workflows import Saved, VersionMoved
 
@@ -28,7 +28,7 @@ NotModified: dict[int | str, dict[str, Any]] = {304: {"description": "Not modifi
 def create_workflow(body: Workflow, here: Here, tenant: Tenant) -> Response:
     """Saves a workflow, if it can be run."""
     with here.db.begin() as conn:
-        intake.check_workflow(conn, tenant, body, here.rules)
+        checking.check_workflow(conn, tenant, body, here.rules)
         saved = workflows.create(conn, tenant, body)
     return _answer(saved, 201, {"Location": f"/v1/workflows/{saved.id}"})
 
@@ -52,7 +52,7 @@ def list_workflows(
 def validate_document(body: Workflow, here: Here, tenant: Tenant) -> Verdict:
     """Checks a document without saving it; 422 names each fault."""
     with here.db.connect() as conn:
-        return Verdict(plan=intake.check_workflow(conn, tenant, body, here.rules))
+        return Verdict(plan=checking.check_workflow(conn, tenant, body, here.rules))
 
 
 @router.get(
@@ -96,7 +96,7 @@ def change_workflow(
         last = workflows.get(conn, tenant, workflow_id)
         if not matches(if_match, _etag(last)):
             raise VersionMoved(f"Version {last.version} is the newest one.")
-        intake.check_workflow(conn, tenant, body, here.rules)
+        checking.check_workflow(conn, tenant, body, here.rules)
         saved = workflows.add_version(conn, tenant, workflow_id, body, last.version)
     return _answer(saved, 200, {})
 
@@ -123,7 +123,7 @@ def validate_workflow(workflow_id: str, here: Here, tenant: Tenant) -> Verdict:
     """Checks a saved workflow against what can run today."""
     with here.db.connect() as conn:
         saved = workflows.get(conn, tenant, workflow_id)
-        return Verdict(plan=intake.check_workflow(conn, tenant, saved.document, here.rules))
+        return Verdict(plan=checking.check_workflow(conn, tenant, saved.document, here.rules))
 
 
 @router.post(

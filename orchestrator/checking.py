@@ -1,0 +1,108 @@
+"""Checking: plans and workflows against what can run here, with their models chosen.
+
+Nothing is written. The gate looks at the plan itself, lowering at the models that would serve it.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from medley.backend import ModelSpec
+from medley.gate import Fault, Known, Limits, check, refuse
+from medley.modality import Modality
+from medley.plan import AssetBinding, Plan, Workflow
+from medley.tools import Toolbox
+from orchestrator.binding import declared
+from orchestrator.lowering import lower
+from orchestrator.routing import Policy, choose
+from orchestrator.tables import assets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What plans may use here: declared tools and the models of the catalogue."""
+
+    tools: Toolbox
+    models: Mapping[str, ModelSpec]
+    max_steps: int = 64
+    commercial_only: bool = False
+
+    def policy(self, options: Mapping[str, Any]) -> Policy:
+        """What this caller allows, never more than the installation does."""
+        asked = bool(options.get("commercial_only"))
+        return Policy(commercial_only=self.commercial_only or asked)
+
+    def servable(self, policy: Policy) -> Toolbox:
+        """The tools that a plan may use and that some permitted model serves."""
+        planned = self.tools.planned()
+        return planned.only(name for name in planned if choose(name, self.models, policy))
+
+    def limits(self, options: Mapping[str, Any]) -> Limits:
+        """The limits of one plan."""
+        return Limits(max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps))
+
+
+def checked(
+    conn: Connection,
+    tenant: str,
+    plan: Plan,
+    rules: Rules,
+    options: Mapping[str, Any],
+    *,
+    inputs: Mapping[str, frozenset[Modality]] | None = None,
+    prefix: str = "",
+) -> Plan:
+    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
+    policy = rules.policy(options)
+    known = Known(
+        tools=rules.servable(policy),
+        assets=find_assets(conn, tenant, _assets_of(plan)),
+        inputs=inputs or {},
+        limits=rules.limits(options),
+    )
+    faults = check(plan, known)
+    lowered = plan
+    if not faults:
+        lowered, faults = lower(plan, known, rules.models, policy)
+    if faults:
+        raise refuse(Fault(prefix + item.pointer, item.reason, item.suggestion) for item in faults)
+    return lowered
+
+
+def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rules) -> Plan:
+    """The plan of a workflow with its models chosen. Raises `InvalidPlan`."""
+    inputs, faults = declared(workflow)
+    if faults:
+        raise refuse(faults)
+    return checked(conn, tenant, workflow.plan, rules, {}, inputs=inputs, prefix="/plan")
+
+
+def seeded(plan: Plan, rules: Rules, options: Mapping[str, Any]) -> Plan:
+    """The plan with a seed in every step that takes one, so that the recipe is complete."""
+    given = options.get("seed")
+    seed = secrets.randbelow(1 << 31) if given is None else int(given)
+    steps = [
+        step.model_copy(update={"params": {"seed": seed, **step.params}})
+        if rules.tools[step.tool].seeded
+        else step
+        for step in plan.steps
+    ]
+    return plan.model_copy(update={"steps": steps})
+
+
+def find_assets(conn: Connection, tenant: str, named: Collection[str]) -> dict[str, Modality]:
+    """Modality of the tenant's assets among these ids."""
+    if not named:
+        return {}
+    query = select(assets.c.id, assets.c.modality).where(
+        assets.c.tenant == tenant, assets.c.id.in_(named)
+    )
+    return {row.id: Modality(row.modality) for row in conn.execute(query)}
+
+
+def _assets_of(plan: Plan) -> set[str]:
+    bindings = (item for step in plan.steps for _, _, item in step.bindings())
+    return {item.asset for item in bindings if isinstance(item, AssetBinding)}
