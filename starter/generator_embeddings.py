@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 ENCODER = HERE / "weights" / "encoder"
 OUT = HERE / "runs" / "generator" / "embeddings.npz"
-EACH = {"vision": 96, "text": 24, "audio": 64}
+EACH = {"vision": 48, "text": 24, "audio": 48}
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def of_sounds(model: ImageBindModel, processor: ImageBindProcessor, each: int) -
 def main() -> None:
     """Writes `embeddings.npz` into the generator's run folder."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     model: Any = ImageBindModel.from_pretrained(ENCODER, dtype=torch.float32)
     model.eval()
     processor = ImageBindProcessor.from_pretrained(ENCODER)

@@ -4,11 +4,11 @@ Three stages, each resumable:
 
 1. the words' encoder learns to tell the concepts apart (`starter.generator_text`);
 2. the pixel transformer learns to draw from words, words left out now and then for guidance;
-3. embeddings learn to mean what the words mean: the projection of the shared space is fitted to the
+3. embeddings learn to mean what the words mean: the slots of the shared space are fitted to the
    conditions that words of the same concept give. It takes seconds, so a new edition of the encoder
    needs no new drawing lessons. It needs `python -m starter.generator_embeddings` first.
 
-    python -m starter.train_generator --steps 4000
+    python -m starter.train_generator --steps 3700
     python -m starter.train_generator --export
 """
 
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as functional
 from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image
 from torch import Tensor
@@ -168,30 +169,37 @@ def loss_of(run: Run, drawings: Drawings, words: Tensor, batch: int) -> Tensor:
 
 
 def fit_embeddings(
-    network: PixelTransformer, words: Tensor, bank: Bank, steps: int = 3000
+    network: PixelTransformer, words: Tensor, bank: Bank, steps: int = 1500, hardness: float = 3.0
 ) -> float:
-    """Fits the projection of embeddings to the mean condition that words of their concept give.
+    """Fits the slots: keys tell the concepts apart, values are the mean condition of their words.
+
+    Args:
+        network: whose `embed_in` is fitted, one slot per concept.
+        words: pooled words of requests (concepts, asks, text_dim).
+        bank: embeddings of each concept.
+        hardness: how much the keys are sharpened after the fit.
 
     Returns:
-        The share of drawn vectors whose condition is nearest to that of their own concept.
+        The share of vectors of the bank, mixed and shaken, that find their own concept.
     """
     dice = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        wanted = network.text_in(words).mean(1) + network.no_embed - network.no_text
-    spread = wanted.var(0).mean()
-    project = network.embed_in.requires_grad_(True)
-    optimizer = torch.optim.AdamW(project.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    lookup = network.embed_in.requires_grad_(True)
+    optimizer = torch.optim.AdamW(lookup.keys.parameters(), lr=1e-2, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     for _ in range(steps):
-        labels = torch.randint(len(wanted), (512,), generator=dice)
-        given = project(bank.draw(labels, dice) * network.embed_dim**0.5)
-        loss = (given - wanted[labels]).square().mean() / spread
+        labels = torch.randint(len(words), (512,), generator=dice)
+        logits = lookup.keys(bank.draw(labels, dice) * network.embed_dim**0.5)
+        loss = functional.cross_entropy(logits, labels, label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-    project.requires_grad_(False)
-    return (torch.cdist(given.detach(), wanted).argmin(1) == labels).float().mean().item()
+    lookup.requires_grad_(False)
+    wanted = network.text_in(words).mean(1) + network.no_embed - network.no_text
+    lookup.values.weight.copy_(wanted.T)
+    for weight in lookup.keys.parameters():
+        weight.mul_(hardness)
+    return (logits.argmax(1) == labels).float().mean().item()
 
 
 def rate_at(step: int, first: int, steps: int, top: float, low: float = 1e-5) -> float:
@@ -273,25 +281,35 @@ def tile(pictures: np.ndarray, columns: int = 20) -> np.ndarray:
     return (np.concatenate(lines, axis=0) * 255).round().astype(np.uint8)
 
 
+def averaged(path: Path) -> tuple[PixelTransformer, int]:
+    """The slow average of a checkpoint, its embeddings not yet fitted, and its step."""
+    state = torch.load(path, weights_only=True)
+    network = Run.fresh(0.0).average
+    weights = {k: v for k, v in state["average"].items() if not k.startswith("embed_in.")}
+    network.load_state_dict(weights, strict=False)
+    return network, state["step"]
+
+
 def export(folder: Path = WEIGHTS) -> None:
     """Writes the slow average as an fp16 pipeline folder that `from_pretrained` reads."""
     tokenizer, encoder = words_stage(1)
-    run = Run.fresh(0.0)
-    run.load(RUN / "checkpoint.pt")
+    network, step = averaged(RUN / "checkpoint.pt")
     bank = load_bank(EMBEDDINGS) if EMBEDDINGS.exists() else None
     if bank is not None:
-        right = fit_embeddings(run.average, words_bank(tokenizer, encoder), bank)
+        right = fit_embeddings(network, words_bank(tokenizer, encoder), bank)
         log.info("embeddings kinds=%s own_concept=%.3f", list(bank.kinds), right)
-    pipeline = pipeline_of(run.average, tokenizer, encoder)
+    whole = BertModel(encoder.config)  # with the pooler that nobody uses: loading misses nothing
+    whole.load_state_dict(encoder.state_dict(), strict=False)
+    pipeline = pipeline_of(network, tokenizer, whole.eval())
     sheet(pipeline, bank, RUN / "sheet-export.png")
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
-    log.info("exported step=%d folder=%s", run.step, folder)
+    log.info("exported step=%d folder=%s", step, folder)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3700)
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.998)

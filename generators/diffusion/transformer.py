@@ -29,6 +29,7 @@ class PixelTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         condition_width: features of the condition that modulates the blocks.
         text_dim: features of the pooled words.
         embed_dim: features of the shared-space embedding (a unit vector).
+        embed_slots: meanings that an embedding can be recognised as, see `SlotLookup`.
         embed_space: name of that space.
     """
 
@@ -46,6 +47,7 @@ class PixelTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         condition_width: int = 128,
         text_dim: int = 128,
         embed_dim: int = 256,
+        embed_slots: int = 160,
         embed_space: str = "",
     ) -> None:
         super().__init__()
@@ -57,7 +59,7 @@ class PixelTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.position = nn.Parameter(grid_positions(side, width))
         self.time_in = ConditionMlp(width, width)
         self.text_in = ConditionMlp(text_dim, width)
-        self.embed_in = ConditionMlp(embed_dim, width)
+        self.embed_in = SlotLookup(embed_dim, width, embed_slots)
         self.no_text = nn.Parameter(torch.zeros(width))
         self.no_embed = nn.Parameter(torch.zeros(width))
         self.squeeze = nn.Linear(width, condition_width)
@@ -146,8 +148,8 @@ class Block(nn.Module):
         shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = changes
         tokens = tokens + gate * self._attend(normed(tokens) * (1 + scale) + shift)
         hidden = functional.relu(self.mlp_in(normed(tokens) * (1 + scale_mlp) + shift_mlp)).square()
-        tokens = tokens + gate_mlp * self.mlp_out(hidden)
-        return tokens
+        out: Tensor = tokens + gate_mlp * self.mlp_out(hidden)
+        return out
 
     def _attend(self, tokens: Tensor) -> Tensor:
         query, key, value = (
@@ -173,6 +175,25 @@ class ConditionMlp(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """(B, given) to (B, width)."""
         out: Tensor = self.second(functional.silu(self.first(value)))
+        return out
+
+
+class SlotLookup(nn.Module):
+    """Recognises what an embedding means, then recalls the condition of that meaning.
+
+    Attention over learned slots, nearly hard: an embedding between two meanings is taken for the
+    likelier one. A plain projection draws a blur of both instead, and the embeddings of a small
+    encoder often lie in between.
+    """
+
+    def __init__(self, given: int, width: int, slots: int) -> None:
+        super().__init__()
+        self.keys = nn.Linear(given, slots)
+        self.values = nn.Linear(slots, width, bias=False)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """(B, given) to (B, width)."""
+        out: Tensor = self.values(torch.softmax(self.keys(value), dim=-1))
         return out
 
 
