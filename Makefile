@@ -10,7 +10,7 @@ SOURCES := $(PACKAGES) tests bench .ci
 REFERENCE := imagebind-packaged==0.1.2 einops==0.8.2 iopath==0.1.10 portalocker==4.4.2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv demo test test-fast test-gpu lint types format eval starter bench lock sizes openapi clean
+.PHONY: help venv demo test test-fast lint types format eval starter bench lock sizes openapi clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s $$'\t'
@@ -34,9 +34,6 @@ test: $(STAMP)  ## All tests: unit, contract, flow, e2e. Page tests need a Chrom
 
 test-fast: $(STAMP)  ## The quick ones: no servers, no browser.
 	$(BIN)/python -m pytest -q tests/unit tests/contract
-
-test-gpu: $(STAMP)  ## Tests that need a GPU.
-	$(BIN)/python -m pytest -q tests/gpu
 
 lint: $(STAMP) types  ## ruff, mypy --strict, the import contracts.
 	$(BIN)/ruff check $(SOURCES)
