@@ -47,6 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Medley",
         version=version("medley-orchestrator"),
         lifespan=lifespan,
+        docs_url=None,  # `static_page` serves it with its own copy of Swagger UI
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     for router in _FILE_ROOMS:

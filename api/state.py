@@ -12,20 +12,20 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.feed import Feed, client_url
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.settings import Settings
 from medley.toolset import toolbox
-from orchestrator import idempotency, jobs
+from orchestrator import jobs
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import load_catalogue
 from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer
+from orchestrator.janitor import Janitor
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 
@@ -93,11 +93,13 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         )
     db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
+    store = FolderStore(settings.asset_folder)
+    janitor = Janitor(db, store)
     feed = Feed(client_url(settings.redis_url))
     app.state.service = Service(
         settings=settings,
         db=db,
-        store=FolderStore(settings.asset_folder),
+        store=store,
         limits=Limits.of(settings),
         rules=rules,
         feed=feed,
@@ -108,14 +110,14 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
     listening = asyncio.create_task(feed.run())
     relay.start()
     reaper.start()
-    with suppress(SQLAlchemyError), db.begin() as conn:
-        idempotency.forget_old(conn)
+    janitor.start()
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        janitor.stop()
         reaper.stop()
         relay.stop()
         db.dispose()

@@ -79,7 +79,7 @@ def load_context(conn: Raw, job_id: str) -> JobContext:
     return JobContext(
         job=job.id,
         tenant=job.tenant,
-        words=_words(parts),
+        words="\n".join(filter(None, (_words(parts), job.request.get("instructions")))),
         given=_entries(conn, job.tenant, turns),
         history=[
             Turn(role=role, text=_words(said)[:MAX_TURN_TEXT])

@@ -1,0 +1,61 @@
+"""The janitor: removes what nobody refers to any more. Any number may run.
+
+Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
+commit never loses them; stored answers of idempotent requests are forgotten when they are too old
+to be asked for.
+"""
+
+import logging
+import threading
+from collections.abc import Collection
+
+from sqlalchemy import Engine
+
+from orchestrator import idempotency
+from orchestrator.asset_rows import referenced
+from orchestrator.assets import AssetStore
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 24 * 3600.0
+EVERY_S = 3600.0
+
+
+def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> int:
+    """One round; how many files were removed."""
+
+    def named(hashes: Collection[str]) -> set[str]:
+        with engine.connect() as conn:
+            return referenced(conn, hashes)
+
+    with engine.begin() as conn:
+        idempotency.forget_old(conn)
+    return store.sweep(named, grace_s)
+
+
+class Janitor:
+    """A thread that cleans at its start and then every hour."""
+
+    def __init__(self, engine: Engine, store: AssetStore) -> None:
+        self._engine, self._store = engine, store
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        """Begins to clean."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                removed = clean_once(self._engine, self._store)
+                if removed:
+                    log.info("janitor removed=%d", removed)
+            except Exception as error:  # noqa: BLE001 - it must outlive database and disk
+                log.warning("janitor could not clean error=%s", error)
+            self._stop.wait(EVERY_S)
