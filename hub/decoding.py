@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Left to itself, llguidance spells text that the grammar forces in the tokenizer's canonical
+#: tokens of that piece alone: `{"asset":"a` becomes six tokens, and the one token that a model
+#: learnt for `{"asset":"a1"}` is masked.
+UNFORCED = '%llguidance {"no_forcing": true}\n'
+
+
 class Guide(Protocol):
     """What may come next in one row."""
 
@@ -42,7 +48,7 @@ class GrammarGuide:
         from llguidance import LLMatcher
 
         self._tokenizer = tokenizer
-        self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar))
+        self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(UNFORCED + grammar))
         if self._matcher.is_error():
             raise BackendError(f"The grammar is refused: {self._matcher.get_error()[:500]}")
         self._tokens: list[int] = []

@@ -45,7 +45,8 @@ def make_bank(renderings: int = 3, sounds: int = 12) -> Bank:
     from encoders.imagebind.modeling import ImageBindModel
     from encoders.imagebind.processing import ImageBindProcessor
 
-    model = ImageBindModel.from_pretrained(ENCODER).float().eval()
+    model: Any = ImageBindModel.from_pretrained(ENCODER)
+    model = model.float().eval()
     processor = ImageBindProcessor.from_pretrained(ENCODER)
     parts: list[tuple[Any, np.ndarray, int]] = []
     with torch.inference_mode():
@@ -96,7 +97,7 @@ def _sounds(model: Any, processor: Any, each: int) -> Iterator[tuple[Any, np.nda
     dice = torch.Generator().manual_seed(1)
     rng = np.random.default_rng(0)
     for split in ("train", "train_sounds"):
-        speech = load_speech(split)  # type: ignore[arg-type]
+        speech = load_speech(split)
         labels = np.asarray(speech.label)
         chosen = np.concatenate(
             [rng.permutation(np.flatnonzero(labels == label))[:each] for label in np.unique(labels)]
@@ -196,7 +197,7 @@ def make_connector() -> Any:
     )
     connector = Connector(config)
     with torch.no_grad():  # soft tokens as long as the hub's own
-        connector.body.project[2].weight.mul_(0.1)  # type: ignore[union-attr,index,operator]
+        connector.body.project[2].weight.mul_(0.1)  # type: ignore[union-attr,index]
     return connector
 
 
@@ -236,11 +237,12 @@ def tune(given: argparse.Namespace) -> None:
     model, connector = make_model(), make_connector()
     state_file = RUN / "tune.pt"
     state = torch.load(state_file if state_file.exists() else RUN / "align.pt", weights_only=True)
+    words = torch.load(RUN / "text.pt", weights_only=True)["model"]
     both = torch.nn.ModuleDict({"model": model, "connector": connector})
     if "step" in state:
         both.load_state_dict(state["model"])
     else:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(words)  # it may have gone on learning since
         connector.load_state_dict(state["connector"])
     step = int(state.get("step", 0))
     opts = optimizers(both, given.rate)
@@ -263,8 +265,8 @@ def tune(given: argparse.Namespace) -> None:
         for group, value in bases:
             group["lr"] = value * scale
         first, second = (
-            loss_of(model, next(plans)),
-            seen_loss(model, connector, [next(seen) for _ in range(24)]),
+            loss_of(model, next(plans), words=0.0),
+            seen_loss(model, connector, [next(seen) for _ in range(16)]),
         )
         (first + second).backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)

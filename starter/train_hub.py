@@ -153,8 +153,8 @@ def optimizers(model: Any, rate: float) -> list[Any]:
     ]
 
 
-def loss_of(model: Any, rows: list[Row]) -> Any:
-    """Cross entropy of the hub's own words, and a tenth of that of the request's."""
+def loss_of(model: Any, rows: list[Row], words: float = 0.1) -> Any:
+    """Cross entropy of the hub's own words, and `words` times that of the request's."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -163,7 +163,7 @@ def loss_of(model: Any, rows: list[Row]) -> Any:
     weights = torch.zeros(len(rows), longest)
     for place, row in enumerate(rows):
         ids[place, : len(row.ids)] = torch.tensor(row.ids)
-        weights[place, : row.start] = 0.1
+        weights[place, : row.start] = words
         weights[place, row.start : len(row.ids)] = 1.0
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
