@@ -78,7 +78,7 @@ class Bank:
 
     kinds: dict[str, Tensor]
 
-    def draw(self, labels: Tensor, dice: torch.Generator, noise: float = 0.5) -> Tensor:
+    def draw(self, labels: Tensor, dice: torch.Generator, noise: float = 2.5) -> Tensor:
         """One vector per label: of one source, or between two, with some noise. (B, d), unit
         length.
         """

@@ -169,7 +169,7 @@ def loss_of(run: Run, drawings: Drawings, words: Tensor, batch: int) -> Tensor:
 
 
 def fit_embeddings(
-    network: PixelTransformer, words: Tensor, bank: Bank, steps: int = 1500, hardness: float = 3.0
+    network: PixelTransformer, words: Tensor, bank: Bank, steps: int = 1500, hardness: float = 6.0
 ) -> float:
     """Fits the slots: keys tell the concepts apart, values are the mean condition of their words.
 
