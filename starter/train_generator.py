@@ -199,7 +199,8 @@ def fit_embeddings(
     lookup.values.weight.copy_(wanted.T)
     for weight in lookup.keys.parameters():
         weight.mul_(hardness)
-    return (logits.argmax(1) == labels).float().mean().item()
+    right = (logits.argmax(1) == labels).float().mean()
+    return float(right)
 
 
 def rate_at(step: int, first: int, steps: int, top: float, low: float = 1e-5) -> float:
