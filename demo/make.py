@@ -54,7 +54,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--picture", default="penguin")
     options.add_argument("--vendor", default="noto")
-    options.add_argument("--word", default="strawberry")
+    options.add_argument("--word", default="sunflower")
     options.add_argument("--voice", default="en-us+f4")
     chosen = options.parse_args()
     picture(chosen.picture, chosen.vendor).save(HERE / "picture.png", optimize=True)
