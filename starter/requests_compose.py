@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator
 
 from starter.requests import Sample, Writer, _Clause, draw_assets, finish, pick
-from starter.requests_ops import DESCRIBE, OPS, chat
+from starter.requests_ops import DESCRIBE, DRAW, OPS, chat
 
 SCENES = {
     "": 30, "i": 20, "a": 15, "v": 8, "ii": 9, "ia": 9, "ai": 4, "aa": 6, "va": 4, "iv": 2, "iii": 4, "iiii": 1.5, "iia": 4,
     "iaa": 1.5, "aaa": 2, "vv": 2.5, "i1": 4, "a1": 2, "v1": 1, "i1i": 2, "i2i1": 1.5, "i1a": 1, "iiiii": 0.5, "iiia": 0.7, "vi": 1, "va1": 0.5,
 }  # fmt: skip
+
+TOGETHER = 0.5  #: share of scenes with unlike files in which each is asked about
 
 _NEEDS = {
     needs: tuple((letter, needs.count(letter)) for letter in set(needs)) for _, _, needs in OPS
@@ -41,7 +43,9 @@ def _attempt(rng: random.Random, language: str) -> Sample | None:
     if rng.random() < (0.1 if not kinds else 0.01):
         clause = chat(writer)
         return finish(writer, _polish(writer, clause.text)) if clause else None
-    total = rng.choices((1, 2, 3, 4), (52, 31, 13, 4))[0]
+    if rng.random() < TOGETHER and len({value.modality for value in writer.assets}) > 1:
+        return _together(writer)
+    total = rng.choices((1, 2, 3, 4), (62, 28, 9, 1))[0]
     clauses: list[_Clause] = []
     for _ in range(total * 3):
         if len(clauses) == total or len(writer.steps) > 5:
@@ -57,6 +61,28 @@ def _attempt(rng: random.Random, language: str) -> Sample | None:
     text = _join(writer, clauses)
     text = _ignoring(writer, text)
     return finish(writer, _polish(writer, text))
+
+
+def _together(writer: Writer) -> Sample | None:
+    """Questions about several files of unlike kinds, each told by its kind; then perhaps a drawing of one."""
+    rng = writer.rng
+    firsts = {value.modality: value for value in rng.sample(writer.assets, len(writer.assets))}
+    targets = rng.sample(list(firsts.values()), len(firsts))
+    if rng.random() < 0.6:
+        targets.sort(key=lambda value: writer.assets.index(value))
+    clauses = []
+    if rng.random() < 0.15 and len(writer.assets) == len(targets):
+        clauses.append(DESCRIBE(writer, list(writer.assets)))
+    else:
+        for target in targets[: rng.choice((1, 2, 2, 2, 3))]:
+            clauses.append((DRAW if rng.random() < 0.12 else DESCRIBE)(writer, [target]))
+    if rng.random() < 0.55:
+        writer.focus = []
+        clauses.append((DESCRIBE if rng.random() < 0.1 else DRAW)(writer, [rng.choice(targets)]))
+    known = [clause for clause in clauses if clause is not None]
+    if len(known) < len(clauses):
+        return None
+    return finish(writer, _polish(writer, _ignoring(writer, _join(writer, known))))
 
 
 def _clause(writer: Writer, more: bool) -> _Clause | None:

@@ -9,7 +9,7 @@ from starter import requests_slots as slots
 from starter import requests_words as words
 from starter.requests import Writer, _Clause, _Value, pick
 
-Op = Callable[[Writer], _Clause | None]
+Op = Callable[..., _Clause | None]
 MEDIA = ("image", "audio", "video")
 
 
@@ -98,8 +98,8 @@ def words_for(writer: Writer, values: list[_Value]) -> str | None:
 def unary(tool: str, key: str, port: str, gives: str, *modalities: str) -> Op:
     """An operation on one value; a group of values becomes one step for each."""
 
-    def op(writer: Writer) -> _Clause | None:
-        values = choose(writer, *modalities)
+    def op(writer: Writer, given: list[_Value] | None = None) -> _Clause | None:
+        values = given or choose(writer, *modalities)
         if values is None:
             return None
         params: dict[str, Any] = {}
@@ -491,6 +491,7 @@ def chat(writer: Writer) -> _Clause | None:
 
 
 DESCRIBE = unary("describe", "describe", "media", "text:text", *MEDIA)
+DRAW = unary("embedding_to_image", "e2i", "embedding", "image:image", *MEDIA)
 #: Operation, weight, and what it needs: letters of modalities, files or results.
 OPS: list[tuple[Op, float, str]] = [
     (text_to_image, 6, ""),
@@ -498,7 +499,7 @@ OPS: list[tuple[Op, float, str]] = [
     (_from_words("search", "search_text", "query", "assets:assets", words.thing, "t"), 3, ""),
     (_from_words("embed", "embed_text", "media", "embedding:embedding", words.thing, "t"), 0.6, ""),
     (DESCRIBE, 9, "m"),
-    (unary("embedding_to_image", "e2i", "embedding", "image:image", *MEDIA), 8, "m"),
+    (DRAW, 8, "m"),
     (unary("embed", "embed", "media", "embedding:embedding", *MEDIA), 1.2, "m"),
     (unary("search", "search", "query", "assets:assets", *MEDIA), 4, "m"),
     (unary("resize", "resize", "image", "image:image", "image"), 3, "i"),
