@@ -185,7 +185,7 @@ def peers_loss(items: Tensor, labels: Tensor, scale: float = 10.0) -> Tensor:
 @torch.no_grad()
 def embed(model: ImageBindModel, modality: str, values: Tensor, size: int = 256) -> Tensor:
     """Unit vectors (N, D) of a lot of inputs."""
-    model.eval()
+    model.train(False)
     with torch.autocast("cpu", torch.bfloat16):
         parts = [
             model.encode(modality, part, finish="unit").embedding.float()
@@ -215,7 +215,7 @@ class Run:
     """One stage's model, throwaway parameters, optimizer and average; resumes."""
 
     def __init__(
-        self, name: str, model: ImageBindModel, extra: Tensor, minutes: float, peak: float
+        self, name: str, model: ImageBindModel, extra: nn.Parameter, minutes: float, peak: float
     ) -> None:
         self.path = RUNS / f"{name}.pt"
         self.name, self.model, self.extra = name, model, extra
@@ -240,7 +240,7 @@ class Run:
     def learn(self, loss: Tensor) -> None:
         """One step down the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimizer.step()
         self.average.update(self.model)
@@ -266,7 +266,8 @@ class Run:
         copy = ImageBindModel(self.model.config)
         # Norms of batches keep their own averages: those of the model.
         copy.load_state_dict({**self.model.state_dict(), **self.average.weights})
-        return copy.eval()
+        copy.train(False)
+        return copy
 
     def keep(self, scores: dict[str, float]) -> None:
         """Log the scores and write the checkpoint beside the last one, then rename it."""

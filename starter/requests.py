@@ -148,7 +148,8 @@ class Writer:
 
     def noun(self, modality: str) -> str:
         """A noun for a modality."""
-        return self.rng.choice(self.pack.REFS[modality].split("|"))
+        nouns: list[str] = self.pack.REFS[modality].split("|")
+        return self.rng.choice(nouns)
 
     def _fill(self, form: str, modality: str, **more: str) -> str:
         measure = self.rng.choice(requests_zh.MEASURES[modality].split("|")) if self.zh else ""
