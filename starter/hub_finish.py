@@ -261,7 +261,8 @@ def tune(given: argparse.Namespace) -> None:
     end, saved_at = time.monotonic() + given.minutes * 60, time.monotonic()
     means = [0.0, 0.0]
     while time.monotonic() < end and step < given.steps:
-        scale = min(1.0, (step + 1) / 20) * max(0.02, 1 - step / given.steps)
+        left = (end - time.monotonic()) / (given.minutes * 60)
+        scale = min(1.0, (step + 1) / 20) * max(0.02, min(1 - step / given.steps, left))
         for group, value in bases:
             group["lr"] = value * scale
         first, second = (

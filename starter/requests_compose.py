@@ -11,8 +11,8 @@ from starter.requests import Sample, Writer, _Clause, draw_assets, finish, pick
 from starter.requests_ops import DESCRIBE, DRAW, OPS, chat
 
 SCENES = {
-    "": 30, "i": 20, "a": 15, "v": 8, "ii": 9, "ia": 9, "ai": 4, "aa": 6, "va": 4, "iv": 2, "iii": 4, "iiii": 1.5, "iia": 4,
-    "iaa": 1.5, "aaa": 2, "vv": 2.5, "i1": 4, "a1": 2, "v1": 1, "i1i": 2, "i2i1": 1.5, "i1a": 1, "iiiii": 0.5, "iiia": 0.7, "vi": 1, "va1": 0.5,
+    "": 30, "i": 20, "a": 15, "v": 8, "ii": 9, "ia": 18, "ai": 8, "aa": 6, "va": 8, "iv": 4, "iii": 4, "iiii": 1.5, "iia": 8,
+    "iaa": 3, "aaa": 2, "vv": 2.5, "i1": 4, "a1": 2, "v1": 1, "i1i": 2, "i2i1": 1.5, "i1a": 2, "iiiii": 0.5, "iiia": 1.4, "vi": 2, "va1": 1,
 }  # fmt: skip
 
 TOGETHER = 0.5  #: share of scenes with unlike files in which each is asked about
