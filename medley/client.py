@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8484") as medley:
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,21 +168,29 @@ class Client:
                 last = sent.id
                 yield Event(sent.event, seq, cast(Mapping[str, Any], sent.json()))
 
-    def download(self, url: str, target: Path) -> None:
-        """Write the bytes of an asset to a file; a broken download leaves nothing behind."""
-        part = target.with_name(target.name + ".part")
+    def download(self, url: str, choose: Callable[[str], Path]) -> Path:
+        """Write the bytes of an asset to the file that `choose` gives for their media type.
+
+        A broken download leaves nothing behind.
+        """
         try:
-            with self._http.stream("GET", url, timeout=600.0) as response, part.open("wb") as out:
+            with self._http.stream("GET", url, timeout=600.0) as response:
                 if response.status_code != 200:
                     response.read()
                     self._judge(response)
-                for chunk in response.iter_bytes():
-                    out.write(chunk)
-            part.replace(target)
+                media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+                target = choose(media_type)
+                part = target.with_name(target.name + ".part")
+                try:
+                    with part.open("wb") as out:
+                        for chunk in response.iter_bytes():
+                            out.write(chunk)
+                    part.replace(target)
+                finally:
+                    part.unlink(missing_ok=True)
         except httpx2.TransportError as error:
             raise Unavailable(f"cannot fetch {url}: {error}") from None
-        finally:
-            part.unlink(missing_ok=True)
+        return target
 
     def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
         try:

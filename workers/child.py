@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from psycopg.types.json import Jsonb
 
 from medley.backend import ModelSpec
 from medley.errors import Unavailable
@@ -70,11 +71,11 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         "main": name_of_main(os.getppid()),
         "device": device,
     }
+    row = {"lanes": list(offer.lanes), "tools": list(offer.tools), "models": [], "facts": facts}
+    # Before the first claim: a plan is made of the tools that live workers serve, us included.
+    link.call(lambda conn: enter(conn, worker, row))
     keeping = Keeping(
-        database_url=settings.database_url,
-        worker=worker,
-        ttl=settings.lease_ttl_s,
-        row={"lanes": list(offer.lanes), "tools": list(offer.tools), "models": [], "facts": facts},
+        database_url=settings.database_url, worker=worker, ttl=settings.lease_ttl_s, row=row
     )
 
     def changed(model: str, state: str) -> None:
@@ -121,6 +122,15 @@ def make_offer(settings: Settings, tools: Toolbox, models: Mapping[str, ModelSpe
         # A hook asks its model several times and reads rows between: one at a time.
         batch={name: most for name, most in served.items() if most > 1 and tools[name].planned},
         ttl=settings.lease_ttl_s,
+    )
+
+
+def enter(conn: Any, worker: str, row: Mapping[str, Any]) -> None:
+    """Writes down that this worker is here and what it serves; its keeper keeps that fresh."""
+    conn.execute(
+        "INSERT INTO workers (id, lanes, tools, models, facts) VALUES (%s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO NOTHING",
+        [worker, *(Jsonb(row[name]) for name in ("lanes", "tools", "models", "facts"))],
     )
 
 

@@ -4,6 +4,7 @@ import mimetypes
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,15 @@ def save_outputs(client: Client, job: Mapping[str, Any], folder: Path) -> dict[s
         asset = output.get("asset")
         if not asset or asset in written:
             continue
-        path = _free_name(folder, str(output.get("name") or asset), output.get("content_type"))
-        client.download(output.get("url") or f"/v1/assets/{asset}/content", path)
-        written[asset] = path
+        choose = partial(_free_name, folder, str(output.get("name") or asset))
+        url = output.get("url") or f"/v1/assets/{asset}/content"
+        written[asset] = client.download(url, choose)
     return written
 
 
-def _free_name(folder: Path, name: str, media_type: str | None) -> Path:
+def _free_name(folder: Path, name: str, media_type: str) -> Path:
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "output"
-    suffix = _suffix(media_type or "")
+    suffix = _suffix(media_type)
     path, number = folder / f"{stem}{suffix}", 1
     while path.exists():
         number += 1
