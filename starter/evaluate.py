@@ -56,6 +56,12 @@ def digest(model_id: str) -> str:
     return whole.hexdigest() if files else ""
 
 
+def edition() -> str:
+    """The exported models and the first digits of their digests."""
+    found = ((model_id, digest(model_id)[:12]) for model_id in (ENCODER, HUB, GENERATOR))
+    return ", ".join(f"`{model_id}` {digits or 'not there'}" for model_id, digits in found)
+
+
 def kept(path: Path = KEPT) -> dict[str, tuple[list[str], Section]]:
     """What was measured here before: title -> (digests of its models, section)."""
     if not path.exists():
@@ -111,7 +117,7 @@ def evaluate(keep_unchanged: bool, only: str = "") -> None:
             done[title] = (digests, section)
             keep({**kept(), **done})
         done[title] = (digests, section)
-        REPORT.write_text(document(s for _, s in done.values()), encoding="utf-8")
+        REPORT.write_text(document((s for _, s in done.values()), edition()), encoding="utf-8")
 
 
 def main() -> int:

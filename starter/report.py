@@ -43,12 +43,13 @@ class Section:
         return "\n".join(lines)
 
 
-def document(sections: Iterable[Section]) -> str:
-    """The whole report."""
+def document(sections: Iterable[Section], weights: str = "") -> str:
+    """The whole report; `weights` says which edition was measured."""
     head = (
         "# What the starter models can do, measured\n\n"
         "Written by `python -m starter.evaluate` (`make eval`) from the weights in "
         "`starter/weights/`, loaded through the same catalogue, registries and backends that "
         "serve requests. Every input is held out of training; each section says how.\n"
     )
+    head += f"\nMeasured: {weights}.\n" if weights else ""
     return "\n".join([head, *(section.markdown() for section in sections)]).rstrip() + "\n"
