@@ -48,6 +48,7 @@ format: $(STAMP)  ## Put the code into its format.
 	$(BIN)/ruff format $(SOURCES)
 
 eval: $(STAMP)  ## Score the starter models on held-out inputs; writes starter/REPORT.md.
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev,starter]'
 	$(BIN)/python -m starter.evaluate
 
 starter: $(STAMP)  ## Make the starter models anew: data, training, evaluation, export. Takes hours on a CPU.

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from hub.grammar import dumps, parameters
-from hub.plain import language_of, to_show
 from hub.prompting import one_line, render, untrusted
+from medley.plain import language_of, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact, Turn
 from medley.tools import Port, Tool, Toolbox
 

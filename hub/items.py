@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from hub import chat, compact
 from hub.decoding import FreeGuide, GrammarGuide, Guide, PlanGuide
 from hub.grammar import PlanGrammar, Words, shown_outputs
-from hub.plain import language_of
 from hub.prompting import cleaned
 from hub.replies import chosen_reply, free_reply
 from hub.streaming import reply_text, silent, streamed
 from medley.backend import Control, Request
 from medley.errors import BadInput, HubError
 from medley.media.values import Embedding
+from medley.plain import language_of
 from medley.plan import Plan
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
 from medley.tools import Toolbox

@@ -5,14 +5,14 @@ begin the name of an asset that exists.
 """
 
 from hub.grammar import dumps, literal
-from hub.plain import Language, sayings, to_show
+from medley.plain import Language, sayings, to_show
 from medley.tasks import AnswerFacts
 
 MAX_REPLY = 4000
 
 
 def chosen_reply(facts: AnswerFacts) -> str:
-    """Lark: the true wordings of `hub.plain`, in one language throughout, and what is shown."""
+    """Lark: the true wordings of `medley.plain`, in one language throughout, and what is shown."""
     lines = [f'start: ("{{\\"text\\":\\"" (en | zh) {literal(_tail(facts))})']
     languages: tuple[Language, Language] = ("en", "zh")
     for language in languages:

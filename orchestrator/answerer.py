@@ -2,7 +2,7 @@
 it. Pure.
 
 A reply may name only assets of the register. If the hub does not manage a truthful one,
-`compose` writes a plain one from the facts. No answer ever claims what was not made.
+`medley.plain` writes one from the facts. No answer ever claims what was not made.
 """
 
 import re
@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
-from medley.tasks import AnswerFacts, KnownAsset, ReplyDraft, StepFact
+from medley.tasks import AnswerFacts, ReplyDraft
 from orchestrator.register import MARK, Register
 
 MAX_REPAIRS = 1  #: how often the hub may mend a reply
@@ -22,13 +21,6 @@ _FAILURE = re.compile(
     r"\b(not|fail\w*|unable|cannot|could|error|wrong)\b|n't\b|没|无法|失败|不能|错", re.IGNORECASE
 )
 _LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+", re.IGNORECASE)
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_NAMES: dict[Modality, tuple[str, str]] = {
-    Modality.IMAGE: ("picture", "图片"),
-    Modality.AUDIO: ("sound", "声音"),
-    Modality.VIDEO: ("video", "视频"),
-    Modality.EMBEDDING: ("embedding", "向量"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +57,6 @@ def untruths(draft: ReplyDraft, facts: AnswerFacts) -> list[str]:
     return found
 
 
-def compose(facts: AnswerFacts) -> ReplyDraft:
-    """A plain reply in the request's language, made of facts only."""
-    chinese = bool(_CHINESE.search(facts.request))
-    made = {asset.id: asset for asset in facts.assets if asset.step is not None}
-    lines = [_line(step, made, chinese) for step in facts.steps]
-    text = "\n".join(line for line in lines if line)
-    if not text:
-        text = "没有需要做的事。" if chinese else "There was nothing to do."
-    return ReplyDraft(text=text, show=[name for name in facts.show if name in made])
-
-
 def to_reply(draft: ReplyDraft, register: Register) -> Reply:
     """The draft as message parts. Expects a draft without untruths."""
     parts: list[Part] = (
@@ -86,26 +67,3 @@ def to_reply(draft: ReplyDraft, register: Register) -> Reply:
         if entry is not None:
             parts.append(AssetPart(asset=entry.asset, modality=entry.modality))
     return Reply(parts)
-
-
-def _line(step: StepFact, made: dict[str, KnownAsset], chinese: bool) -> str:
-    if step.status == "failed":
-        return f"{step.tool} 失败: {step.error}" if chinese else f"{step.tool} failed: {step.error}"
-    if step.text:
-        return step.text
-    names = [made[name] for name in step.assets if name in made]
-    shown = [
-        asset
-        for asset in names
-        if asset.modality in _NAMES and asset.modality is not Modality.EMBEDDING
-    ]
-    if not shown:
-        return ""
-    english, word = _NAMES[shown[0].modality]
-    if chinese:
-        return f"{step.tool} 做好了 {len(shown)} 个{word}。"
-    return (
-        f"{step.tool} made {len(shown)} {english}s."
-        if len(shown) > 1
-        else f"{step.tool} made a {english}."
-    )

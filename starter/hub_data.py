@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.compact import answer_prompt, plan_prompt
-from hub.plain import language_of, sayings, to_show
+from medley.plain import language_of, sayings, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact
 from medley.toolset import toolbox
 from starter.concepts import load_concepts

@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.compact import MEDIA_GAP, describe_prompt
 from hub.items import DEFAULT_QUESTION
-from hub.plain import language_of
+from medley.plain import language_of
 from starter.concepts import Concept, load_concepts
 from starter.hub_data import Row
 from starter.hub_tokenizer import as_piece

@@ -3,7 +3,9 @@
 First no child claims any more; a step that still runs after the grace is given back, uncounted.
 """
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 import time
@@ -34,8 +36,9 @@ class Leaving:
     @classmethod
     def arrange(cls) -> "Leaving":
         """By the main process, before it starts children."""
-        path = Path(tempfile.gettempdir()) / f"medley-leaving-{os.getpid()}"
-        path.unlink(missing_ok=True)
+        folder = tempfile.mkdtemp(prefix="medley-leaving-")  # private: nobody else may say the word
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / "word"
         os.environ[VARIABLE] = str(path)
         return cls(path)
 

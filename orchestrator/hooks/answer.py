@@ -5,6 +5,7 @@ from typing import Any
 
 from medley.errors import MedleyError
 from medley.parts import DataPart
+from medley.plain import compose
 from medley.plan import Plan
 from medley.tasks import AnswerFacts
 from orchestrator import answerer
@@ -39,13 +40,13 @@ class AnswerHook:
         if wrong and prepared.state < answerer.MAX_REPAIRS:
             return _ask(facts.model_copy(update={"faults": wrong}), round_=prepared.state + 1)
         if draft is None or wrong:
-            draft = answerer.compose(facts)
+            draft = compose(facts)
         return _commit(context, answerer.to_reply(draft, register))
 
     def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
         """When the hub itself cannot answer, the plain reply is given."""
         context, register, facts = _read(conn, lease)
-        return _commit(context, answerer.to_reply(answerer.compose(facts), register))
+        return _commit(context, answerer.to_reply(compose(facts), register))
 
 
 def _ask(facts: AnswerFacts, *, round_: int) -> Prepared:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medley.backend import ModelSpec
-from medley.errors import MedleyError
+from medley.errors import MedleyError, Unavailable
 from medley.gate import Limits
 from medley.parts import DataPart, Part
 from medley.plan import Plan
@@ -35,8 +35,11 @@ class PlanHook:
         self._tools, self._models = tools, models
 
     def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:
-        """The first question."""
-        return _ask(planner.first_task(self._request(conn, lease)[1]), round_=0)
+        """The first question. Raises `Unavailable` while no tool is live."""
+        _, request = self._request(conn, lease)
+        if not request.tools:
+            raise Unavailable("No worker serves any tool that a plan may use.")
+        return _ask(planner.first_task(request), round_=0)
 
     def complete(
         self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared

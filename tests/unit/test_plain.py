@@ -2,7 +2,7 @@
 
 import re
 
-from hub.plain import compose, language_of, sayings, to_show
+from medley.plain import compose, language_of, sayings, to_show
 from medley.tasks import AnswerFacts, KnownAsset, StepFact
 
 
