@@ -20,6 +20,7 @@ MAX_REPAIRS = 1  #: how often the hub may mend a reply
 _FAILURE = re.compile(
     r"\b(not|fail\w*|unable|cannot|could|error|wrong)\b|n't\b|没|无法|失败|不能|错", re.IGNORECASE
 )
+_MARKS = re.compile(rf"\s*{MARK.pattern}")
 _LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+", re.IGNORECASE)
 
 
@@ -59,9 +60,8 @@ def untruths(draft: ReplyDraft, facts: AnswerFacts) -> list[str]:
 
 def to_reply(draft: ReplyDraft, register: Register) -> Reply:
     """The draft as message parts. Expects a draft without untruths."""
-    parts: list[Part] = (
-        [TextPart(text=MARK.sub("", draft.text).strip())] if draft.text.strip() else []
-    )
+    words = _MARKS.sub("", draft.text).strip()
+    parts: list[Part] = [TextPart(text=words)] if words else []
     for name in dict.fromkeys(draft.show):
         entry = register.entry(name)
         if entry is not None:

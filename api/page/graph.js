@@ -3,7 +3,7 @@ import * as dagre from "./vendor/dagre.js";
 import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 158, HEIGHT = 54;
+const WIDTH = 176, HEIGHT = 54;
 const layoutOf = dagre.layout ?? dagre.default.layout;
 const Graph = dagre.graphlib?.Graph ?? dagre.Graph ?? dagre.default.graphlib.Graph;
 

@@ -39,8 +39,8 @@ export function switchLanguage() {
   translate();
 }
 
-export const EXAMPLES = {
-  en: ["Draw a red apple and say its name.", "What is this? Say it aloud.", "Draw a cat and a dog and put them side by side."],
-  zh: ["画一只猫。", "这是什么？大声说出来。", "画一个苹果，再画一条鱼，然后拼在一起。"],
+const EXAMPLES = {
+  en: ["Draw a penguin.", "Draw a castle and write Hello on it.", "Say good morning aloud."],
+  zh: ["画一只熊猫。", "画一座城堡，然后在上面写“你好”。", "画一条鱼。"],
 };
 export const examples = () => EXAMPLES[language];
