@@ -314,7 +314,13 @@ def test_a_worker_that_dies_between_update_and_wake_up_is_made_up_for(fresh: Wor
     fresh.start_worker(
         MEDLEY_CRASH_AT="relay.after_update_before_publish", MEDLEY_CRASH_MARK=str(mark)
     )
-    job = fresh.submit(step("a"))
+    with fresh.conn.transaction():
+        job = fresh.submit(step("a"))
+        # Later than the children's own first look, so that only the relay can tell them of it.
+        fresh.conn.execute(
+            "UPDATE steps SET (not_before, wake_at) = (SELECT later, later FROM"
+            " (SELECT clock_timestamp() + interval '10 seconds' AS later) AS soon)"
+        )
     assert fresh.worker is not None
     assert fresh.worker.wait(timeout=PATIENCE_S) == -signal.SIGKILL
     fresh.until(lambda: not fresh.children())
