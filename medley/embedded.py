@@ -16,8 +16,6 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from medley.errors import Unavailable
@@ -38,9 +36,10 @@ from medley.serverfiles import (
     take_ownership,
     valkey_program,
 )
+from medley.stoppable import Stoppable
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Stoppable):
     """A Postgres server with pgvector, owned by this process.
 
     `url` points at its database `medley`.
@@ -116,19 +115,8 @@ class EmbeddedPostgres:
             shutil.rmtree(self._sockets, ignore_errors=True)
         self._lock.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-
-class EmbeddedValkey:
+class EmbeddedValkey(Stoppable):
     """A Valkey server, owned by this process.
 
     `url` is Celery's form, `client_url` that of redis-py's `from_url`.
@@ -196,17 +184,6 @@ class EmbeddedValkey:
         """Orderly shutdown; returns when the server is gone."""
         self._server.stop()
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _postgres_settings(sockets: Path, max_connections: int, durable: bool) -> dict[str, str]:

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import medley.guard
+from medley.stoppable import Stoppable
 
 
-class Guarded:
+class Guarded(Stoppable):
     """A running command below a guard.
 
     It ends when `stop` is called, and also when this process dies in any way.
@@ -83,14 +82,3 @@ class Guarded:
         except subprocess.TimeoutExpired:
             self._guard.kill()
             return self._guard.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

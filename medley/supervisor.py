@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Protocol, Self
 
 from medley.client import Client
@@ -26,6 +25,7 @@ from medley.guarded import Guarded
 from medley.running import announce, running_here, withdraw
 from medley.serverfiles import log_file, make_home, tail, take_ownership
 from medley.settings import Settings
+from medley.stoppable import Stoppable
 
 _ORDER = ("postgres", "valkey", "worker", "api")  # what comes later is stopped earlier
 _READY_WITHIN_S = 120.0
@@ -52,7 +52,7 @@ class _Part:
     again_at: float | None = None
 
 
-class Supervisor:
+class Supervisor(Stoppable):
     """Owns the processes of one service. `url` is valid after `start`, or inside a `with` block."""
 
     def __init__(
@@ -203,14 +203,6 @@ class Supervisor:
     def __enter__(self) -> Self:
         self.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The registry of backends: what a model's `backend` says, and the class behind it.
+"""Every backend that a worker can make: those that the blocks list in their registries.
 
 A class is imported when a model of it is first needed, so that a worker pays only for what it runs.
 """
@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
+from encoders.registry import ENCODERS
+from generators.registry import GENERATORS
+from hub.registry import HUBS
 from medley.backend import Backend
 from medley.errors import Unavailable
 
-BACKENDS: Mapping[str, str] = {
-    "imagebind": "encoders.imagebind.backend:ImageBindBackend",
-    "dual": "encoders.dual:DualEncoderBackend",
-    "transformers": "hub.local:LocalHub",
-    "openai": "hub.remote:RemoteHub",
-    "diffusers": "generators.diffusion.backend:DiffusionImages",
-    "espeak": "generators.speech.backend:EspeakBackend",
-    "media": "generators.media.backend:MediaTools",
-    "testing": "generators.testing:TestTools",
-}
+BACKENDS: Mapping[str, str] = {**ENCODERS, **HUBS, **GENERATORS}
 
 #: Served by hooks of the database alone; nothing is loaded for them.
 WITHOUT_BACKEND = frozenset({"search"})

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from encoders.registry import ENCODERS, encoder
+from encoders.registry import ENCODERS
 from medley.backend import Backend, ModelSpec, Request
 from medley.errors import BadInput, MedleyError, StepStopped, Unavailable
 from medley.media import video as videos
 from medley.media.values import Audio, Embedding
 from tests.contract.encoder_samples import MEMBERS
+from workers.registry import make_backend
 
 RATE = 16000
 
@@ -50,7 +51,7 @@ def member(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     model = build(tmp_path_factory.mktemp(request.param))
     if request.param == "starter" and not Path(model.source).is_dir():
         pytest.skip("the starter weights are not in this checkout")
-    backend = encoder(model.backend)
+    backend = make_backend(model.backend)
     backend.load(model, "cpu")
     return Member(backend, model, takes)
 
@@ -172,5 +173,5 @@ def test_missing_weights_are_unavailable(name: str, tmp_path: Path) -> None:
         id="nothing", backend=name, tools=frozenset({"embed"}), source=str(tmp_path / "none")
     )
     with pytest.raises(MedleyError) as caught:
-        encoder(name).load(missing, "cpu")
+        make_backend(name).load(missing, "cpu")
     assert isinstance(caught.value, Unavailable)

@@ -1,0 +1,11 @@
+"""The hubs that Medley knows: what a model's `backend` says, and the class behind it.
+
+Adding a hub is one file, one line here and the contract suite passing.
+"""
+
+from collections.abc import Mapping
+
+HUBS: Mapping[str, str] = {
+    "transformers": "hub.local:LocalHub",
+    "openai": "hub.remote:RemoteHub",
+}
