@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from starter.scenes import cut_scenes
+
 
 class Dice:
     """Random tensors shaped to broadcast over a batch of pictures."""
@@ -53,49 +55,6 @@ def background(size: int, dice: Dice) -> Tensor:
 
 
 def busy_background(size: int, dice: Dice) -> Tensor:
-    """The same and, in a third of the pictures, noise in many colours and lines of text."""
-    axis = torch.linspace(0, 1, size)
-    horizontal, vertical = axis.view(1, 1, 1, size), axis.view(1, 1, size, 1)
-    angle = dice.uniform(high=6.283)
-    ramp = (angle.cos() * (horizontal - 0.5) + angle.sin() * (vertical - 0.5) + 0.5).clamp(0, 1)
-    clouds = cloud(1, (5, 17), size, dice)
-    period = dice.uniform(low=4, high=24)
-    phase = dice.uniform()
-    stripes = ((vertical * size / period + phase).frac() < 0.35 + 0.3 * phase).float()
-    column, row = (horizontal * size / period).floor(), (vertical * size / period).floor()
-    boxes = ((column + row) % 2).float()
-    kind = dice.uniform()
-    mix = torch.where(kind < 0.30, torch.zeros_like(ramp), ramp)
-    for start, what in ((0.45, clouds), (0.76, stripes), (0.82, boxes), (0.87, text(size, dice))):
-        mix = torch.where(kind > start, what, mix)
-    pale, dark = dice.chance(0.35), dice.chance(0.12)
-    first, second = dice.uniform(3), dice.uniform(3)
-    first = first + pale * (0.9 - 0.9 * first) - 0.85 * dark * (1 - pale) * first
-    second = torch.where((kind < 0.76) & (pale > 0), 0.8 + 0.2 * second, second)
-    back = first * (1 - mix) + second * mix
-    return torch.where((kind > 0.60) & (kind < 0.76), cloud(3, (4, 11, 31), size, dice), back)
-
-
-def cloud(channels: int, cells: tuple[int, ...], size: int, dice: Dice) -> Tensor:
-    """Noise of several scales, (B, channels, size, size) in 0..1, weak in some pictures."""
-    total = torch.full((dice.count, channels, size, size), 0.5)
-    for count in cells:
-        grey = dice.noise(1, count, count) + 0.6 * dice.noise(channels, count, count)
-        strength = dice.uniform(low=0.05, high=0.35)
-        total += (
-            strength * (4 / count) ** 0.5 * F.interpolate(grey, size=(size, size), mode="bilinear")
-        )
-    return total.clamp(0, 1)
-
-
-def text(size: int, dice: Dice) -> Tensor:
-    """Lines of dashes as of text, below a bar as of a window: (B, 1, size, size), 1 is ink."""
-    axis = torch.arange(size).float()
-    height = dice.uniform(low=2.5, high=7)
-    line = axis.view(1, 1, size, 1) / height
-    row = line.long().clamp(max=size - 1).expand(dice.count, 1, size, 1)
-    letters = dice.noise(1, size, size).gather(2, row.expand(-1, -1, -1, size))
-    ends = torch.rand(dice.count, 1, size, 1, generator=dice.generator).gather(2, row) * 1.6
-    ink = (line.frac() < 0.6) & (letters > -0.2) & (axis.view(1, 1, 1, size) / size < ends)
-    bar = axis.view(1, 1, size, 1) < size * (0.14 * dice.uniform() - 0.02)
-    return (ink | bar).float()
+    """The same and, in two of five pictures, a cut of a scene: windows, text, clutter, noise."""
+    scene = cut_scenes(dice.count, size, dice.generator)
+    return torch.where(dice.chance(0.4) > 0, scene, background(size, dice))

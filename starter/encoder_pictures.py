@@ -18,10 +18,10 @@ class Renderings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     drawings. Gives the renderings, their labels, and which of `drawings()` they show.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.pictures, self.labels, _ = load_vendors(TRAIN_VENDORS, alternates=True)
-        self.lines, self.line_labels, _ = load_vendors(MONO_VENDORS)
+    def __init__(self, seed: int, busy: bool = False) -> None:
+        self.seed, self.busy = seed, busy
+        self.pictures, self.labels, _ = load_vendors(TRAIN_VENDORS, alternates=True, side=SIDE)
+        self.lines, self.line_labels, _ = load_vendors(MONO_VENDORS, side=SIDE)
 
     def drawings(self) -> Tensor:
         """All of them, plain on white: (N, 3, side, side), the line drawings last."""
@@ -39,9 +39,9 @@ class Renderings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             ]
             index = torch.cat(rows)
             lines = torch.randint(len(self.lines), (LINE_DRAWINGS,), generator=dice)
-            drawn = augment(self.lines[lines], SIDE, dice, tint=True)
+            drawn = augment(self.lines[lines], SIDE, dice, tint=True, busy=self.busy)
             easy = mild(self.pictures[index[::PICTURES_OF_EACH]], dice)
-            pictures = augment(self.pictures[index], SIDE, dice)
+            pictures = augment(self.pictures[index], SIDE, dice, busy=self.busy)
             pictures[::PICTURES_OF_EACH] = easy
             pictures = torch.cat([pictures, drawn])
             labels = torch.cat([self.labels[index], self.line_labels[lines]])

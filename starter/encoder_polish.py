@@ -42,7 +42,7 @@ def see(minutes: float, seed: int = 2) -> None:
     for name, weight in model.named_parameters():
         weight.requires_grad_(".vision." in name)
     run = Run("see", model, torch.nn.Parameter(torch.zeros(1)), minutes, peak=7e-4)
-    renderings = Renderings(seed + run.schedule.steps)
+    renderings = Renderings(seed + run.schedule.steps, busy=True)
     goals = embed(teacher, "vision", processor.standardise(renderings.drawings()))
     names, held_out = name_embeddings(teacher, processor, load_concepts()), HeldOut(processor)
     loader = iter(DataLoader(renderings, batch_size=None, num_workers=1, prefetch_factor=6))

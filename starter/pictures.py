@@ -121,7 +121,7 @@ def augment(
         size: side of the result in pixels.
         generator: source of all randomness, on the CPU; None takes the global one.
         tint: recolour each drawing with one random colour (for MONO_VENDORS).
-        busy: also noise in many colours and lines of text behind the drawings.
+        busy: also windows with text, clutter and noise behind the drawings.
 
     Returns:
         (B, 3, size, size) float32 in 0..1.
