@@ -14,7 +14,7 @@ import soundfile
 from PIL import Image, ImageFilter
 
 from starter.concepts import CACHE, label_of
-from starter.voices import Espeak, Saying
+from starter.synthesizers import Espeak, Saying
 
 HERE = Path(__file__).parent
 SIDE = 320  # pixels of the picture

@@ -19,6 +19,7 @@ from starter.encoder_parts import (
     MEL_FRAMES,
     SIDE,
     Run,
+    Schedule,
     concept_loss,
     embed,
     name_embeddings,
@@ -26,37 +27,50 @@ from starter.encoder_parts import (
     starter_config,
 )
 from starter.pictures import TRAIN_VENDORS, augment, load_vendors
-from starter.speech import augment_speech, load_speech
+from starter.speech import Speech, Split, augment_speech, have_speech, load_speech
 
-BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 2
+BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 5
+PEAK = 1.5e-3
+RECORDED, ENGLISH = 0.45, 0.20  # parts of the words: recorded speakers, espeak-ng in English
 
 
 class Sayings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Endless batches of log-mel pictures, half of them augmented; each is used thrice, masked
+    """Endless batches of log-mel pictures, half of them augmented; each is used six times, masked
     anew. Gives the pictures, their concepts, and which of all trained words (or sounds) they are.
     """
 
     def __init__(self, processor: ImageBindProcessor, seed: int) -> None:
         self.processor, self.seed = processor, seed
-        self.speech, self.sounds = load_speech("train"), load_speech("train_sounds")
+        splits: tuple[Split, ...] = ("train", "train_others")
+        self.speech = [load_speech(split) for split in splits if have_speech(split)]
+        self.sounds = load_speech("train_sounds")
+        texts = [text for speech in self.speech for text in speech.text.tolist()]
         noises = [f"sound of {label}" for label in self.sounds.label.tolist()]
-        texts, word = np.unique([*self.speech.text.tolist(), *noises], return_inverse=True)
-        self.words, self.word = len(texts), torch.from_numpy(word)
-        self.label = torch.cat([self.speech.label, self.sounds.label])
+        names, word = np.unique([*texts, *noises], return_inverse=True)
+        self.words, self.word = len(names), torch.from_numpy(word)
+        self.label = torch.cat([*(speech.label for speech in self.speech), self.sounds.label])
+        self.often = how_often(self.speech)
+
+    def pcm(self, index: Tensor) -> Tensor:
+        """Samples of these sayings, numbered through all splits, in the order of the splits."""
+        found, first = [], 0
+        for speech in self.speech:
+            inside = (index >= first) & (index < first + len(speech.label))
+            found.append(speech.rows(index[inside] - first))
+            first += len(speech.label)
+        return torch.cat(found)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
         dice = torch.Generator().manual_seed(self.seed)
         pictures = torch.zeros(KEPT, self.processor.mel_bins, MEL_FRAMES, dtype=torch.float16)
         rows = torch.zeros(KEPT, dtype=torch.long)
-        said, made = len(self.speech.label), 0
-        # The synthesizer with few voices is heard as often as if it had twice as many.
-        rare = np.char.startswith(self.speech.voice.astype(str), "flite")
-        often = 1.0 + torch.from_numpy(rare).float()
+        said, made = len(self.often), 0
         while True:
-            some = torch.multinomial(often, BATCH - NOISES, replacement=True, generator=dice)
+            some = torch.multinomial(self.often, BATCH - NOISES, replacement=True, generator=dice)
+            some = some.sort().values
             others = torch.randint(len(self.sounds.label), (NOISES,), generator=dice)
-            pcm = torch.cat([self.speech.rows(some), self.sounds.rows(others)])
+            pcm = torch.cat([self.pcm(some), self.sounds.rows(others)])
             index = torch.cat([some, others + said])
             wave = torch.cat([moved(pcm[::2], dice), augment_speech(pcm[1::2], dice)])
             fresh = hear_clean(self.processor, wave)
@@ -68,6 +82,23 @@ class Sayings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
                     place = torch.randint(min(made, KEPT), (BATCH,), generator=dice)
                 row = rows[place]
                 yield mask(pictures[place].float(), dice), self.label[row], self.word[row]
+
+
+def how_often(splits: list[Speech]) -> Tensor:
+    """How often each saying is heard: few recorded speakers about as much as all of espeak-ng, and
+    more of its Chinese than of its English, which nobody else speaks.
+    """
+    voices = np.concatenate([speech.voice.astype(str) for speech in splits])
+    chinese = np.concatenate([speech.language == "zh" for speech in splits])
+    recorded = ~np.char.startswith(voices, "espeak")
+    often = np.zeros(len(voices))
+    for part, group in (
+        (RECORDED, recorded),
+        (ENGLISH, ~recorded & ~chinese),
+        (1 - RECORDED - ENGLISH, ~recorded & chinese),
+    ):
+        often[group] = part / max(int(group.sum()), 1)
+    return torch.from_numpy(often)
 
 
 def moved(pcm: Tensor, dice: torch.Generator) -> Tensor:
@@ -101,13 +132,29 @@ def warp(pictures: Tensor, dice: torch.Generator) -> Tensor:
     return moved_to.squeeze(1)
 
 
+def colour(pictures: Tensor, dice: torch.Generator) -> Tensor:
+    """(B, mel, frames) by another microphone and another synthesizer: another mean spectrum, its
+    peaks blunter or sharper, loud and soft further apart or closer.
+    """
+    count, bins, _ = pictures.shape
+    knots = torch.randn(count, 1, 8, generator=dice) * 0.2
+    tilt = (torch.rand(count, 1, 1, generator=dice) - 0.5) * torch.linspace(-1, 1, bins)
+    curve = F.interpolate(knots, size=bins, mode="linear", align_corners=True) + tilt * 0.6
+    wide = F.avg_pool1d(pictures.transpose(1, 2), 5, 1, 2, count_include_pad=False)
+    sharp = 0.7 + 0.6 * torch.rand(count, 1, 1, generator=dice)
+    sharp[torch.rand(count, 1, 1, generator=dice) < 0.3] *= 0.3
+    wide = wide.transpose(1, 2)
+    apart = 0.85 + 0.3 * torch.rand(count, 1, 1, generator=dice)
+    return (wide + sharp * (pictures - wide)) * apart + curve.transpose(1, 2)
+
+
 def mask(pictures: Tensor, dice: torch.Generator) -> Tensor:
     """(B, 1, mel, frames): another gain, one band and one stretch of time hidden (SpecAugment,
     Park et al., 2019).
     """
     count, bins, frames = pictures.shape
     draw = torch.rand(5, count, 1, generator=dice)
-    pictures = warp(pictures, dice) + (draw[4, :, :, None] - 0.5) * 0.8
+    pictures = colour(warp(pictures, dice), dice) + (draw[4, :, :, None] - 0.5) * 0.8
     for size, most, start, width in ((bins, 12, draw[0], draw[1]), (frames, 30, draw[2], draw[3])):
         axis, first = torch.arange(size), start * size
         hidden = (axis >= first) & (axis < first + width * most)
@@ -117,13 +164,15 @@ def mask(pictures: Tensor, dice: torch.Generator) -> Tensor:
 
 
 class HeldOutSpeech:
-    """Voices that are never trained on: another synthesizer's voice, and espeak-ng variants kept
-    apart.
-    """
+    """Voices that are never trained on: recorded speakers, and espeak-ng variants kept apart."""
 
     def __init__(self, processor: ImageBindProcessor) -> None:
         self.sets = {}
-        for split in ("heldout_espeak", "heldout_flite", "heldout_sounds"):
+        splits: tuple[Split, ...]
+        splits = ("heldout_espeak", "heldout_flite", "heldout_festival", "heldout_sounds")
+        for split in splits:
+            if not have_speech(split):
+                continue
             speech = load_speech(split)
             sounds = [
                 processor.audio(row / 32768.0, 16000)[:1] for row in speech.pcm.astype("float32")
@@ -203,8 +252,10 @@ def hear_step(
     return 0.5 * told + with_pictures + 0.3 * with_names + pull * gap
 
 
-def hear(minutes: float, seed: int = 1) -> None:
-    """Train the tower of sounds for so many minutes against the exported space."""
+def hear(minutes: float, seed: int = 1, again: bool = False) -> None:
+    """Train the tower of sounds for so many minutes against the exported space; `again` gives what
+    is already trained a whole new schedule, as after new voices have come.
+    """
     torch.manual_seed(seed)
     frozen = frozen_space()
     if frozen is None:
@@ -218,8 +269,10 @@ def hear(minutes: float, seed: int = 1) -> None:
     points = torch.nn.Parameter(
         torch.randn(2, sayings.words, model.config.tower("audio").hidden_size)
     )
-    run = Run("hear", model, points, minutes, peak=1.5e-3)
+    run = Run("hear", model, points, minutes, PEAK)
     sayings.seed += run.schedule.steps
+    if again:
+        run.schedule, run.reported = Schedule(run.optimizer, minutes * 60, PEAK), 0.0
     loader = iter(DataLoader(sayings, batch_size=None, num_workers=1, prefetch_factor=6))
     while run.schedule.step():
         run.learn(hear_step(model.train(), points, space, next(loader), run.schedule.part))

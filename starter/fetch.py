@@ -1,8 +1,8 @@
 """Fetch and prepare all starter data with one command: `python -m starter.fetch`.
 
 Everything comes from package registries through their ordinary clients: drawings and names
-through `npm pack`, the second speech synthesizer through `apt-get download` (unpacked, not
-installed; left out where there is no apt). What is already there is kept.
+through `npm pack`, speech synthesizers through `apt-get download` (unpacked, not installed; left
+out where there is no apt). What is already there is kept.
 """
 
 import logging
@@ -13,10 +13,20 @@ import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from starter.synthesizers import FESTIVAL_FOLDER, FLITE_FOLDER, PICO_FOLDER
 from starter.vendors import SOURCES, VENDORS, build_pictures, folder_of
-from starter.voices import FLITE_FOLDER, build_speech
+from starter.voices import build_speech
 
-DEBS = ("flite", "libflite1")
+# Where each is unpacked, its component of Debian and its packages.
+DEBS: dict[Path, tuple[str, tuple[str, ...]]] = {
+    FLITE_FOLDER: ("main", ("flite", "libflite1")),
+    FESTIVAL_FOLDER: (
+        "main",
+        ("festival", "libestools2.5", "festlex-cmu", "festlex-poslex", "festvox-kdlpc16k"),
+    ),
+    # Free of charge under Apache-2.0, but its data come without their sources.
+    PICO_FOLDER: ("non-free", ("libttspico0", "libttspico-data")),
+}
 
 log = logging.getLogger(__name__)
 
@@ -38,22 +48,44 @@ def fetch_npm(package: str) -> None:
     shutil.rmtree(drop)
 
 
-def fetch_flite(folder: Path = FLITE_FOLDER) -> None:
-    """Download and unpack the Debian packages of flite; without apt its voices are left out."""
+def _apt(component: str, drop: Path) -> list[str]:
+    """apt-get that knows this component of the machine's own Debian, without changing its setup."""
+    if component == "main":
+        return ["apt-get"]
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"]
+    asked += ["Created-By: Packages", "Origin: Debian", "Component: main"]
+    listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.splitlines()
+    if not listed:
+        raise FileNotFoundError("no Debian archive is set up here")
+    (drop / "lists" / "partial").mkdir(parents=True)
+    (drop / "cache" / "archives" / "partial").mkdir(parents=True)
+    signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    (drop / "sources.list").write_text(f"deb {signed} {listed[0]} {component}\n", encoding="utf-8")
+    places = {
+        "Dir::Etc::SourceList": drop / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State::Lists": drop / "lists",
+        "Dir::Cache": drop / "cache",
+    }
+    apt = ["apt-get", *(part for k, v in places.items() for part in ("-o", f"{k}={v}"))]
+    subprocess.run([*apt, "update"], check=True, capture_output=True)
+    return apt
+
+
+def fetch_debs(folder: Path, component: str, packages: tuple[str, ...]) -> None:
+    """Download and unpack Debian packages; where that fails their voices are left out."""
     if folder.exists():
-        return
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        log.warning("no apt-get and dpkg here: the flite voices are left out")
         return
     drop = folder.with_suffix(".part")
     shutil.rmtree(drop, ignore_errors=True)
     drop.mkdir(parents=True)
     try:
-        subprocess.run(["apt-get", "download", *DEBS], cwd=drop, check=True, capture_output=True)
+        apt = [*_apt(component, drop), "download", *packages]
+        subprocess.run(apt, cwd=drop, check=True, capture_output=True)
         for deb in drop.glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(deb), str(drop)], check=True, capture_output=True)
-    except subprocess.CalledProcessError as error:
-        log.warning("flite could not be fetched, its voices are left out: %s", error)
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        log.warning("%s could not be fetched, its voices are left out: %s", folder.name, error)
         shutil.rmtree(drop)
         return
     drop.replace(folder)
@@ -72,7 +104,8 @@ def main() -> int:
     for package in ("emojibase-data", *(vendor.package for vendor in VENDORS.values())):
         fetch_npm(package)
     build_pictures()
-    fetch_flite()
+    for folder, (component, packages) in DEBS.items():
+        fetch_debs(folder, component, packages)
     build_speech()
     log.info("all data is ready")
     return 0

@@ -12,7 +12,15 @@ from torch.nn import functional as F
 
 from starter.voices import RATE, SAMPLES, SPEECH
 
-Split = Literal["train", "heldout_espeak", "heldout_flite", "train_sounds", "heldout_sounds"]
+Split = Literal[
+    "train",
+    "train_others",
+    "train_sounds",
+    "heldout_espeak",
+    "heldout_flite",
+    "heldout_festival",
+    "heldout_sounds",
+]
 _PADDED = 40_000  # room for an echo's tail; factors 2 and 5 only, for a quick FFT
 
 
@@ -35,6 +43,11 @@ class Speech:
     def rows(self, index: Tensor) -> Tensor:
         """The samples of these rows, (len(index), 32000) int16."""
         return torch.from_numpy(self.pcm[index.numpy()])
+
+
+def have_speech(split: Split) -> bool:
+    """Whether this split was made; those of synthesizers that were not fetched are not."""
+    return (SPEECH / f"{split}_meta.npz").exists()
 
 
 def load_speech(split: Split) -> Speech:

@@ -121,13 +121,14 @@ def main() -> None:
     parser.add_argument("stage", choices=["bind", "hear", "see", "export"])
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--again", action="store_true", help="hear: go on with a new schedule")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
     if args.stage == "bind":
         bind(args.minutes)
     elif args.stage == "hear":
-        hear(args.minutes)
+        hear(args.minutes, again=args.again)
     elif args.stage == "see":
         see(args.minutes)
     else:

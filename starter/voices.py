@@ -1,19 +1,9 @@
-"""The spoken names: espeak-ng and flite say every concept in many voices, some held out.
+"""The spoken names: four synthesizers say every concept in many voices, some of them held out."""
 
-espeak-ng is reached through ctypes (`espeakng-loader` carries the library); it is not safe with
-threads, so each process initialises its own. flite is a program of another origin: a diphone
-voice and three voices of recorded speakers.
-"""
-
-import ctypes
-import io
 import logging
 import multiprocessing
 import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +11,11 @@ from numpy.typing import NDArray
 
 from starter.concepts import CACHE, Concept, label_of, load_concepts
 from starter.sounds import SOUNDS, make_sound
+from starter.synthesizers import Saying, here, say
 
 RATE = 16_000
 SAMPLES = 2 * RATE
 SPEECH = CACHE / "speech"
-FLITE_FOLDER = CACHE / "src" / "flite"
 
 ACCENTS = (
     "en-us", "gmw/en", "en-gb-scotland", "en-gb-x-rp", "en-029",
@@ -39,28 +29,18 @@ VARIANTS = (
     "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "travis",
     "victor", "zac",
 )  # fmt: skip
-# Voices that no training may hear. flite's "slt" is a recorded woman, of other origin than all
-# espeak-ng voices; the men's voices of flite are in the training set.
+FLITE_VOICES = ("kal16", "awb", "rms")  # recorded men
+PICO_VOICES = ("en-US_lh0", "en-GB_kh0")  # recorded women
+# Voices that no training may hear: variants of espeak-ng, and two recorded speakers. flite's "slt"
+# is a woman; Festival's "ked_diphone" a man, by a synthesizer that training does not hear at all.
 HELD_OUT_VARIANTS = ("m6", "f4", "klatt4", "Andy", "steph", "david", "grandma")
-FLITE_VOICES = ("kal16", "awb", "rms")
 HELD_OUT_FLITE = ("slt",)
-HELD_OUT_VOICES = (*HELD_OUT_VARIANTS, *HELD_OUT_FLITE)
+HELD_OUT_FESTIVAL = ("ked_diphone",)
+HELD_OUT_VOICES = (*HELD_OUT_VARIANTS, *HELD_OUT_FLITE, *HELD_OUT_FESTIVAL)
+# Made in this order; `train_others` came last and widens what is said by recorded speakers.
+SPLITS = ("train", "heldout_espeak", "heldout_flite", "heldout_festival", "train_others")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Saying:
-    """One rendering to make: what is said, by whom, how fast and how high."""
-
-    label: int
-    text: str
-    language: str  # "en" or "zh"; "" for a sound without words
-    kind: str  # "name", "synonym" or "sound"
-    engine: str  # "espeak", "flite" or "made"
-    voice: str
-    speed: float  # words per minute (espeak), stretch of durations (flite)
-    pitch: float  # 0..100 (espeak), mean in Hz (flite)
 
 
 def _texts(concept: Concept) -> Iterator[tuple[str, str, str, int]]:
@@ -88,8 +68,30 @@ def _flite(label: int, text: tuple[str, str, str], voice: str, rng: np.random.Ge
     return Saying(label, what, language, kind, "flite", voice, stretch, mean)
 
 
+def _festival(label: int, text: tuple[str, str, str], rng: np.random.Generator) -> Saying:
+    what, language, kind = text
+    stretch, mean = float(rng.uniform(0.8, 1.3)), float(rng.uniform(85, 130))
+    voice = HELD_OUT_FESTIVAL[0]
+    return Saying(label, what, language, kind, "festival", voice, stretch, mean)
+
+
+def _others(
+    label: int, text: tuple[str, str, str], place: int, rng: np.random.Generator
+) -> Iterator[Saying]:
+    """Recorded speakers with other throats: men as women and children, women as men."""
+    what, language, kind = text
+    for voice in (*FLITE_VOICES, *PICO_VOICES):
+        woman = voice in PICO_VOICES
+        many = (14, 7, 4) if woman else (5, 3, 2) if voice == "kal16" else (12, 6, 4)
+        for _ in range(many[min(place, 2)]):
+            throat = float(np.exp(rng.uniform(-0.2, 0.18) if woman else rng.uniform(-0.13, 0.28)))
+            pitch = (1.0 if woman else 110.0) * throat**2 * float(rng.uniform(0.8, 1.3))
+            engine, speed = "pico" if woman else "flite", float(rng.uniform(0.75, 1.35))
+            yield Saying(label, what, language, kind, engine, voice, speed, pitch, throat)
+
+
 def sayings(split: str, label: int, concept: Concept) -> list[Saying]:
-    """What is said of one concept in `train`, `heldout_espeak` or `heldout_flite`."""
+    """What is said of one concept in one of `SPLITS`."""
     rng = np.random.default_rng([label, len(split)])
     made: list[Saying] = []
     for what, language, kind, count in _texts(concept):
@@ -100,74 +102,26 @@ def sayings(split: str, label: int, concept: Concept) -> list[Saying]:
             if language == "en":
                 times = 3 if kind == "name" else 1
                 made += [_flite(label, text, v, rng) for v in FLITE_VOICES for _ in range(times)]
+        elif split == "train_others" and language == "en":
+            made += _others(label, text, concept.english.index(what), rng)
         elif split == "heldout_espeak" and spoken:
             times = 4 if kind == "name" else 1
             made += [_espeak(label, text, HELD_OUT_VARIANTS, rng) for _ in range(times)]
         elif split == "heldout_flite" and spoken and language == "en":
             times = 3 if kind == "name" else 1
             made += [_flite(label, text, v, rng) for v in HELD_OUT_FLITE for _ in range(times)]
+        elif split == "heldout_festival" and spoken and language == "en":
+            times = 2 if kind == "name" else 1
+            made += [_festival(label, text, rng) for _ in range(times)]
     return made
 
 
-class Espeak:
-    """espeak-ng in this process; one at a time, no threads."""
-
-    _RATE, _PITCH, _CHARS_UTF8, _SYNCHRONOUS = 1, 3, 1, 2
-
-    def __init__(self) -> None:
-        import espeakng_loader
-
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = espeakng_loader.get_data_path().encode()
-        self.rate = self._library.espeak_Initialize(self._SYNCHRONOUS, 0, data, 0)
-        self._chunks: list[NDArray[np.int16]] = []
-        kind = ctypes.CFUNCTYPE(
-            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
-        )
-        self._callback = kind(self._take)
-        self._library.espeak_SetSynthCallback(self._callback)
-
-    def _take(self, wave: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
-        if wave and count > 0:
-            self._chunks.append(np.ctypeslib.as_array(wave, (count,)).copy())
-        return 0
-
-    def say(self, saying: Saying) -> NDArray[np.float64]:
-        """Samples at `self.rate`, in -1..1. Raises ValueError for an unknown voice."""
-        library = self._library
-        if library.espeak_SetVoiceByName(saying.voice.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {saying.voice}")
-        library.espeak_SetParameter(self._RATE, int(saying.speed), 0)
-        library.espeak_SetParameter(self._PITCH, int(saying.pitch), 0)
-        self._chunks.clear()
-        text = saying.text.encode()
-        library.espeak_Synth(text, len(text) + 1, 0, 1, 0, self._CHARS_UTF8, None, None)
-        library.espeak_Synchronize()
-        return np.concatenate(self._chunks or [np.zeros(1, np.int16)]).astype(float) / 32768
-
-
-def say_flite(saying: Saying) -> tuple[NDArray[np.float64], int]:
-    """Samples in -1..1 and their rate, from the unpacked flite program."""
-    import soundfile
-
-    libraries = next(FLITE_FOLDER.glob("usr/lib/*/libflite.so.1")).parent
-    command = [
-        str(FLITE_FOLDER / "usr/bin/flite"), "-voice", saying.voice,
-        "--setf", f"duration_stretch={saying.speed:.3f}",
-        "--setf", f"int_f0_target_mean={saying.pitch:.1f}",
-        "-t", saying.text, "-o", "/dev/stdout",
-    ]  # fmt: skip
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
-    done = subprocess.run(command, capture_output=True, check=True, env=environment)
-    samples, rate = soundfile.read(io.BytesIO(done.stdout))
-    return samples, rate
-
-
-def fit(samples: NDArray[np.float64], rate: int) -> NDArray[np.int16]:
+def fit(samples: NDArray[np.float64], rate: float) -> NDArray[np.int16]:
     """Trim leading silence, cut or pad to two seconds, resample to 16 kHz: (32000,) int16."""
+    length = 2 * round(rate)
     loud = np.flatnonzero(np.abs(samples) > 0.02 * max(1e-6, float(np.abs(samples).max())))
-    samples = samples[loud[0] if len(loud) else 0 :][: 2 * rate]
-    padded = np.zeros(2 * rate)
+    samples = samples[loud[0] if len(loud) else 0 :][:length]
+    padded = np.zeros(length)
     padded[: len(samples)] = samples
     bins = np.zeros(SAMPLES // 2 + 1, dtype=complex)
     spectrum = np.fft.rfft(padded)[: len(bins)]
@@ -177,21 +131,13 @@ def fit(samples: NDArray[np.float64], rate: int) -> NDArray[np.int16]:
     return (resampled * (0.7 / peak) * 32767).astype(np.int16)
 
 
-@cache
-def _espeak_here() -> Espeak:
-    return Espeak()
-
-
 def _render(job: tuple[str, int]) -> tuple[list[Saying], NDArray[np.int16]]:
     split, label = job
     made = sayings(split, label, load_concepts()[label])
-    made = [s for s in made if s.engine == "espeak" or FLITE_FOLDER.exists()]
+    made = [s for s in made if here(s.engine)]
     rows = np.zeros((len(made), SAMPLES), np.int16)
     for row, saying in enumerate(made):
-        if saying.engine == "flite":
-            rows[row] = fit(*say_flite(saying))
-        else:
-            rows[row] = fit(_espeak_here().say(saying), _espeak_here().rate)
+        rows[row] = fit(*say(saying))
     return made, rows
 
 
@@ -200,7 +146,7 @@ def build_speech() -> None:
     SPEECH.mkdir(parents=True, exist_ok=True)
     count = len(load_concepts())
     with multiprocessing.get_context("spawn").Pool(min(8, os.cpu_count() or 1)) as pool:
-        for split in ("train", "heldout_espeak", "heldout_flite"):
+        for split in SPLITS:
             if (SPEECH / f"{split}_meta.npz").exists():
                 continue
             results = pool.imap(_render, [(split, label) for label in range(count)], chunksize=4)

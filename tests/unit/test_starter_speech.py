@@ -1,24 +1,36 @@
 """The starter's spoken names and sounds: who says what, and what the augmentation keeps."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from starter import voices
+from starter import fetch, synthesizers, voices
 from starter.concepts import load_concepts
+from starter.encoder_audio import RECORDED, colour, how_often
 from starter.sounds import SOUNDS, make_sound
-from starter.speech import augment_speech
+from starter.speech import Speech, augment_speech
+from starter.synthesizers import Espeak, Saying
 
 
 def test_no_held_out_voice_speaks_in_training() -> None:
     for label, concept in enumerate(load_concepts()):
-        for saying in voices.sayings("train", label, concept):
-            assert saying.voice.split("+")[-1] not in voices.HELD_OUT_VOICES
+        for split in ("train", "train_others"):
+            for saying in voices.sayings(split, label, concept):
+                assert saying.voice.split("+")[-1] not in voices.HELD_OUT_VOICES
+                assert saying.engine != "festival"
+
+
+def test_more_recorded_speakers_say_no_words_that_espeak_does_not() -> None:
+    for label, concept in enumerate(load_concepts()):
+        first = {s.text for s in voices.sayings("train", label, concept)}
+        assert {s.text for s in voices.sayings("train_others", label, concept)} <= first
 
 
 def test_held_out_sayings_use_held_out_voices_alone() -> None:
     concept = load_concepts()[0]
-    for split in ("heldout_espeak", "heldout_flite"):
+    for split in ("heldout_espeak", "heldout_flite", "heldout_festival"):
         made = voices.sayings(split, 0, concept)
         assert made
         assert all(s.voice.split("+")[-1] in voices.HELD_OUT_VOICES for s in made)
@@ -31,14 +43,70 @@ def test_every_concept_is_said_in_both_languages() -> None:
 
 
 def test_espeak_says_a_word_in_english_and_in_chinese() -> None:
-    espeak = voices.Espeak()
+    espeak = Espeak()
     for text, language, voice in (("fire engine", "en", "en-us+f2"), ("消防车", "zh", "cmn+m3")):
-        saying = voices.Saying(0, text, language, "name", "espeak", voice, 150, 50)
+        saying = Saying(0, text, language, "name", "espeak", voice, 150, 50)
         samples = espeak.say(saying)
         assert 0.2 * espeak.rate < len(samples) < 4 * espeak.rate
         assert np.abs(samples).max() > 0.05
     with pytest.raises(ValueError, match="no voice"):
-        espeak.say(voices.Saying(0, "x", "en", "name", "espeak", "nobody", 150, 50))
+        espeak.say(Saying(0, "x", "en", "name", "espeak", "nobody", 150, 50))
+
+
+def test_a_shorter_throat_is_a_lower_slower_voice_played_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Saying] = []
+
+    def speak(saying: Saying) -> tuple[synthesizers.Wave, int]:
+        asked.append(saying)
+        return np.zeros(8), 16_000
+
+    monkeypatch.setitem(synthesizers.ENGINES, "flite", speak)
+    _, rate = synthesizers.say(Saying(0, "dog", "en", "name", "flite", "awb", 1.2, 150.0, 1.25))
+    assert rate == 20_000
+    assert asked[0].speed == pytest.approx(1.5)
+    assert asked[0].pitch == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize(
+    ("engine", "voice", "pitch"),
+    [("flite", "awb", 110.0), ("pico", "en-GB_kh0", 1.0), ("festival", "ked_diphone", 105.0)],
+)
+def test_a_fetched_synthesizer_says_a_word(engine: str, voice: str, pitch: float) -> None:
+    if not synthesizers.here(engine):
+        pytest.skip(f"{engine} was not fetched")
+    samples, rate = synthesizers.say(
+        Saying(0, "fire engine", "en", "name", engine, voice, 1.0, pitch, 1.1)
+    )
+    assert 0.3 * rate < len(samples) < 3 * rate
+    assert np.abs(samples).max() > 0.05
+
+
+def test_packages_that_cannot_be_fetched_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for component in ("main", "non-free"):
+        fetch.fetch_debs(tmp_path / "nobody", component, ("nobody",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recorded_speakers_weigh_their_part() -> None:
+    voice = np.array([*["espeak:en-us+m1"] * 90, *["espeak:cmn+m1"] * 7, *["flite:awb"] * 3])
+    language = np.array([*["en"] * 90, *["zh"] * 7, *["en"] * 3])
+    speech = Speech(np.zeros((100, 1), np.int16), torch.zeros(100), language, voice, voice, voice)
+    often = how_often([speech])
+    assert often.sum() == pytest.approx(1)
+    assert often[97:].sum() == pytest.approx(RECORDED)
+
+
+def test_another_colour_of_sound_follows_its_seed() -> None:
+    picture = torch.rand(4, 64, 200)
+    first, again, other = (colour(picture, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert first.shape == picture.shape
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
 
 
 def test_fitting_keeps_the_pitch_of_a_tone_and_starts_with_it() -> None:
