@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from encoders.embedding import Embedder, embed_all, folder_or_hub
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, folder_or_hub
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import Unavailable
 from medley.media.values import Audio, Video
@@ -27,7 +27,7 @@ class DualEncoderBackend:
     tower for.
     """
 
-    tools = frozenset({"embed"})
+    tools = EMBEDDER_TOOLS
 
     def __init__(self) -> None:
         self._model: Any = None

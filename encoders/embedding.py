@@ -49,8 +49,43 @@ class Embedder:
         self.space, self.prepare, self.tower = space, prepare, tower
 
 
+EMBEDDER_TOOLS = frozenset({"embed", "index"})
+"""What `embed_all` serves."""
+
+
 def embed_all(embedder: Embedder, batch: Sequence[Request], control: Control) -> list[Result]:
-    """One result per request, in order: a unit vector, or the error of that item alone."""
+    """One result per request, in order: a unit vector, or the error of that item alone.
+
+    A request of `index` has a list of media and gets a list of vectors as plain numbers, None
+    where an item cannot be embedded.
+    """
+    results: dict[int, Result] = {}
+    plain: list[tuple[int, Request]] = []
+    for place, request in enumerate(batch):
+        if request.tool == "index":
+            results[place] = _index(embedder, request, control)
+        else:
+            plain.append((place, request))
+    found = _embed_each(embedder, [request for _, request in plain], control)
+    results |= {place: result for (place, _), result in zip(plain, found, strict=True)}
+    return [results[place] for place in range(len(batch))]
+
+
+def _index(embedder: Embedder, request: Request, control: Control) -> Result:
+    singles = [
+        Request(tool="embed", inputs={"media": item}, params={}, seed=0)
+        for item in request.inputs["media"]
+    ]
+    found = _embed_each(embedder, singles, control)
+    return Result(outputs={"vectors": [_numbers(result) for result in found]})
+
+
+def _numbers(result: Result) -> list[float] | None:
+    found = result.outputs.get("embedding")
+    return [float(number) for number in found.vector] if isinstance(found, Embedding) else None
+
+
+def _embed_each(embedder: Embedder, batch: Sequence[Request], control: Control) -> list[Result]:
     results: dict[int, Result] = {}
     prepared: dict[str, list[tuple[int, Any]]] = defaultdict(list)
     control.tick(0, len(batch))

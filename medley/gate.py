@@ -164,6 +164,11 @@ def _step(place: int, step: PlanStep, plan: Plan, known: Known) -> Iterator[Faul
             )
             continue
         yield from _port(f"{at}/inputs/{name}", tool.inputs[name], bound, plan, known)
+    ids = [other.id for other in plan.steps]
+    for number, name in enumerate(step.after):
+        if name not in ids:
+            reason = f"There is no step {name!r}."
+            yield Fault(f"{at}/after/{number}", reason, _nearest(name, ids))
     yield from _params(at, step, tool)
 
 

@@ -81,6 +81,9 @@ class PlanStep(_Shape):
     model: str | None = Field(
         default=None, max_length=256
     )  # pins a model; otherwise routing chooses
+    after: list[Annotated[str, Field(pattern=STEP_ID)]] = Field(
+        default_factory=list, max_length=32
+    )  # steps to wait for without reading an output of theirs
 
     def bindings(self) -> Iterator[tuple[str, int | None, Binding]]:
         """Every binding with its port, and its place where the port got a list."""
@@ -91,8 +94,9 @@ class PlanStep(_Shape):
                 yield port, None, bound
 
     def needs(self) -> set[str]:
-        """Ids of the steps whose outputs this one reads."""
-        return {item.step for _, _, item in self.bindings() if isinstance(item, OutputBinding)}
+        """Ids of the steps that this one waits for."""
+        read = {item.step for _, _, item in self.bindings() if isinstance(item, OutputBinding)}
+        return read | set(self.after)
 
 
 class Reply(_Shape):

@@ -16,7 +16,7 @@ from medley.modality import Modality
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.tools import Toolbox
 from orchestrator.binding import declared
-from orchestrator.lowering import lower
+from orchestrator.lowering import lower, unlowered
 from orchestrator.routing import Policy, choose
 from orchestrator.tables import assets
 
@@ -56,6 +56,7 @@ def checked(
     prefix: str = "",
 ) -> Plan:
     """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
+    plan = unlowered(plan)
     policy = rules.policy(options)
     known = Known(
         tools=rules.servable(policy),

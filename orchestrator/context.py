@@ -109,8 +109,13 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
     ]
     facts = {row.id: _fact(row, parts[row.id]) for row in rows}
     read = {name.partition(".")[0] for fact in facts.values() for name in _references(fact, facts)}
-    # An embedding that another step went on to read is plumbing: nobody asked for it.
-    hidden = {fact.id for fact in facts.values() if fact.tool == "embed" and fact.id in read}
+    # The index, and an embedding that another step went on to read, are plumbing: nobody asked
+    # for them.
+    hidden = {
+        fact.id
+        for fact in facts.values()
+        if fact.tool == "index" or (fact.tool == "embed" and fact.id in read)
+    }
     return Made(
         facts=[_followed(fact, facts) for fact in facts.values() if fact.id not in hidden],
         entries=[entry for entry in entries if entry.step not in hidden],

@@ -2,7 +2,8 @@
 
 Each step gets its model. Where a model reads embeddings and the plan gives it media or words, an
 `embed` step is put in between: encoder, connector and language model stay blocks of their own,
-and one embedding serves all readers.
+and one embedding serves all readers. Before a `search` an `index` step embeds what no step has
+embedded yet, so that there is nothing that cannot be found.
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,19 @@ def lower(
     return plan.model_copy(update={"steps": work.steps}), work.faults
 
 
+def unlowered(plan: Plan) -> Plan:
+    """A plan that was lowered before, without the steps that lowering puts in anew."""
+    added = {step.id for step in plan.steps if step.tool == "index"}
+    if not added:
+        return plan
+    kept = [
+        step.model_copy(update={"after": [name for name in step.after if name not in added]})
+        for step in plan.steps
+        if step.id not in added
+    ]
+    return plan.model_copy(update={"steps": kept})
+
+
 @dataclass(kw_only=True)
 class _Lowering:
     plan: Plan
@@ -40,6 +54,7 @@ class _Lowering:
     embedded: dict[tuple[str, str], str] = field(
         default_factory=dict
     )  # (binding, space) -> embed step
+    index: str | None = None
 
     def add(self, place: int, step: PlanStep) -> None:
         model = choose(step.tool, self.models, self.policy, step.model)
@@ -59,7 +74,19 @@ class _Lowering:
                 inputs[port] = [self.fit(item, accepts, model, place) for item in bound]
             else:
                 inputs[port] = self.fit(bound, accepts, model, place)
-        self.steps.append(step.model_copy(update={"inputs": inputs, "model": model.id}))
+        after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
+        update = {"inputs": inputs, "model": model.id, "after": after}
+        self.steps.append(step.model_copy(update=update))
+
+    def indexed(self) -> list[str]:
+        """The id of the plan's `index` step, put in at the first search; none without a model."""
+        if self.index is None:
+            model = choose("index", self.models, self.policy)
+            if model is None:
+                return []
+            self.index = self.fresh_id("index", 1)
+            self.steps.append(PlanStep(id=self.index, tool="index", model=model.id))
+        return [self.index]
 
     def fit(
         self, binding: Binding, accepts: frozenset[Modality], reader: ModelSpec, place: int
@@ -79,7 +106,7 @@ class _Lowering:
                     Fault(f"/steps/{place}", f"No encoder writes the space {reader.space!r}.")
                 )
                 return binding
-            step_id = self.fresh_id()
+            step_id = self.fresh_id("embed", len(self.embedded) + 1)
             self.steps.append(
                 PlanStep(id=step_id, tool="embed", inputs={"media": binding}, model=encoder.id)
             )
@@ -96,9 +123,8 @@ class _Lowering:
                 return output_modalities(binding, self.plan, self.known.tools)
         return self.known.inputs[binding.input]
 
-    def fresh_id(self) -> str:
+    def fresh_id(self, tool: str, number: int) -> str:
         taken = {step.id for step in self.plan.steps} | {step.id for step in self.steps}
-        number = len(self.embedded) + 1
-        while f"embed{number}" in taken:
+        while f"{tool}{number}" in taken:
             number += 1
-        return f"embed{number}"
+        return f"{tool}{number}"

@@ -21,7 +21,16 @@ from orchestrator.assets import AssetStore
 from orchestrator.cache import cache_key, look_up
 from orchestrator.crashes import crash_point
 from orchestrator.database import Raw
-from orchestrator.engine import Commit, Inputs, Lease, StoredAsset, asset_ids, load_assets, resolve
+from orchestrator.engine import (
+    Commit,
+    Inputs,
+    Lease,
+    StoredAsset,
+    asset_ids,
+    assets_of,
+    load_assets,
+    resolve,
+)
 from orchestrator.hooks import Hook, Prepared
 from workers.control import Scratch, StepControl
 from workers.media import Stored, to_parts, to_values
@@ -118,12 +127,14 @@ class Kitchen:
         self,
         conn: Raw,
         items: Sequence[Item],
-        assets: Mapping[str, StoredAsset],
+        assets: dict[str, StoredAsset],
         control: StepControl,
     ) -> None:
         requests: list[tuple[Item, Request]] = []
         for item in items:
             with caught(item):
+                named_by_hook = assets_of(item.inputs) - assets.keys()
+                assets |= load_assets(conn, item.lease.tenant, named_by_hook)
                 requests.append((item, self._request(item, assets)))
         if not requests:
             return

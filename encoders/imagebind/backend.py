@@ -5,7 +5,7 @@ have.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from encoders.embedding import Embedder, embed_all, folder_or_hub
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, folder_or_hub
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import Unavailable
 from medley.media.values import Audio, Video
@@ -22,7 +22,7 @@ TOWER_OF = {"image": "vision", "video": "vision", "audio": "audio", "text": "tex
 class ImageBindBackend:
     """The starter encoder, or a converted official checkpoint (non-commercial, opt-in)."""
 
-    tools = frozenset({"embed"})
+    tools = EMBEDDER_TOOLS
 
     def __init__(self) -> None:
         self._model: ImageBindModel | None = None

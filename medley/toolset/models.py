@@ -13,6 +13,7 @@ from medley.tools import Params, Tool, port
 TEXT, IMAGE, AUDIO, VIDEO = Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO
 EMBEDDING, DATA = Modality.EMBEDDING, Modality.DATA
 MEDIA = (IMAGE, AUDIO, VIDEO)
+MAX_INDEXED = 16  #: media that an encoder is given at once for the index
 
 
 class DescribeParams(Params):
@@ -104,6 +105,15 @@ EMBED_COMBINE = Tool(
     params=CombineParams,
     lane=Lane.CPU,
 )
+INDEX = Tool(
+    name="index",
+    about="Embeds earlier media that no step has embedded yet, so that a search finds them.",
+    inputs={"media": port(*MEDIA, about="What to embed.", many=True, max_items=MAX_INDEXED)},
+    outputs={"vectors": port(DATA, about="How many were embedded.")},
+    lane=Lane.ENCODE,
+    planned=False,
+    cacheable=False,
+)
 SEARCH = Tool(
     name="search",
     about="Finds earlier assets that are nearest in the shared space.",
@@ -149,6 +159,7 @@ MODEL_TOOLS = (
     DESCRIBE,
     EMBED,
     EMBED_COMBINE,
+    INDEX,
     SEARCH,
     TEXT_TO_IMAGE,
     EMBEDDING_TO_IMAGE,

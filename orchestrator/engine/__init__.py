@@ -6,7 +6,14 @@ says.
 """
 
 from orchestrator.engine.ask import approve, cancel_job, retry_job, submit
-from orchestrator.engine.bindings import Inputs, StoredAsset, asset_ids, load_assets, resolve
+from orchestrator.engine.bindings import (
+    Inputs,
+    StoredAsset,
+    asset_ids,
+    assets_of,
+    load_assets,
+    resolve,
+)
 from orchestrator.engine.hold import (
     claim,
     commit_step,
@@ -52,6 +59,7 @@ __all__ = [
     "StoredAsset",
     "approve",
     "asset_ids",
+    "assets_of",
     "cancel_job",
     "check_graph",
     "claim",

@@ -35,6 +35,12 @@ def asset_ids(lease: Lease) -> set[str]:
     return found
 
 
+def assets_of(inputs: Inputs) -> set[str]:
+    """Ids of the assets among resolved parts."""
+    listed = (parts if isinstance(parts, list) else [parts] for parts in inputs.values())
+    return {part.asset for parts in listed for part in parts if isinstance(part, AssetPart)}
+
+
 def load_assets(conn: Raw, tenant: str, ids: Iterable[str]) -> dict[str, StoredAsset]:
     """The tenant's assets of these ids; one query, or none."""
     wanted = sorted(set(ids))

@@ -82,6 +82,7 @@ class NewStep:
             seed=int(params.pop("seed", seed)),
             params=params,
             max_attempts=tool.max_attempts,
+            after=step.after,
         )
 
     @classmethod

@@ -6,6 +6,7 @@ from medley.backend import ModelSpec
 from medley.tools import Toolbox
 from orchestrator.hooks.answer import AnswerHook
 from orchestrator.hooks.base import Hook, Prepared
+from orchestrator.hooks.index import IndexHook
 from orchestrator.hooks.plan import PlanHook
 from orchestrator.hooks.search import SearchHook
 
@@ -14,4 +15,9 @@ __all__ = ["Hook", "Prepared", "hooks"]
 
 def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
     """All hooks of an installation."""
-    return {"plan": PlanHook(tools, models), "answer": AnswerHook(), "search": SearchHook()}
+    return {
+        "plan": PlanHook(tools, models),
+        "answer": AnswerHook(),
+        "index": IndexHook(models),
+        "search": SearchHook(),
+    }

@@ -89,7 +89,19 @@ def vector(member: Member, value: Any) -> np.ndarray:
 
 def test_it_is_a_backend_for_embed(member: Member) -> None:
     assert isinstance(member.backend, Backend)
-    assert member.backend.tools == {"embed"}
+    assert member.backend.tools == {"embed", "index"}
+
+
+def test_an_index_holds_the_vectors_of_its_items_and_leaves_out_the_broken(
+    member: Member, samples: dict[str, list[Any]]
+) -> None:
+    one, other = samples[min(member.takes)]
+    request = Request(tool="index", inputs={"media": [one, object(), other]}, params={})
+    (result,) = member.backend.run([request], Recorder())
+    first, broken, second = result.outputs["vectors"]
+    assert broken is None
+    np.testing.assert_allclose(first, vector(member, one), atol=1e-4)
+    np.testing.assert_allclose(second, vector(member, other), atol=1e-4)
 
 
 def test_every_modality_becomes_a_unit_vector_of_one_named_space(

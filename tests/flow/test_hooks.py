@@ -192,6 +192,30 @@ def test_search_returns_the_nearest_media_but_not_the_query_itself(
     assert [hit["asset"] for hit in prepared.commit.outputs["assets"]] == [near, far]
 
 
+def test_media_that_nobody_embedded_are_embedded_before_a_search(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    known, new = add_asset(conn, Modality.IMAGE), add_asset(conn, Modality.IMAGE)
+    conn.execute(
+        "INSERT INTO embeddings (asset, space, tenant, modality, vector)"
+        " VALUES (%s, 'starter', 't', 'image', '[1, 0]')",
+        [known],
+    )
+    broken = add_asset(conn, Modality.VIDEO)
+    step = NewStep(id="s1", tool="index", lane="encode", model="starter/encoder")
+    submit(conn, NewJob(tenant="t", steps=[step], kind="plan"))
+    hook, lease = hooks(TOOLS, models)["index"], take(conn)
+    prepared = hook.prepare(conn, lease, {})
+    media = prepared.inputs["media"]
+    assert isinstance(media, list)
+    given = {part.asset: part for part in media if isinstance(part, AssetPart)}
+    assert set(given) == {new, broken}
+    vectors = [None if name == broken else [0.0, 1.0] for name in given]
+    done = hook.complete(conn, lease, {"vectors": DataPart(data=vectors)}, prepared)
+    assert isinstance(done, Commit)
+    assert [row.asset for row in done.embeddings] == [new]
+
+
 def test_the_facts_say_what_a_drawing_was_made_from_and_leave_out_the_plumbing(
     conn: Raw, models: dict[str, ModelSpec]
 ) -> None:

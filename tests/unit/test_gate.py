@@ -63,6 +63,14 @@ def test_a_dangling_reference_is_refused() -> None:
     assert faults(step("s1", "speak", text={"from": "s1.words"}))[0][0] == "/steps"
 
 
+def test_a_step_may_wait_for_another_without_reading_it() -> None:
+    first = step("s1", "speak", text={"text": "one"})
+    second = step("s2", "speak", text={"text": "two"})
+    assert faults(first, {**second, "after": ["s1"]}) == []
+    assert faults(first, {**second, "after": ["s3"]})[0][0] == "/steps/1/after/0"
+    assert faults({**first, "after": ["s2"]}, {**second, "after": ["s1"]})[0][0] == "/steps"
+
+
 def test_a_circle_is_refused_once_and_named() -> None:
     one = step("s1", "rotate", image={"from": "s2.image"})
     two = step("s2", "rotate", image={"from": "s1.image"})

@@ -13,6 +13,7 @@ from medley.tasks import AnswerFacts, KnownAsset, ReplyDraft, StepFact
 from medley.toolset import toolbox
 from orchestrator.answerer import to_reply, untruths
 from orchestrator.catalogue import load_catalogue
+from orchestrator.lowering import unlowered
 from orchestrator.planner import PlanRequest, Refused, first_task, judge, repair_task
 from orchestrator.register import Entry, Register
 from orchestrator.routing import Policy, choose, live_tools
@@ -63,6 +64,20 @@ def test_one_embedding_serves_all_readers_of_the_same_sound(request_: PlanReques
     heard, drawn = plan.step("s2").inputs["media"], plan.step("s3").inputs["embedding"]
     assert isinstance(heard, OutputBinding)
     assert heard == drawn
+
+
+def test_a_search_waits_for_an_index_of_what_nobody_embedded(request_: PlanRequest) -> None:
+    searches = [
+        {"id": f"s{n}", "tool": "search", "inputs": {"query": {"text": name}}}
+        for n, name in ((1, "a cat"), (2, "a dog"))
+    ]
+    plan = judge({"steps": searches}, request_)
+    assert isinstance(plan, Plan)
+    (index,) = [step for step in plan.steps if step.tool == "index"]
+    assert index.model == "starter/encoder"
+    assert [step.after for step in plan.steps if step.tool == "search"] == [[index.id]] * 2
+    again = unlowered(plan)
+    assert index.id not in {name for step in again.steps for name in (step.id, *step.after)}
 
 
 def test_a_refused_plan_goes_back_to_the_hub_with_its_faults(request_: PlanRequest) -> None:
