@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -22,15 +21,6 @@ logger = logging.getLogger("medley.api")
 CHANNELS = channel("*")
 RETRY_S = 1.0
 ROOM = 256  # notices that a slow reader may be behind
-
-
-def client_url(url: str) -> str:
-    """Celery's form of a Redis URL in the form of redis-py."""
-    if not url.startswith("redis+socket://"):
-        return url
-    found = urlsplit(url)
-    number = parse_qs(found.query).get("virtual_host", ["0"])[0]
-    return f"unix://{found.path}?db={number}"
 
 
 class Listener:

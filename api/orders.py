@@ -16,6 +16,7 @@ from api import views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, read_form
 from api.problems import ApiError
+from api.schemas.jobs import JobOut
 from api.schemas.requests import (
     AssetIn,
     FileIn,
@@ -38,10 +39,9 @@ _UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A job that was accepted, and the answer that its first request got."""
+    """A job that was accepted, as its first request was shown it."""
 
-    id: str
-    body: dict[str, Any]
+    job: JobOut
     replayed: bool
 
 
@@ -89,14 +89,14 @@ def accept(
             hashes = [file.sent.received.sha256 for file in files]
             kept = idempotency.claim(conn, tenant, key, idempotency.fingerprint(asked, hashes))
             if kept is not None:
-                return Accepted(id=kept.response["id"], body=kept.response, replayed=True)
+                return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
         assets = register(conn, tenant, files)
         job_id = intake.submit(conn, order(conn, tenant, body, files, assets), here.rules)
-        shown = views.job(jobs.get(conn, tenant, job_id)).model_dump(mode="json")
+        shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
-            idempotency.keep(conn, tenant, key, 202, shown)
+            idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))
     here.changed(job_id)
-    return Accepted(id=job_id, body=shown, replayed=False)
+    return Accepted(job=shown, replayed=False)
 
 
 def register(conn: Connection, tenant: str, files: Sequence[Judged]) -> list[Asset]:

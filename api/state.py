@@ -13,7 +13,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
-from api.feed import Feed, client_url
+from api.feed import Feed
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.settings import Settings
@@ -24,7 +24,7 @@ from orchestrator.catalogue import load_catalogue
 from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
-from orchestrator.events import Announcer
+from orchestrator.events import Announcer, client_url
 from orchestrator.janitor import Janitor
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay

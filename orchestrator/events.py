@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import redis
 
@@ -59,15 +60,18 @@ def preview_key(job: str, step: str) -> str:
     return f"medley:preview:{job}:{step}"
 
 
-def connect_redis(url: str, *, timeout_s: float = 2.0) -> "redis.Redis":
-    """A client for `redis://`, `rediss://`, `unix://` and Celery's `redis+socket://` URLs."""
-    if url.startswith("redis+socket://"):
-        path, _, query = url.removeprefix("redis+socket://").partition("?")
-        numbers = [part for part in query.split("&") if part.startswith("virtual_host=")]
-        number = numbers[0].partition("=")[2] if numbers else "0"
-        url = f"unix://{path}?db={number}"
+def client_url(url: str) -> str:
+    """A Redis URL in the form of redis-py; only Celery's `redis+socket://` has to be changed."""
+    if not url.startswith("redis+socket://"):
+        return url
+    found = urlsplit(url)
+    number = parse_qs(found.query).get("virtual_host", ["0"])[0]
+    return f"unix://{found.path}?db={number}"
+
+
+def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(
-        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, health_check_interval=25
+        client_url(url), socket_timeout=1.0, socket_connect_timeout=1.0, health_check_interval=25
     )
 
 
@@ -79,7 +83,7 @@ class Announcer:
     """
 
     def __init__(self, url: str | None) -> None:
-        self._client = connect_redis(url, timeout_s=1.0) if url else None
+        self._client = _client(url) if url else None
         self._connection: Any = None
         self._unread = 0
         self._quiet_until = 0.0

@@ -91,17 +91,17 @@ async def submitted(
     request: Request, here: Service, tenant: str, accepted: orders.Accepted, prefer: str | None
 ) -> Response:
     """The answer to a request that made a job."""
-    headers = {"Location": f"/v1/jobs/{accepted.id}", "Medley-Job-Id": accepted.id}
+    headers = {"Location": f"/v1/jobs/{accepted.job.id}", "Medley-Job-Id": accepted.job.id}
     if accepted.replayed:
         headers["Idempotency-Replayed"] = "true"
     if wants_stream(request):
-        return stream.respond(stream.follow_job(here, tenant, accepted.id, None), headers)
+        return stream.respond(stream.follow_job(here, tenant, accepted.job.id, None), headers)
     seconds = wait_of(prefer)
     if seconds is None:
-        return answer(JobOut.model_validate(accepted.body), 202, headers)
+        return answer(accepted.job, 202, headers)
     headers["Preference-Applied"] = f"wait={seconds}"
-    await stream.wait_for_end(here, tenant, accepted.id, seconds)
-    view = await run_in_threadpool(_get, here, tenant, accepted.id)
+    await stream.wait_for_end(here, tenant, accepted.job.id, seconds)
+    view = await run_in_threadpool(_get, here, tenant, accepted.job.id)
     return answer(views.job(view), 200 if view.ended else 202, headers)
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from api import openapi
 from api.downloads import disposition, file_name, matches
-from api.feed import client_url
 from api.incoming import display_name
 from api.problems import ApiError
 from api.routes.jobs import wait_of
@@ -18,6 +17,7 @@ from medley.gate import Fault
 from medley.modality import Modality
 from medley.plan import AssetBinding, TextBinding, Workflow
 from orchestrator.binding import bind
+from orchestrator.events import client_url
 from orchestrator.idempotency import fingerprint
 
 JSON = st.recursive(
