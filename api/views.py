@@ -159,7 +159,7 @@ def _outputs(view: JobView, reply: Sequence[Mapping[str, Any]] | None) -> list[O
     makers = _makers(view.steps)
     if reply is not None:
         shown = [item for item in reply if item["type"] == "asset"]
-        return [_output(makers.get(item["asset"]), item) for item in shown]
+        return [_output(*makers.get(item["asset"], (None, item))) for item in shown]
     if not isinstance(view.outputs, Mapping):
         return []
     return [_output(name, item) for name, given in view.outputs.items() for item in _listed(given)]
@@ -179,10 +179,10 @@ def _output(name: str | None, item: Mapping[str, Any]) -> Output:
     )
 
 
-def _makers(steps: Iterable[StepView]) -> dict[str, str]:
-    """Which output of the plan made an asset."""
+def _makers(steps: Iterable[StepView]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Which output of the plan made an asset, and the part as its step gave it."""
     return {
-        item["asset"]: f"{made.id}.{name}"
+        item["asset"]: (f"{made.id}.{name}", item)
         for made in steps
         if made.kind == "work"
         for name, given in made.outputs.items()

@@ -160,8 +160,21 @@ def _copy(
     return NewJob(
         id=new_id("job"),
         steps=steps,
-        plan=None if replan else old["plan"],
+        plan=None if replan or old["plan"] is None else _changed_plan(old["plan"], changed),
         approve=old["approve"] if replan else "auto",
         retry_of=old["id"],
         **{name: old[name] for name in names},
     )
+
+
+def _changed_plan(
+    plan: Mapping[str, Any], changed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The plan with the parameters that its steps will run with."""
+    steps = [
+        {**step, "params": {**step.get("params", {}), **changed[step["id"]]}}
+        if step["id"] in changed
+        else step
+        for step in plan["steps"]
+    ]
+    return {**plan, "steps": steps}

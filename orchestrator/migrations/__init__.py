@@ -23,14 +23,9 @@ def upgrade(database_url: str) -> None:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
             connection.commit()
-            try:
-                _migrate(connection)
-            finally:
-                connection.rollback()
-                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
-                connection.commit()
+            _migrate(connection)
     finally:
-        engine.dispose()
+        engine.dispose()  # closes the connection, and with it the lock
 
 
 def config(connection: Connection | None = None) -> Config:

@@ -168,7 +168,8 @@ def test_deadlines_are_the_databases(conn: Raw) -> None:
 
 
 def test_a_retry_keeps_what_was_made_and_pays_only_for_the_rest(conn: Raw) -> None:
-    job = submit(conn, echo("a"), echo("b", "a"), echo("c", "b"))
+    plan = {"steps": [{"id": name, "tool": "test.echo"} for name in "abc"]}
+    job = submit(conn, echo("a"), echo("b", "a"), echo("c", "b"), plan=plan)
     engine.commit_step(conn, "w", engine.claim(conn, "w", OFFER)[0], DONE)
     engine.fail_step(conn, engine.claim(conn, "w", OFFER)[0], BackendError("x"), delay=None)
     again = engine.retry_job(conn, "t", job)
@@ -178,6 +179,8 @@ def test_a_retry_keeps_what_was_made_and_pays_only_for_the_rest(conn: Raw) -> No
     changed = engine.retry_job(conn, "t", job, overrides={"a": {"text": "other"}})
     lease = engine.claim(conn, "w", OFFER)[0]
     assert (lease.job, lease.step, lease.params) == (changed, "a", {"text": "other"})
+    kept = "SELECT plan #>> '{steps,0,params,text}' FROM jobs WHERE id = %s"
+    assert value(conn, kept, changed) == "other"
 
 
 def test_only_ended_jobs_are_retried_and_foreign_ones_do_not_exist(conn: Raw) -> None:
