@@ -42,8 +42,9 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config(connection), "head")
     connection.commit()
     folder = files("orchestrator.migrations").joinpath("functions")
-    for file in sorted(folder.iterdir(), key=str):
-        if file.name.endswith(".sql"):
-            # By the driver itself: colons and percent signs of the functions stay as they are.
-            connection.connection.cursor().execute(file.read_text(encoding="utf-8"))
-    connection.commit()
+    with connection.begin():
+        cursor = connection.connection.cursor()
+        for file in sorted(folder.iterdir(), key=str):
+            if file.name.endswith(".sql"):
+                # By the driver itself: colons and percent signs of the functions stay as they are.
+                cursor.execute(file.read_text(encoding="utf-8"))
