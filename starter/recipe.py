@@ -13,6 +13,7 @@ import sys
 STAGES: tuple[tuple[str, ...], ...] = (
     ("fetch",),
     ("train_encoder", "bind"),
+    ("train_encoder", "export"),  # fixes the space; what follows is bound to it
     ("train_encoder", "hear"),
     ("train_encoder", "see"),
     ("train_encoder", "export"),
