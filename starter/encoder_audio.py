@@ -29,13 +29,13 @@ from starter.encoder_parts import (
 from starter.pictures import TRAIN_VENDORS, augment, load_vendors
 from starter.speech import Speech, Split, augment_speech, have_speech, load_speech
 
-BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 5
+BATCH, NOISES, KEPT, REPLAYS = 128, 16, 24_000, 8
 PEAK = 1.5e-3
 RECORDED, ENGLISH = 0.45, 0.20  # parts of the words: recorded speakers, espeak-ng in English
 
 
 class Sayings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """Endless batches of log-mel pictures, half of them augmented; each is used six times, masked
+    """Endless batches of log-mel pictures, half of them augmented; each is used nine times, masked
     anew. Gives the pictures, their concepts, and which of all trained words (or sounds) they are.
     """
 
@@ -85,19 +85,19 @@ class Sayings(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 
 
 def how_often(splits: list[Speech]) -> Tensor:
-    """How often each saying is heard: few recorded speakers about as much as all of espeak-ng, and
-    more of its Chinese than of its English, which nobody else speaks.
+    """How often each saying is heard: few recorded speakers about as much as all of espeak-ng, each
+    as much as the others, and more of its Chinese than of its English, which nobody else speaks.
     """
     voices = np.concatenate([speech.voice.astype(str) for speech in splits])
     chinese = np.concatenate([speech.language == "zh" for speech in splits])
-    recorded = ~np.char.startswith(voices, "espeak")
+    espeak = np.char.startswith(voices, "espeak")
     often = np.zeros(len(voices))
-    for part, group in (
-        (RECORDED, recorded),
-        (ENGLISH, ~recorded & ~chinese),
-        (1 - RECORDED - ENGLISH, ~recorded & chinese),
-    ):
+    for part, group in ((ENGLISH, espeak & ~chinese), (1 - RECORDED - ENGLISH, espeak & chinese)):
         often[group] = part / max(int(group.sum()), 1)
+    recorded = np.unique(voices[~espeak])
+    for voice in recorded:
+        group = voices == voice
+        often[group] = RECORDED / len(recorded) / int(group.sum())
     return torch.from_numpy(often)
 
 
@@ -271,6 +271,7 @@ def hear(minutes: float, seed: int = 1, again: bool = False) -> None:
     )
     run = Run("hear", model, points, minutes, PEAK)
     sayings.seed += run.schedule.steps
+    run.average.decay = 0.995  # over fewer steps than the other stages take
     if again:
         run.schedule, run.reported = Schedule(run.optimizer, minutes * 60, PEAK), 0.0
     loader = iter(DataLoader(sayings, batch_size=None, num_workers=1, prefetch_factor=6))
