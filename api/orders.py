@@ -60,9 +60,20 @@ async def read_order(
             files = [await run_in_threadpool(_judge, here, file) for file in sent.files]
             left.pop_all()  # all of them are kept now
         return body, files
-    if kind == "application/json" or kind.endswith("+json"):
+    if _is_json(kind):
         return parse(model, loads(await _bounded(request))), []
     raise ApiError(415, "unsupported_media", "Send application/json or multipart/form-data.")
+
+
+async def read_json(request: Request) -> Any:
+    """The request's body, strictly read. Raises `ApiError`."""
+    if not _is_json(request.headers.get("content-type", "").partition(";")[0].strip().lower()):
+        raise ApiError(415, "unsupported_media", "Send application/json.")
+    return loads(await _bounded(request))
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def parse(model: type[Model], data: Any) -> Model:

@@ -96,6 +96,10 @@ class Client:
         """Send JSON."""
         return self._call("POST", path, json={} if body is None else body)
 
+    def patch(self, path: str, body: Any) -> dict[str, Any]:
+        """Change what is there."""
+        return self._call("PATCH", path, json=body)
+
     def submit(
         self, text: str, files: Sequence[Path] = (), options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -11,9 +11,18 @@ from typing import Any
 
 from medley.backend import ModelSpec
 from medley.parts import AssetPart, DataPart, Part, TextPart
-from medley.tools import Tool
+from medley.plan import Plan
+from medley.tools import Tool, Toolbox
 from orchestrator.database import Raw
-from orchestrator.engine import Inputs, Lease, StoredAsset
+from orchestrator.engine import (
+    Inputs,
+    Lease,
+    NewStep,
+    StoredAsset,
+    asset_ids,
+    load_assets,
+    resolve,
+)
 
 
 def cache_key(
@@ -49,6 +58,39 @@ def look_up(conn: Raw, tenant: str, keys: Sequence[str]) -> dict[str, dict[str, 
         [tenant, list(keys)],
     ).fetchall()
     return {row[0]: row[1] for row in rows}
+
+
+def foresee(
+    conn: Raw, tenant: str, plan: Plan, tools: Toolbox, models: Mapping[str, ModelSpec]
+) -> list[str]:
+    """Ids of the steps of a lowered plan that would not have to run, in their order. A step whose
+    seed is not given yet is not among them.
+    """
+    known: dict[str, dict[str, Any]] = {}
+    for step_id in plan.order():
+        step = plan.step(step_id)
+        tool = tools[step.tool]
+        unseeded = tool.seeded and "seed" not in step.params
+        if not tool.cacheable or unseeded or not step.needs() <= known.keys():
+            continue
+        lease = _lease(tenant, NewStep.of(step, tool), known)
+        assets = load_assets(conn, tenant, asset_ids(lease))
+        spec = models.get(step.model or "")
+        key = cache_key(lease, tool, spec, resolve(lease, assets), assets)
+        found = look_up(conn, tenant, [key]) if key else {}
+        if key in found:
+            known[step_id] = found[key]
+    return [step.id for step in plan.steps if step.id in known]
+
+
+def _lease(tenant: str, step: NewStep, sources: Mapping[str, Any]) -> Lease:
+    """What a worker would be given for this step."""
+    return Lease(
+        job="", step=step.id, token=0, attempt=1, crashes=0, max_attempts=step.max_attempts,
+        tenant=tenant, kind=str(step.kind), tool=step.tool, tool_version=step.tool_version,
+        model=step.model, lane=str(step.lane), round=1, params=step.params, seed=step.seed,
+        inputs=step.inputs, sources=sources,
+    )  # fmt: skip
 
 
 def _content(parts: Part | list[Part], assets: Mapping[str, StoredAsset]) -> Any:

@@ -88,21 +88,38 @@ def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
     return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix)
 
 
-def approve(conn: Connection, tenant: str, job_id: str, plan: Plan | None, rules: Rules) -> None:
-    """Lets a waiting job go on, with an edited plan if one is given.
+def revise(
+    conn: Connection, tenant: str, job_id: str, plan: Plan, expected: int | None, rules: Rules
+) -> None:
+    """Gives a waiting job this plan, once it has passed the gate; it goes on waiting.
 
-    Raises `NotFound`, `Conflict` (not waiting), `InvalidPlan`.
+    Raises `NotFound`, `Conflict` (not waiting), `RevisionMoved`, `InvalidPlan`.
     """
     job = jobs.get(conn, tenant, job_id)
     if job.status is not JobStatus.WAITING:
-        raise Conflict(f"The job is {job.status}; only a waiting job can be approved.")
-    if plan is None:
-        engine.approve(raw(conn), tenant, job_id)
-        return
+        raise Conflict(f"The job is {job.status}; only a waiting job can be given another plan.")
     lowered = checked(conn, tenant, plan, rules, job.options, prefix="/plan")
     lowered = seeded(lowered, rules, job.options)
-    written = _steps(lowered, rules)
-    engine.approve(raw(conn), tenant, job_id, lowered.to_json(), written)
+    steps = _steps(lowered, rules)
+    engine.revise(raw(conn), tenant, job_id, lowered.to_json(), steps, expected=expected)
+
+
+def approve(
+    conn: Connection,
+    tenant: str,
+    job_id: str,
+    plan: Plan | None,
+    expected: int | None,
+    rules: Rules,
+) -> None:
+    """Lets a waiting job run exactly the plan it has, or this one if it passes the gate.
+
+    Raises `NotFound`, `Conflict` (not waiting), `RevisionMoved`, `InvalidPlan`.
+    """
+    if plan is not None:
+        revise(conn, tenant, job_id, plan, expected, rules)
+        expected = None
+    engine.approve(raw(conn), tenant, job_id, expected=expected)
 
 
 def retry(

@@ -179,11 +179,12 @@ def retry_job(job_id: str, here: Here, tenant: Tenant, body: RetryIn | None = No
     return answer(views.job(_get(here, tenant, new)), 202, headers)
 
 
-@router.post("/{job_id}/approve", responses=documented(400, 404, 409, 413, 422))
+@router.post("/{job_id}/approve", responses=documented(400, 404, 409, 412, 413, 422))
 def approve_job(job_id: str, here: Here, tenant: Tenant, body: ApproveIn | None = None) -> JobOut:
     """Lets a waiting job go on with its plan, or with an edited one; exactly that one runs."""
+    asked = body or ApproveIn()
     with here.db.begin() as conn:
-        intake.approve(conn, tenant, job_id, body.plan if body else None, here.rules)
+        intake.approve(conn, tenant, job_id, asked.plan, asked.revision, here.rules)
     here.changed(job_id)
     return views.job(_get(here, tenant, job_id))
 

@@ -16,7 +16,7 @@ from api.strict_json import StrictRoute
 from medley.errors import MedleyError, Unavailable
 from medley.plan import Plan
 from medley.status import JobStatus
-from orchestrator import engine, history, intake, jobs
+from orchestrator import cache, engine, history, intake, jobs
 from orchestrator.database import raw
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
@@ -90,9 +90,21 @@ def _forget(here: Service, tenant: str, job_id: str) -> jobs.JobView:
     return view
 
 
-def _estimate(here: Service, tenant: str, plan: Plan) -> Estimate | None:
+def _estimate(here: Service, tenant: str, plan: Plan) -> Estimate:
+    tools, models = here.rules.tools, here.rules.models
     with here.db.connect() as conn:
-        found = history.estimate(conn, tenant, plan)
-    if found is None:
-        return None
-    return Estimate(seconds=Seconds(p50=found.p50, p90=found.p90), basis=found.basis)
+        cached = cache.foresee(raw(conn), tenant, plan, tools, models)
+        found = history.estimate(conn, tenant, plan, cached)
+    used = {step.model for step in plan.steps}
+    sizes = [spec.memory_bytes for name, spec in models.items() if name in used]
+    return Estimate(
+        seconds=_seconds(found.seconds),
+        gpu_seconds=_seconds(found.gpu_seconds),
+        peak_memory_bytes=max(sizes, default=0) or None,
+        cached=cached,
+        basis=found.basis,
+    )
+
+
+def _seconds(found: history.Seconds | None) -> Seconds | None:
+    return Seconds(p50=found.p50, p90=found.p90) if found else None

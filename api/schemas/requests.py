@@ -142,4 +142,7 @@ class RetryIn(Body):
 class ApproveIn(Body):
     """Consent to a waiting plan, as it is or in this edited form."""
 
+    revision: int | None = Field(
+        default=None, ge=1, description="The revision that is meant; 412 if there is a newer one."
+    )
     plan: Plan | None = None

@@ -45,10 +45,16 @@ class Seconds(Out):
 
 
 class Estimate(Out):
-    """What earlier runs of the same tools took, one after the other."""
+    """What the plan would cost. What neither history nor the catalogue can say is left out."""
 
-    seconds: Seconds
-    basis: int = Field(description="Earlier steps that this rests on.")
+    seconds: Seconds | None = Field(
+        description="What earlier runs of the same tools took, one after the other, without the "
+        "steps that need not run."
+    )
+    gpu_seconds: Seconds | None = Field(description="The same on an accelerator.")
+    peak_memory_bytes: int | None = Field(description="Of the largest model, as it declares.")
+    cached: list[str] = Field(description="Steps whose outputs are known from an earlier job.")
+    basis: int = Field(description="Earlier steps that the seconds rest on.")
 
 
 class PlanOut(Out):
@@ -56,7 +62,23 @@ class PlanOut(Out):
 
     object: Literal["plan"] = "plan"
     plan: Plan
-    estimate: Estimate | None = Field(description="Null where there is no history to go by.")
+    estimate: Estimate
+
+
+class RevisionOut(Out):
+    """A plan that a job had."""
+
+    object: Literal["plan_revision"] = "plan_revision"
+    revision: int
+    created_at: Time
+    plan: Plan
+
+
+class RevisionList(Out):
+    """All plans of a job, oldest first."""
+
+    object: Literal["list"] = "list"
+    data: list[RevisionOut]
 
 
 class ConversationIn(Body):

@@ -1,5 +1,6 @@
-"""`medley jobs`: list, show, watch, approve, cancel and retry."""
+"""`medley jobs`: list, show, watch, plan, approve, cancel and retry."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,9 @@ from medley.cli.outcome import finish, interrupted, save_outputs, tell, watch
 from medley.cli.service import service
 from medley.client import Client
 
-app = typer.Typer(help="Jobs: list, show, watch, approve, cancel, retry.", no_args_is_help=True)
+app = typer.Typer(
+    help="Jobs: list, show, watch, plan, approve, cancel, retry.", no_args_is_help=True
+)
 
 JobId = Annotated[str, typer.Argument(help="Id of the job, job_…", metavar="JOB")]
 Folder = Annotated[
@@ -69,6 +72,23 @@ def watch_job(job_id: JobId, folder: Folder = None, as_json: Json = False, url: 
         _follow(client, job_id, folder, as_json)
 
 
+@app.command("plan")
+def show_plan(
+    job_id: JobId,
+    change: Annotated[
+        Path | None,
+        typer.Option(
+            "--change", exists=True, dir_okay=False, help="JSON: a whole plan, or what to change."
+        ),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Print a job's plan as JSON; with --change, give a waiting job another one first."""
+    path = f"/v1/jobs/{job_id}/plan"
+    with service(settings_for(url)) as client:
+        print_json(client.get(path) if change is None else client.patch(path, _read(change)))
+
+
 @app.command()
 def approve(job_id: JobId, folder: Folder = None, as_json: Json = False, url: Url = None) -> None:
     """Let a waiting job run its plan, and follow it."""
@@ -100,6 +120,13 @@ def retry(
         if follow:
             _follow(client, job["id"], folder, as_json)
     print_json(job) if as_json else typer.echo(f"{job['id']}  {job['status']}")
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is not JSON: {error}") from None
 
 
 def _follow(client: Client, job_id: str, folder: Path | None, as_json: bool) -> None:

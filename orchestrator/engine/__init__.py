@@ -5,7 +5,14 @@
 says.
 """
 
-from orchestrator.engine.ask import approve, cancel_job, retry_job, submit
+from orchestrator.engine.ask import (
+    RevisionMoved,
+    approve,
+    cancel_job,
+    retry_job,
+    revise,
+    submit,
+)
 from orchestrator.engine.bindings import (
     Inputs,
     StoredAsset,
@@ -56,6 +63,7 @@ __all__ = [
     "NewStep",
     "Offer",
     "Outcome",
+    "RevisionMoved",
     "StoredAsset",
     "approve",
     "asset_ids",
@@ -75,5 +83,6 @@ __all__ = [
     "resolve",
     "retry_delay",
     "retry_job",
+    "revise",
     "submit",
 ]

@@ -1,4 +1,4 @@
-"""The callers' side of the engine: submit, cancel, approve, retry.
+"""The callers' side of the engine: submit, cancel, revise, approve, retry.
 
 Nothing is sent to a broker here: a ready row is its own wake-up. Nudge the relay after the commit.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from medley.errors import Conflict, InvalidPlan, NotFound
+from medley.errors import CallerError, Conflict, InvalidPlan, NotFound
 from medley.ids import new_id
 from medley.status import TERMINAL_JOB, JobStatus, StepStatus
 from orchestrator.database import Raw
@@ -37,31 +37,50 @@ def cancel_job(conn: Raw, tenant: str, job: str, reason: str = "canceled") -> Jo
     return JobStatus(row[0])
 
 
-def approve(
+class RevisionMoved(CallerError):
+    """The plan is not the one that the caller has seen."""
+
+    code, status = "revision_moved", 412
+
+
+def revise(
     conn: Raw,
     tenant: str,
     job: str,
-    plan: Mapping[str, Any] | None = None,
-    steps: Sequence[NewStep] | None = None,
+    plan: Mapping[str, Any],
+    steps: Sequence[NewStep],
+    *,
+    expected: int | None = None,
 ) -> None:
-    """Lets a job that waits at its plan go on; `plan` and `steps` together replace what it waits
-    with.
+    """Gives a job that waits at its plan another one, whose steps are `steps`; it goes on waiting.
+
+    `expected` is the revision that it replaces; None: any.
+    Raises `NotFound`, `Conflict` (does not wait), `RevisionMoved`, `InvalidPlan`.
     """
-    if steps is not None:
-        check_graph(steps)
-    row = conn.execute(
-        "SELECT medley_approve(%s, %s, %s, %s)",
-        [
-            tenant,
-            job,
-            None if plan is None else Jsonb(dict(plan)),
-            None if steps is None else Jsonb([step.to_data() for step in steps]),
-        ],
+    check_graph(steps)
+    data = Jsonb([step.to_data() for step in steps])
+    answer = conn.execute(
+        "SELECT medley_revise(%s, %s, %s, %s, %s)", [tenant, job, expected, Jsonb(dict(plan)), data]
     ).fetchone()
-    if row is None or row[0] is None:
+    _expect("revised", answer, job)
+
+
+def approve(conn: Raw, tenant: str, job: str, *, expected: int | None = None) -> None:
+    """Lets a job that waits at its plan run exactly that plan, of revision `expected` if it is
+    given. Raises `NotFound`, `Conflict` (does not wait), `RevisionMoved`.
+    """
+    answer = conn.execute("SELECT medley_approve(%s, %s, %s)", [tenant, job, expected]).fetchone()
+    _expect("approved", answer, job)
+
+
+def _expect(wanted: str, answer: Sequence[Any] | None, job: str) -> None:
+    found = answer[0] if answer is not None else None
+    if found is None:
         raise NotFound("job", job)
-    if row[0] != "approved":
-        raise Conflict(f"The job is {row[0]}; only a job that waits for approval can be approved.")
+    if found == "moved":
+        raise RevisionMoved("The plan has been revised since; look at it again.")
+    if found != wanted:
+        raise Conflict(f"The job is {found}; only a job that waits for approval can be {wanted}.")
 
 
 def retry_job(

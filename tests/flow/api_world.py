@@ -21,9 +21,12 @@ from starlette.testclient import TestClient
 from medley.errors import MedleyError
 from medley.parts import TextPart
 from medley.settings import Settings
+from medley.toolset import toolbox
 from orchestrator import engine
+from orchestrator.cache import cache_key
+from orchestrator.catalogue import load_catalogue
 from orchestrator.database import create_engine, transaction
-from orchestrator.engine import Commit, Lease, Offer
+from orchestrator.engine import Commit, Lease, Offer, asset_ids, load_assets, resolve
 
 
 def png(colour: str = "red", size: tuple[int, int] = (32, 24)) -> bytes:
@@ -89,6 +92,14 @@ class Hands:
         """Ends a step with an error, for good."""
         with transaction(self.db) as conn:
             engine.fail_step(conn, lease, error, delay=None)
+
+    def key(self, lease: Lease) -> str | None:
+        """The cache key that a worker would commit the step under."""
+        models = load_catalogue(Settings())
+        with transaction(self.db) as conn:
+            assets = load_assets(conn, lease.tenant, asset_ids(lease))
+        spec = models[lease.model or ""]
+        return cache_key(lease, toolbox()[lease.tool], spec, resolve(lease, assets), assets)
 
     def finish_all(self, asset: str) -> None:
         """Runs both steps of `caption_plan`; their pictures are `asset`."""

@@ -267,25 +267,6 @@ def test_a_retry_that_names_what_is_not_there_is_refused(
     assert (reply.status_code, reply.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
-def test_a_plan_that_waits_can_be_edited_and_exactly_that_runs(world: World) -> None:
-    job, asset = world.plan_job(options={"approve": "plan"})
-    edited = caption_plan(asset, words="edited")
-    reply = world.client.post(f"/v1/jobs/{job['id']}/approve", json={"plan": edited})
-    world.hands.finish_all(asset)
-    done = world.client.get(f"/v1/jobs/{job['id']}").json()
-    assert (job["status"], reply.status_code, done["status"]) == ("waiting", 200, "succeeded")
-    assert done["plan"]["steps"][1]["inputs"]["text"] == {"text": "edited"}
-    assert world.client.post(f"/v1/jobs/{job['id']}/approve").status_code == 409
-
-
-def test_an_edited_plan_is_checked_like_any_other(world: World) -> None:
-    job, _ = world.plan_job(options={"approve": "plan"})
-    plan = {"steps": [{"id": "s1", "tool": "nothing"}]}
-    reply = world.client.post(f"/v1/jobs/{job['id']}/approve", json={"plan": plan})
-    assert (reply.status_code, reply.json()["code"]) == (422, "invalid_plan")
-    assert world.client.get(f"/v1/jobs/{job['id']}").json()["status"] == "waiting"
-
-
 def test_the_rooms_of_a_job_show_its_plan_steps_and_workflow(world: World) -> None:
     job, _ = world.plan_job()
     here = f"/v1/jobs/{job['id']}"

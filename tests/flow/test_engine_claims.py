@@ -12,7 +12,7 @@ from medley.errors import BackendError, Conflict, InvalidPlan, NotFound
 from medley.settings import Settings
 from orchestrator import engine, invariants
 from orchestrator.database import Raw, connect
-from orchestrator.engine import Commit, NewAsset, NewJob, NewStep, Offer, Outcome
+from orchestrator.engine import Commit, NewAsset, NewJob, NewStep, Offer, Outcome, RevisionMoved
 from orchestrator.events import read_events
 from orchestrator.reaper import reap_once
 from orchestrator.relay import make_app
@@ -196,7 +196,13 @@ def test_exactly_the_approved_plan_runs(conn: Raw) -> None:
     plan = {"steps": [], "reply": {}}
     job = submit(conn, echo("a"), echo("b", "a"), plan=plan, approve="plan")
     assert claimed(conn) == []
-    engine.approve(conn, "t", job, plan, [echo("z")])
+    engine.revise(conn, "t", job, plan, [echo("z")], expected=1)
+    with pytest.raises(RevisionMoved):
+        engine.revise(conn, "t", job, plan, [echo("y")], expected=1)
+    with pytest.raises(RevisionMoved):
+        engine.approve(conn, "t", job, expected=1)
+    assert claimed(conn) == []
+    engine.approve(conn, "t", job, expected=2)
     lease = engine.claim(conn, "w", OFFER)[0]
     assert lease.step == "z"
     engine.commit_step(conn, "w", lease, DONE)

@@ -51,6 +51,7 @@ def test_help_starts_without_any_heavy_library() -> None:
         ["up", "--help"],
         ["run", "--help"],
         ["jobs", "retry", "--help"],
+        ["jobs", "plan", "--help"],
         ["workflows", "run", "--help"],
         ["doctor", "--help"],
     ],

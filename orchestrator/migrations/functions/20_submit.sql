@@ -17,13 +17,14 @@ BEGIN
     j.steps_total := jsonb_array_length(p_steps);
     j.steps_left := (SELECT count(*) FROM jsonb_array_elements(p_steps) e
                      WHERE e->>'kind' <> 'answer' AND NOT e ? 'status');
-    j.event_seq := 1 + j.held::int;
+    j.event_seq := 1 + 2 * j.held::int;
     INSERT INTO jobs SELECT (j).*;
     PERFORM medley_add_steps(j, p_steps, true);
     INSERT INTO events (job, seq, type, data) VALUES (j.id, 1, 'job.queued', '{}');
     IF j.held THEN
-        INSERT INTO events (job, seq, type, data)
-        VALUES (j.id, 2, 'job.waiting', '{"for": "approval"}');
+        INSERT INTO events (job, seq, type, data) VALUES
+            (j.id, 2, 'plan.ready', jsonb_build_object('plan', j.plan, 'revision', 1)),
+            (j.id, 3, 'job.waiting', '{"for": "approval"}');
     ELSIF j.steps_left = 0 THEN
         PERFORM medley_store(medley_settle(j));
     END IF;
@@ -59,41 +60,62 @@ BEGIN
     RETURN j.status;
 END $$;
 
--- Lets a job that waits at its plan go on, with other steps if they are given.
-CREATE OR REPLACE FUNCTION medley_approve(p_tenant text, p_job text, p_plan jsonb, p_steps jsonb)
+-- Gives a job that waits at its plan another one. `p_expected` is the revision that it replaces; NULL:
+-- any. 'revised', 'moved' when it has another revision by now, or the status of a job that does not wait.
+CREATE OR REPLACE FUNCTION medley_revise(
+    p_tenant text, p_job text, p_expected integer, p_plan jsonb, p_steps jsonb)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j jobs;
     v_gone integer;
+BEGIN
+    SELECT * INTO j FROM jobs WHERE id = p_job AND tenant = p_tenant FOR NO KEY UPDATE;
+    IF j.id IS NULL OR NOT j.held THEN
+        RETURN j.status;
+    ELSIF p_expected <> j.plan_revision THEN
+        RETURN 'moved';
+    END IF;
+    DELETE FROM edges e USING steps s
+    WHERE e.job = j.id AND s.job = j.id AND s.id = e.dst AND s.kind = 'work' AND s.status = 'blocked';
+    DELETE FROM steps WHERE job = j.id AND kind = 'work' AND status = 'blocked';
+    GET DIAGNOSTICS v_gone = ROW_COUNT;
+    j.steps_total := j.steps_total - v_gone + jsonb_array_length(p_steps);
+    IF j.steps_total > j.max_steps + 2 THEN
+        RAISE EXCEPTION 'more than % steps', j.max_steps USING ERRCODE = 'MD001';
+    END IF;
+    j.steps_left := j.steps_left - v_gone + medley_add_steps(j, p_steps, false);
+    j.plan := p_plan;
+    j.plan_revision := j.plan_revision + 1;
+    j.event_seq := j.event_seq + 1;
+    INSERT INTO events (job, seq, type, data) VALUES (j.id, j.event_seq, 'plan.revised',
+        jsonb_build_object('plan', j.plan, 'revision', j.plan_revision));
+    PERFORM medley_store(j);
+    RETURN 'revised';
+END $$;
+
+-- Lets a job that waits go on with exactly the plan that it has. `p_expected` and what comes back: as above,
+-- with 'approved'.
+CREATE OR REPLACE FUNCTION medley_approve(p_tenant text, p_job text, p_expected integer)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    j jobs;
     v_now timestamptz := clock_timestamp();
 BEGIN
     SELECT * INTO j FROM jobs WHERE id = p_job AND tenant = p_tenant FOR NO KEY UPDATE;
     IF j.id IS NULL OR NOT j.held THEN
         RETURN j.status;
-    END IF;
-    IF p_steps IS NOT NULL THEN
-        DELETE FROM edges e USING steps s
-        WHERE e.job = j.id AND s.job = j.id AND s.id = e.dst AND s.kind = 'work' AND s.status = 'blocked';
-        DELETE FROM steps WHERE job = j.id AND kind = 'work' AND status = 'blocked';
-        GET DIAGNOSTICS v_gone = ROW_COUNT;
-        j.steps_total := j.steps_total - v_gone + jsonb_array_length(p_steps);
-        j.steps_left := j.steps_left - v_gone + medley_add_steps(j, p_steps, false);
-        j.plan := p_plan;
-        j.plan_revision := j.plan_revision + 1;
-        j.event_seq := j.event_seq + 1;
-        INSERT INTO events (job, seq, type, data)
-        VALUES (j.id, j.event_seq, 'plan.revised', jsonb_build_object('plan', j.plan));
-        IF j.steps_total > j.max_steps + 2 THEN
-            RAISE EXCEPTION 'more than % steps', j.max_steps USING ERRCODE = 'MD001';
-        END IF;
+    ELSIF p_expected <> j.plan_revision THEN
+        RETURN 'moved';
     END IF;
     j.held := false;
     j.status := CASE WHEN j.started_at IS NULL THEN 'queued' ELSE 'running' END;
     j.event_seq := j.event_seq + 1;
-    INSERT INTO events (job, seq, type) VALUES (j.id, j.event_seq, 'job.approved');
+    INSERT INTO events (job, seq, type, data) VALUES (j.id, j.event_seq, 'job.approved',
+        jsonb_build_object('revision', j.plan_revision));
     UPDATE steps SET status = 'ready', ready_at = v_now, wake_at = v_now
     WHERE job = j.id AND status = 'blocked' AND kind = 'work' AND deps_left = 0;
     j := medley_settle(j);
     PERFORM medley_store(j);
     RETURN 'approved';
 END $$;
+DROP FUNCTION IF EXISTS medley_approve(text, text, jsonb, jsonb);

@@ -97,7 +97,7 @@ BEGIN
         j.event_seq := j.event_seq + 1;
         INSERT INTO events (job, seq, type, data) VALUES (j.id, j.event_seq,
             CASE j.plan_revision WHEN 1 THEN 'plan.ready' ELSE 'plan.revised' END,
-            jsonb_build_object('plan', j.plan));
+            jsonb_build_object('plan', j.plan, 'revision', j.plan_revision));
     END IF;
     IF s.kind <> 'answer' THEN
         UPDATE steps t SET deps_left = t.deps_left - 1,
