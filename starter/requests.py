@@ -42,6 +42,8 @@ class _Value:
     word: str = ""
     name: str = ""
     turn: int = 0
+    phrase: str = ""  #: what a value made on the way is called, once
+    mentioned: bool = False
 
 
 @dataclass
@@ -147,9 +149,11 @@ class Writer:
     # -- how things are referred to
 
     def noun(self, modality: str) -> str:
-        """A noun for a modality."""
+        """A noun for a modality, of no other modality in the scene."""
         nouns: list[str] = self.pack.REFS[modality].split("|")
-        return self.rng.choice(nouns)
+        others = {value.modality for value in self.assets} - {modality}
+        taken = {word for name in others for word in self.pack.REFS[name].split("|")}
+        return self.rng.choice([word for word in nouns if word not in taken])
 
     def _fill(self, form: str, modality: str, **more: str) -> str:
         measure = self.rng.choice(requests_zh.MEASURES[modality].split("|")) if self.zh else ""
@@ -157,6 +161,10 @@ class Writer:
 
     def refer(self, value: _Value) -> str:
         """Words for one value."""
+        value.mentioned = True
+        if value.phrase:
+            phrase, value.phrase = value.phrase, ""
+            return phrase
         rng, pack = self.rng, self.pack
         if value.made:
             rivals = bool(self.of(value.modality)) or len(self.results(value.modality)) > 1
@@ -202,6 +210,8 @@ class Writer:
 
     def _among(self, value: _Value, same: list[_Value]) -> str:
         rng, pack = self.rng, self.pack
+        if len(same) == 2 and same[1 - same.index(value)].mentioned and rng.random() < 0.2:
+            return self._fill(pick(rng, pack.OTHER_FORMS), value.modality)
         turns = {item.turn for item in same}
         if len(turns) > 1 and value.turn == min(turns):
             return self._fill(pick(rng, pack.NEWEST_FORMS), value.modality)
@@ -221,6 +231,8 @@ class Writer:
 
     def refer_all(self, values: list[_Value]) -> str:
         """Words for several values at once."""
+        for value in values:
+            value.mentioned = True
         rng, pack = self.rng, self.pack
         kinds = {value.modality for value in values}
         whole = len(kinds) == 1 and (
@@ -235,12 +247,28 @@ class Writer:
             if self.zh:
                 names |= {"m1": requests_zh.MEASURES[one][0], "m2": requests_zh.MEASURES[two][0]}
             return pick(rng, pack.MIXED).format(**names)
+        if len(kinds) == 2 == len(values) and values[1].made and rng.random() < 0.75:
+            return pick(rng, pack.TOGETHER)
         if len(values) == 2 and not values[0].made and values[1].made and rng.random() < 0.6:
-            first = rng.choice(
-                ("原图", "原来的", "我的图")
-                if self.zh
-                else ("the original", "my picture", "the original one", "the old one")
-            )
+            plain = values[0].modality != "image"
+            if self.zh:
+                first = rng.choice(
+                    ("原来的", "我发的", "原件")
+                    if plain
+                    else ("原图", "原来的", "我的图", "原来那张")
+                )
+            else:
+                first = rng.choice(
+                    (
+                        "the original",
+                        "the original one",
+                        "the old one",
+                        "mine",
+                        "the one I sent",
+                        "what I sent",
+                    )
+                    + (() if plain else ("my picture", "the original", "the first version"))
+                )
             joint = rng.choice(("和", "跟", "与") if self.zh else (" and ", " with ", " next to "))
             return f"{first}{joint}{self.refer(values[1])}"
         words = [self.refer(value) for value in values]
@@ -276,7 +304,7 @@ def draw_assets(rng: random.Random, language: str, kinds: str) -> list[_Value]:
 
 def finish(writer: Writer, text: str) -> Sample:
     """Turns marks into spans: text bindings become what the final request says there, with the
-    space before.
+    space before. A LookupError where a piece is missing or stands twice.
     """
     plain: list[str] = []
     starts: dict[int, int] = {}
@@ -284,7 +312,10 @@ def finish(writer: Writer, text: str) -> Sample:
     for char in text:
         code = ord(char)
         if _OPEN <= code < _OPEN + 2 * writer.spans:
-            (starts if (code - _OPEN) % 2 == 0 else ends)[(code - _OPEN) // 2] = len(plain)
+            side = starts if (code - _OPEN) % 2 == 0 else ends
+            if (code - _OPEN) // 2 in side:
+                raise LookupError("a quotable piece stands twice in the request")
+            side[(code - _OPEN) // 2] = len(plain)
         else:
             plain.append(char)
     request = "".join(plain)

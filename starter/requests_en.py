@@ -2,8 +2,12 @@
 
 Notation: `(a|b)` picks one, `[a]` is there or not, `{x}` is the reference to the argument, other
 names in braces are filled by `starter.requests`. The first letter says what a wording is: v verb
-phrase, n noun phrase that is wanted, q question, s a whole sentence.
+phrase, n noun phrase that is wanted, q question, s a whole sentence. More of all of them stand in
+`starter.requests_en_more` and `starter.requests_en_frames`.
 """
+
+from starter import requests_en_frames as more
+from starter.requests_en_more import grown
 
 REFS = {
     "image": "picture|image|photo|pic|photograph|drawing|snapshot|shot|img|painting|icon|illustration|graphic|sketch|screenshot|figure|artwork|scan|portrait|picture|image|photo|picture|image",
@@ -264,3 +268,32 @@ MEDIA_WORD = {
     "audio": "sound|recording|audio file",
     "video": "video|clip|film",
 }
+
+# -- joined with the other two files
+
+OTHER_FORMS = "the other one|the other {n}|the other|the remaining {n}|the other of the two"
+TOGETHER = "them|both|both of them|the two|the two of them|these two|the picture and the sound|picture and sound|the drawing and the speech|the image and the audio|image and voice|everything|the two things|sound and picture|both results|that all"
+OPS = grown(OPS)
+REFS = {name: f"{REFS[name]}|{more.REFS[name]}" for name in REFS}
+RESULTS = {name: f"{RESULTS[name]}|{more.RESULTS[name]}" for name in RESULTS}
+DEFINITE += f"|{more.DEFINITE}"
+PRONOUNS += f"|{more.PRONOUNS}"
+ORDINAL_FORMS += f"|{more.ORDINAL_FORMS}"
+LAST_FORMS += f"|{more.LAST_FORMS}"
+MIDDLE_FORMS += f"|{more.MIDDLE_FORMS}"
+NEWEST_FORMS += f"|{more.NEWEST_FORMS}"
+PAIR += f"|{more.PAIR}"
+GROUP += f"|{more.GROUP}"
+MIXED += f"|{more.MIXED}"
+WRAP_V += f"|{more.WRAP_V}"
+WRAP_N += f"|{more.WRAP_N}"
+FRONT += f"|{more.FRONT}"
+BACK += f"|{more.BACK}"
+CHATTER += f"|{more.CHATTER}"
+THEN += f"|{more.THEN}"
+FIRST += f"|{more.FIRST}"
+QUESTION_AND += f"|{more.QUESTION_AND}"
+IGNORE += f"|{more.IGNORE}"
+T2I_V += f"|{more.T2I_V}"
+T2I_N += f"|{more.T2I_N}"
+T2I_S += f"|{more.T2I_S}"

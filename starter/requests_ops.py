@@ -19,13 +19,15 @@ def worded(
     x: str | None,
     params: dict[str, Any],
     fixed: dict[str, str] | None = None,
+    pattern: str = "",
+    must: bool = False,
 ) -> _Clause | None:
-    """A wording of an operation; `x` None: only wordings that need no reference. Slots add to
-    `params`.
+    """A wording of an operation; `x` None: only wordings that need no reference; `must`: only
+    wordings that have one. Slots add to `params`. A pattern given stands in for those of the key.
     """
     for _ in range(12):
-        raw = pick(writer.rng, writer.pack.OPS[key])
-        if x is None and "{x}" in raw:
+        raw = pick(writer.rng, pattern or writer.pack.OPS[key])
+        if (x is None and "{x}" in raw) or (must and "{x}" not in raw):
             continue
         kind, text = raw[0], raw[2:]
         found: dict[str, str] = dict(fixed or {})
@@ -63,6 +65,9 @@ def _slot(writer: Writer, slot: str) -> tuple[str, dict[str, Any]]:
 def choose(writer: Writer, *modalities: str) -> list[_Value] | None:
     """Arguments of an operation that takes one value: mostly one, now and then all of a modality."""
     rng = writer.rng
+    fresh = [v for v in writer.assets if v.modality in modalities and not v.mentioned]
+    if fresh and len(fresh) < len(writer.assets) and rng.random() < 0.3:
+        return [rng.choice(fresh)]
     recent = [value for value in writer.focus if value.modality in modalities]
     if recent and rng.random() < 0.75:
         return [recent[-1]]
@@ -95,6 +100,15 @@ def words_for(writer: Writer, values: list[_Value]) -> str | None:
     return None if alone and writer.rng.random() < 0.3 else writer.refer(value)
 
 
+def needs_words(writer: Writer, values: list[_Value]) -> bool:
+    """Whether a request must say what it is about, as something else could be meant."""
+    if len(values) > 1 or values[0].phrase:
+        return True
+    rivals = len(writer.of(values[0].modality)) + len(writer.results(values[0].modality))
+    latest = values[0].made and values == writer.made[-1:]
+    return rivals > 1 and not (latest and writer.focus == values)
+
+
 def unary(tool: str, key: str, port: str, gives: str, *modalities: str) -> Op:
     """An operation on one value; a group of values becomes one step for each."""
 
@@ -108,12 +122,15 @@ def unary(tool: str, key: str, port: str, gives: str, *modalities: str) -> Op:
         kinds = {value.modality for value in values}
         if len(kinds) > 1:
             name = f"{key}.image" if key in ("describe", "e2i") else key
-        clause = worded(writer, name, words_for(writer, values), params, fixed) or worded(
+        must = needs_words(writer, values)
+        clause = worded(writer, name, words_for(writer, values), params, fixed, must=must)
+        clause = clause or worded(
             writer,
             name,
             writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]),
             params,
             fixed,
+            must=must,
         )
         if clause is None:
             return None
@@ -217,9 +234,9 @@ def _from_words(
     return op
 
 
-def caption(writer: Writer) -> _Clause | None:
+def caption(writer: Writer, given: list[_Value] | None = None) -> _Clause | None:
     """Writes given words onto a picture."""
-    values = choose(writer, "image")
+    values = given or choose(writer, "image")
     if values is None:
         return None
     binding, marked = writer.mark(words.caption(writer.rng, writer.language))
@@ -230,10 +247,11 @@ def caption(writer: Writer) -> _Clause | None:
         writer.refer_all(values) if len(values) > 1 else writer.refer(values[0]),
         params,
         {"u": marked},
+        must=needs_words(writer, values),
     )
     if clause is None or marked not in clause.text:
         return None
-    if re.search(r" at the top| above |顶部|上方", clause.text):
+    if re.search(r" at the top| on top\b| above\b|顶部|上方", clause.text):
         params["place"] = "top"
     writer.focus = [
         writer.add(
@@ -341,7 +359,7 @@ def slideshow_music(writer: Writer) -> _Clause | None:
         both = [pictures[0], sound]
         p = (
             writer.refer_all(both)
-            if pictures[0].made == sound.made
+            if pictures[0].made == sound.made or writer.rng.random() < 0.4
             else f"{writer.refer(pictures[0])}{'和' if writer.zh else ' and '}{writer.refer(sound)}"
         )
         clause = worded(

@@ -10,6 +10,7 @@ import random
 import re
 from functools import cache
 
+from starter import requests_talk as talk
 from starter.concepts import CACHE, load_concepts
 
 ADJECTIVES = (
@@ -183,26 +184,46 @@ def fill(rng: random.Random, language: str, pattern: str) -> str:
     zh = language == "zh"
     one = noun(rng, language)
     adjective = rng.choice(ZH_ADJECTIVES if zh else ADJECTIVES)
-    name = rng.choice(ZH_NAMES if zh else NAMES)
+    names = ZH_NAMES if zh else NAMES
+    name = rng.choice(names) if zh or rng.random() < 0.8 else talk.babble(rng).capitalize()
+    cities, days = (talk.ZH_CITIES, talk.ZH_DAYS) if zh else (talk.CITIES, talk.DAYS)
     return pattern.format(
         n=rng.choice((rng.randint(1, 12), rng.randint(1, 99), rng.randint(1990, 2030))),
         thing=thing(rng, language), noun=one, adj=adjective, name=name,
         Adj=adjective.title(), Noun=one.title(), NOUN=one.upper(), Name=name,
+        n2=rng.randint(1, 60), noun2=noun(rng, language), adj2=rng.choice(ZH_ADJECTIVES if zh else ADJECTIVES),
+        name2=rng.choice(names), City=rng.choice(cities), day=rng.choice(days), day2=rng.choice(days),
     )  # fmt: skip
 
 
 def sentence(rng: random.Random, language: str) -> str:
     """Something to say aloud."""
-    text = fill(rng, language, rng.choice(ZH_SENTENCES if language == "zh" else SENTENCES))
-    if rng.random() < 0.12:
-        more = fill(rng, language, rng.choice(ZH_SENTENCES if language == "zh" else SENTENCES))
-        text = f"{text}，{more}" if language == "zh" else f"{text}, {more}"
+    zh = language == "zh"
+    options = (*ZH_SENTENCES, *talk.ZH_SENTENCES) if zh else (*SENTENCES, *talk.SENTENCES)
+    if rng.random() < 0.15:
+        text = talk.row_of_words(rng, ZH_NOUNS if zh else NOUNS, zh)
+    else:
+        text = fill(rng, language, rng.choice(options))
+        if rng.random() < 0.12:
+            more = fill(rng, language, rng.choice(options))
+            text = f"{text}，{more}" if zh else f"{text}, {more}"
     return text[:1].upper() + text[1:] if rng.random() < 0.3 else text
 
 
 def caption(rng: random.Random, language: str) -> str:
     """Something to write onto a picture."""
-    return fill(rng, language, rng.choice(ZH_CAPTIONS if language == "zh" else CAPTIONS))
+    zh = language == "zh"
+    roll = rng.random()
+    if roll < 0.12:
+        text = talk.row_of_words(rng, ZH_NOUNS if zh else NOUNS, zh)
+        return text.title() if rng.random() < 0.4 else text
+    if roll < 0.17 and not zh:
+        return talk.babble(rng)
+    if roll < 0.22:
+        return sentence(rng, language)
+    options = (*ZH_CAPTIONS, *talk.ZH_CAPTIONS) if zh else (*CAPTIONS, *talk.CAPTIONS)
+    text = fill(rng, language, rng.choice(options))
+    return text.upper() if not zh and rng.random() < 0.08 else text
 
 
 def file_name(rng: random.Random, language: str, modality: str) -> tuple[str, str]:

@@ -1,7 +1,11 @@
 """How Chinese speakers ask: wordings of each operation, of references and of frames around them.
 
 Same notation as `starter.requests_en`. Chinese has no spaces, so joints are written without them.
+More of it stands in `starter.requests_zh_more`.
 """
+
+from starter import requests_zh_more as more
+from starter.requests_en_more import written_out
 
 REFS = {
     "image": "图片|图|照片|图像|画|相片|图画|截图|图标|插图|图案|头像|素材图|照片|图片|图",
@@ -210,3 +214,32 @@ MEDIA_WORDS = {
     "video": "视频|影片|短片",
 }
 MEDIA_WORD = {"image": "图片|照片|图|画", "audio": "录音|声音|音频", "video": "视频|影片"}
+OTHER_FORMS = "另一{m}|另一{m}{n}|另外那{m}|另外一{m}{n}|另一个"
+TOGETHER = "它们|两者|两个|画和声音|图和语音|画和录音|图片和声音|二者|这两个|图和声音"
+
+# -- joined with the other file
+
+OPS = more.grown(OPS)
+REFS = {name: f"{REFS[name]}|{more.REFS[name]}" for name in REFS}
+RESULTS = {name: f"{RESULTS[name]}|{more.RESULTS[name]}" for name in RESULTS}
+DEFINITE += f"|{more.DEFINITE}"
+PRONOUNS += f"|{more.PRONOUNS}"
+ORDINAL_FORMS += f"|{more.ORDINAL_FORMS}"
+LAST_FORMS += f"|{more.LAST_FORMS}"
+MIDDLE_FORMS += f"|{more.MIDDLE_FORMS}"
+NEWEST_FORMS += f"|{more.NEWEST_FORMS}"
+PAIR += f"|{more.PAIR}"
+GROUP += f"|{more.GROUP}"
+MIXED += f"|{more.MIXED}"
+WRAP_V += f"|{more.WRAP_V}"
+WRAP_N += f"|{more.WRAP_N}"
+FRONT += f"|{more.FRONT}"
+BACK += f"|{more.BACK}"
+CHATTER += f"|{more.CHATTER}"
+THEN += f"|{more.THEN}"
+FIRST += f"|{more.FIRST}"
+QUESTION_AND += f"|{more.QUESTION_AND}"
+IGNORE += f"|{more.IGNORE}"
+T2I_V += f"|{written_out(more.T2I_V)}"
+T2I_N += f"|{written_out(more.T2I_N)}"
+T2I_S += f"|{written_out(more.T2I_S)}"

@@ -27,7 +27,7 @@ def test_a_batch_holds_whole_rows_that_see_only_themselves() -> None:
 def test_the_packed_loss_is_the_padded_one() -> None:
     hub = make_model()
     padded = loss_of(hub, ROWS, words=0.0)
-    once = iter([*ROWS, *itertools.repeat(Row([1] * 5, 5))])
+    once = itertools.chain(ROWS, itertools.repeat(Row([1] * 5, 5)))
     batch = next(packed(once))
     ours = PackedHub(hub)(batch.ids, batch.places, batch.rows, batch.at, batch.wanted)
     assert ours.item() == pytest.approx(padded.item(), rel=0.02)
