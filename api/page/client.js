@@ -28,7 +28,7 @@ export function upload(file) {
 export const submit = (input, options) => post("/v1/jobs", { input, options });
 export const getJob = (id) => request(`/v1/jobs/${id}`);
 export const cancelJob = (id) => post(`/v1/jobs/${id}/cancel`);
-export const approveJob = (id) => post(`/v1/jobs/${id}/approve`);
+export const approveJob = (id, revision) => post(`/v1/jobs/${id}/approve`, { revision });
 export const retryJob = (id) => post(`/v1/jobs/${id}/retry`, {});
 export const listJobs = (after) => request(`/v1/jobs?limit=20${after ? `&after=${after}` : ""}`);
 export const contentUrl = (asset) => `/v1/assets/${asset}/content`;

@@ -56,7 +56,7 @@ function render(root, view, onOpen) {
     element("div", { class: "row" },
       element("span", { class: `state ${job.status}`, "data-status": job.status }, say(job.status)),
       element("span", { class: "space" }),
-      job.status === "waiting" ? element("button", { type: "button", onclick: () => approveJob(job.id) }, say("approve")) : null,
+      job.status === "waiting" ? element("button", { type: "button", onclick: () => approveJob(job.id, job.plan?.revision) }, say("approve")) : null,
       ENDED.has(job.status) ? null : element("button", { type: "button", class: "quiet", onclick: () => cancelJob(job.id) }, say("cancel")),
       ENDED.has(job.status) ? element("button", { type: "button", class: "quiet", onclick: async () => onOpen((await retryJob(job.id)).id) }, say("retry")) : null),
     element("h3", {}, say("plan")),

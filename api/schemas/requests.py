@@ -143,6 +143,9 @@ class ApproveIn(Body):
     """Consent to a waiting plan, as it is or in this edited form."""
 
     revision: int | None = Field(
-        default=None, ge=1, description="The revision that is meant; 412 if there is a newer one."
+        default=None,
+        ge=1,
+        lt=2**31,
+        description="The revision that is meant; 412 if there is a newer one.",
     )
     plan: Plan | None = None
