@@ -9,7 +9,7 @@ blanks, properties in the order of the declaration.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -290,16 +290,3 @@ def dumps(value: Any) -> str:
 
 def _json(schema: Mapping[str, Any]) -> str:
     return f"%json {dumps({'x-guidance': {'whitespace_flexible': False}, **schema})}"
-
-
-def shown_outputs(steps: Iterable[Mapping[str, Any]], tools: Toolbox) -> Iterator[str]:
-    """Media outputs that no later step reads: what a reply shows when the plan does not say."""
-    listed = list(steps)
-    read = {
-        found for step in listed for found in re.findall(r'"from":"([^"]+)"', dumps(step["inputs"]))
-    }
-    for step in listed:
-        for name, port in tools[step["tool"]].outputs.items():
-            source = f"{step['id']}.{name}"
-            if source not in read and port.accepts <= STORED:
-                yield source

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from hub import chat, compact
 from hub.decoding import FreeGuide, GrammarGuide, Guide, PlanGuide
-from hub.grammar import PlanGrammar, Words, shown_outputs
+from hub.grammar import PlanGrammar, Words
 from hub.prompting import cleaned
 from hub.replies import chosen_reply, free_reply
 from hub.streaming import reply_text, silent, streamed
@@ -21,7 +21,6 @@ from medley.media.values import Embedding
 from medley.plain import language_of
 from medley.plan import Plan
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
-from medley.tools import Toolbox
 from medley.toolset import toolbox
 
 PLAN_TOKENS, ANSWER_TOKENS, DESCRIBE_TOKENS = 3000, 1500, 160
@@ -162,7 +161,7 @@ def plan_item(reading: Reading, request: Request) -> Item:
         before=reading.tokens(prompt),
         after=[],
         guide=guide,
-        finish=lambda done: {"plan": read_plan(done.text, tools)},
+        finish=lambda done: {"plan": read_plan(done.text)},
         limit=PLAN_TOKENS,
         temperature=0.7 if repairs else 0.0,
         seed=request.seed + len(task.faults),
@@ -244,17 +243,11 @@ def asked(question: str, language: str) -> str:
     return question or DEFAULT_QUESTION["en"]
 
 
-def read_plan(text: str, tools: Toolbox) -> dict[str, Any]:
-    """The plan as plain JSON, quotations stripped, and with what to show where the hub did not say.
-    Raises `HubError`.
-    """
+def read_plan(text: str) -> dict[str, Any]:
+    """The plan as plain JSON, quotations stripped. Raises `HubError`."""
     try:
-        data = _stripped(json.loads(text))
-        steps = data["steps"]
-        if not data.get("reply", {}).get("show"):
-            data["reply"] = {"show": list(shown_outputs(steps, tools))[:64]}
-        return Plan.model_validate(data).to_json()
-    except (ValueError, KeyError, TypeError) as error:
+        return Plan.model_validate(_stripped(json.loads(text))).to_json()
+    except ValueError as error:
         raise HubError(f"The hub wrote no plan: {error}") from error
 
 

@@ -5,7 +5,6 @@ It is asked with `response_format: json_schema`; what comes back is data until i
 again. Media go as parts of the message: pictures and frames as data URLs, sound as `input_audio`.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from hub import chat
 from hub.client import ChatServer
-from hub.items import read_plan
 from hub.mediaparts import media_parts
 from hub.schema import plan_schema, reply_schema
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, HubError, MedleyError
+from medley.foreign_values import read_json
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
 from medley.toolset import toolbox
 
@@ -97,7 +96,7 @@ def _one(
         said = server.ask(
             list(chat.plan_messages(task, tools)), control, name="plan", schema=schema
         )
-        return Result(outputs={"plan": read_plan(_json_of(said.text), tools)}, usage=said.usage)
+        return Result(outputs={"plan": read_json(said.text)}, usage=said.usage)
     if request.tool == "answer":
         facts = _read(AnswerFacts, request.inputs.get("facts"))
         said = server.ask(
@@ -121,21 +120,13 @@ def _one(
 
 def _draft(text: str, facts: AnswerFacts) -> dict[str, Any]:
     try:
-        draft = ReplyDraft.model_validate(json.loads(_json_of(text)))
+        draft = ReplyDraft.model_validate(read_json(text))
     except ValueError as error:
         raise HubError(f"The hub wrote no reply: {error}") from error
     known = {asset.id for asset in facts.assets}
     return ReplyDraft(
         text=draft.text, show=[name for name in dict.fromkeys(draft.show) if name in known]
     ).model_dump()
-
-
-def _json_of(text: str) -> str:
-    """The JSON in an answer: servers without constrained decoding like to wrap it in words or
-    fences.
-    """
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
 
 
 def _read(shape: type[BaseModel], data: Any) -> Any:

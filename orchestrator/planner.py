@@ -5,15 +5,16 @@ The hub sees short asset ids and live tools only; what leaves here is a checked,
 with real ids.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
+from medley.foreign import normalise
 from medley.gate import Fault, Known, Limits, check, parse_plan
-from medley.modality import Modality
-from medley.plan import Plan
+from medley.modality import STORED, Modality
+from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, Turn
 from medley.tools import Toolbox
 from orchestrator.lowering import lower
@@ -72,6 +73,7 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a
     hub wrote.
     """
+    data = normalise(data, request.known())
     try:
         plan = parse_plan(data)
     except InvalidPlan as error:
@@ -79,10 +81,27 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     faults = check(plan, request.known())
     if faults:
         return Refused(data, faults)
+    if not plan.reply.show:
+        shown = list(leaves(plan, request.tools))[:64]
+        plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})
     lowered, faults = lower(plan, request.known(), request.models, request.policy)
     if faults:
         return Refused(data, faults)
     return Plan.model_validate(request.register.lengthen(lowered.to_json()))
+
+
+def leaves(plan: Plan, tools: Toolbox) -> Iterator[str]:
+    """Media that no other step reads: what a reply shows when the plan does not say."""
+    read = {
+        item.source
+        for step in plan.steps
+        for _, _, item in step.bindings()
+        if isinstance(item, OutputBinding)
+    }
+    for step in plan.steps:
+        for name, port in tools[step.tool].outputs.items():
+            if f"{step.id}.{name}" not in read and port.accepts <= STORED:
+                yield f"{step.id}.{name}"
 
 
 def give_up(refused: Refused) -> HubError:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from hub.decoding import PlanGuide
-from hub.grammar import PlanGrammar, Words, chunks, shown_outputs
+from hub.grammar import PlanGrammar, Words, chunks
 from hub.schema import plan_schema, reply_schema
 from medley.gate import Known, check, parse_plan
 from medley.tasks import AnswerFacts, KnownAsset
@@ -93,15 +93,6 @@ def test_later_steps_see_what_earlier_ones_give() -> None:
 
 def test_chunks_are_words_characters_and_whole_escapes() -> None:
     assert chunks('a big "猫"\n') == ["a", " ", "big", " ", '\\"', "猫", '\\"', "\\n"]
-
-
-def test_only_media_that_no_later_step_reads_is_shown() -> None:
-    steps = [
-        {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": {"text": "x"}}},
-        {"id": "s2", "tool": "resize", "inputs": {"image": {"from": "s1.image"}}},
-        {"id": "s3", "tool": "describe", "inputs": {"media": {"asset": "a1"}}},
-    ]
-    assert list(shown_outputs(steps, TOOLS)) == ["s2.image"]
 
 
 def test_the_schema_takes_a_good_plan_and_refuses_a_wrong_asset() -> None:

@@ -66,6 +66,19 @@ def test_one_embedding_serves_all_readers_of_the_same_sound(request_: PlanReques
     assert heard == drawn
 
 
+def test_what_no_other_step_reads_is_shown_unless_the_plan_says_otherwise(
+    request_: PlanRequest,
+) -> None:
+    steps = [
+        {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": {"text": "x"}}},
+        {"id": "s2", "tool": "resize", "inputs": {"image": {"from": "s1.image"}}},
+        {"id": "s3", "tool": "describe", "inputs": {"media": {"asset": "a1"}}},
+    ]
+    plan = judge({"steps": steps}, request_)
+    assert isinstance(plan, Plan)
+    assert plan.reply.show == ["s2.image"]
+
+
 def test_a_search_waits_for_an_index_of_what_nobody_embedded(request_: PlanRequest) -> None:
     searches = [
         {"id": f"s{n}", "tool": "search", "inputs": {"query": {"text": name}}}
