@@ -147,7 +147,8 @@ def held_out_requests() -> set[str]:
     """The held-out requests, in normal form, to keep them out of training."""
     from starter.concepts import HERE
 
-    lines = (HERE / "heldout_requests.jsonl").read_text(encoding="utf-8").splitlines()
+    files = sorted(HERE.glob("heldout_requests*.jsonl"))
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return {normal(json.loads(line)["request"]) for line in lines}
 
 
