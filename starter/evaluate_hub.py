@@ -57,8 +57,8 @@ def _steps(plan: Any, row: dict[str, Any]) -> list[dict[str, Any]] | None:
 def plans(hub: Served) -> Section:
     """Requests -> plans."""
     section = Section("Request -> plan", PLANS)
-    section.scores += _planned(hub, FRESH, "fresh", 0.90)
-    section.scores += _planned(hub, KNOWN_SET, "development", None)
+    section.scores.extend(_planned(hub, FRESH, "fresh", 0.90))
+    section.scores.extend(_planned(hub, KNOWN_SET, "development", None))
     return section
 
 
