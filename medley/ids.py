@@ -1,13 +1,11 @@
 """Ids: a prefix that says what is named, and a UUIDv7 that sorts by time of birth."""
 
 import os
-import re
 import time
 import uuid
 
 _MILLISECONDS = 48
 PREFIXES = ("job", "asset", "wf", "conv", "msg", "plan", "worker", "req")
-_ID = re.compile(r"(?P<prefix>[a-z]+)_(?P<hex>[0-9a-f]{32})")
 
 
 def uuid7() -> uuid.UUID:
@@ -22,9 +20,3 @@ def uuid7() -> uuid.UUID:
 def new_id(prefix: str) -> str:
     """A fresh id such as `job_0199c0de…`: the prefix and 32 hexadecimal digits."""
     return f"{prefix}_{uuid7().hex}"
-
-
-def is_id(text: str, prefix: str) -> bool:
-    """Whether the text has the shape of an id with this prefix."""
-    found = _ID.fullmatch(text)
-    return found is not None and found["prefix"] == prefix

@@ -183,10 +183,6 @@ class Supervisor(Stoppable):
         part.again_at = None
         self._report(f"{part.name} runs again")
 
-    def request_stop(self) -> None:
-        """Make `watch` return; safe in a signal handler."""
-        self._stopping.set()
-
     def stop(self) -> None:
         """Stop the API, the worker, Valkey and Postgres, in this order. Safe to call twice."""
         self._stopping.set()

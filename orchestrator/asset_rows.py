@@ -89,13 +89,6 @@ def get_many(conn: Connection, tenant: str, asset_ids: Collection[str]) -> dict[
     return found
 
 
-def find_by_hash(conn: Connection, tenant: str, sha256: str) -> Asset | None:
-    """The tenant's asset of these bytes, if it has them; other tenants' do not count."""
-    statement = select(assets).where(assets.c.tenant == tenant, assets.c.sha256 == sha256)
-    row = conn.execute(statement).mappings().one_or_none()
-    return _asset(row) if row is not None else None
-
-
 def list_assets(
     conn: Connection,
     tenant: str,

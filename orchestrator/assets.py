@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -235,10 +234,6 @@ class FolderStore:
                 removed += _remove_unnamed(batch, referenced, before)
                 batch = []
         return removed + _remove_unnamed(batch, referenced, before)
-
-    def free_bytes(self) -> int:
-        """Room left on the disk."""
-        return shutil.disk_usage(self._blobs).free
 
     def _all(self) -> Iterator[Path]:
         for first in sorted(self._blobs.iterdir()):

@@ -192,25 +192,6 @@ def list_messages(
     return [_message(row) for row in conn.execute(query.order_by(order).limit(limit))]
 
 
-def thread(conn: Connection, tenant: str, message_id: str, limit: int = 32) -> list[Message]:
-    """The message and what led to it, oldest first, at most `limit` of them."""
-    found: list[Message] = []
-    wanted: str | None = message_id
-    up = (
-        select(messages, select(1).scalar_subquery().label("depth"))
-        .where(messages.c.tenant == tenant, messages.c.id == wanted)
-        .cte("up", recursive=True)
-    )
-    up = up.union_all(
-        select(messages, up.c.depth + 1).where(
-            messages.c.id == up.c.parent, messages.c.tenant == tenant, up.c.depth < limit
-        )
-    )
-    rows = conn.execute(select(up).order_by(up.c.depth.desc()))
-    found.extend(_message(row) for row in rows)
-    return found
-
-
 def _conversation(row: Row[Any]) -> Conversation:
     return Conversation(
         id=row.id, title=row.title, metadata=row.metadata, created_at=row.created_at
