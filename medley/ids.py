@@ -5,7 +5,6 @@ import time
 import uuid
 
 _MILLISECONDS = 48
-PREFIXES = ("job", "asset", "wf", "conv", "msg", "plan", "worker", "req")
 
 
 def uuid7() -> uuid.UUID:
