@@ -12,7 +12,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -157,19 +157,48 @@ def _batch(sequences: list[list[Row]]) -> Packed:
     return Packed(*(torch.tensor(values) for values in (ids, places, numbers, at, wanted)))
 
 
-def mixed_rows(tokenizer: Any, seed: int) -> Iterator[Row]:
-    """Plans, some answers, and a few descriptions of named things."""
+def mixed_rows(tokenizer: Any, seed: int, named: float = 0.06) -> Iterator[Row]:
+    """Plans, some answers, and a share of descriptions of named things."""
     rng = random.Random(seed)
     plans, told = text_rows(tokenizer, seed), word_rows(tokenizer, seed + 1)
     while True:
-        yield next(told) if rng.random() < 0.06 else next(plans)
+        yield next(told) if rng.random() < named else next(plans)
 
 
-def train(minutes: float, rate: float, first: float, last: float, *, told: bool, seed: int) -> None:
+def lightened(tokenizer: Any, batches: Iterator[Packed], kept: float = 0.3) -> Iterator[Packed]:
+    """Batches in which most words of quoted questions are not asked for: where a question begins
+    and ends matters little beside which tool reads what.
+    """
+    begin = tokenizer.convert_tokens_to_ids('"question":')
+    pieces = tokenizer.convert_tokens_to_ids('{"steps":[')
+    dice = np.random.default_rng(0)
+    for batch in batches:
+        inside = False
+        wanted = batch.wanted.tolist()
+        for place, token in enumerate(wanted):
+            if token == begin:
+                inside = True
+            elif inside and token >= pieces:
+                inside = False
+            elif inside and dice.random() > kept:
+                wanted[place] = -100
+        yield replace(batch, wanted=torch.tensor(wanted))
+
+
+def train(
+    minutes: float,
+    rate: float,
+    first: float,
+    last: float,
+    *,
+    told: bool,
+    seed: int,
+    threads: int = 1,
+) -> None:
     """Trains for so many minutes; the rate goes from `first` to `last` of its full value, after a
     short warm-up. With `told`, descriptions of embeddings are learnt too.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     both = nn.ModuleDict({"model": make_model(), "connector": make_connector()})
     state = torch.load(STATE if STATE.exists() else TUNED, weights_only=True)
     both.load_state_dict(state["model"])
@@ -184,7 +213,8 @@ def train(minutes: float, rate: float, first: float, last: float, *, told: bool,
         for group in optimizer.param_groups
     ]
     tokenizer = make_tokenizer()
-    batches = packed(mixed_rows(tokenizer, seed + step))
+    rows = mixed_rows(tokenizer, seed + step, 0.02 if told else 0.06)
+    batches = lightened(tokenizer, packed(rows))
     seen = seen_rows(tokenizer, read_bank(), seed=seed + step) if told else None
     loss_of = torch.compile(PackedHub(both["model"]), dynamic=False)
     begin, saved_at, done, means = time.monotonic(), time.monotonic(), 0, [0.0, 0.0]
@@ -209,7 +239,7 @@ def train(minutes: float, rate: float, first: float, last: float, *, told: bool,
         if done % 25 == 0:
             left = minutes * (1 - share)
             log(f"step {step} plans {means[0]:.4f} told {means[1]:.4f} left {left:.1f} min")
-        if time.monotonic() - saved_at > 120:
+        if time.monotonic() - saved_at > 60:
             saved_at = time.monotonic()
             keep(STATE, both, opts, step)
     keep(STATE, both, opts, step)
@@ -227,10 +257,14 @@ def main() -> None:
     parser.add_argument("--first", type=float, default=1.0)
     parser.add_argument("--last", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=70_000)
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     finish = given.stage == "finish"
     last = 0.0 if finish else given.last
-    train(given.minutes, given.rate, given.first, last, told=finish, seed=given.seed)
+    train(
+        given.minutes, given.rate, given.first, last,
+        told=finish, seed=given.seed, threads=given.threads,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from starter.requests import Sample, Writer, _Clause, draw_assets, finish, pick
 from starter.requests_chains import CHAINS
+from starter.requests_habits import HABITS
 from starter.requests_ops import DESCRIBE, DRAW, OPS, chat
 from starter.requests_slips import slip
 
@@ -18,6 +19,7 @@ SCENES = {
 }  # fmt: skip
 
 TOGETHER = 0.28  #: share of scenes with unlike files in which each is asked about
+HABIT = 0.22  #: share of requests that are one of the usual sequences
 
 _NEEDS = {
     needs: tuple((letter, needs.count(letter)) for letter in set(needs))
@@ -51,7 +53,9 @@ def _attempt(rng: random.Random, language: str) -> Sample | None:
         return finish(writer, _polish(writer, clause.text)) if clause else None
     if rng.random() < TOGETHER and len({value.modality for value in writer.assets}) > 1:
         return _together(writer)
-    total = rng.choices((1, 2, 3, 4), (56, 32, 10, 2))[0]
+    if rng.random() < HABIT:
+        return _habit(writer)
+    total = rng.choices((1, 2, 3, 4), (66, 26, 7, 1))[0]
     clauses: list[_Clause] = []
     for _ in range(total * 3):
         if len(clauses) == total or len(writer.steps) > 5:
@@ -67,6 +71,28 @@ def _attempt(rng: random.Random, language: str) -> Sample | None:
     text = _join(writer, clauses)
     text = _ignoring(writer, text)
     return finish(writer, _polish(writer, text))
+
+
+def _habit(writer: Writer) -> Sample | None:
+    """One of the usual sequences, on the files that there are."""
+    have = {
+        "i": len(writer.of("image")),
+        "a": len(writer.of("audio")),
+        "v": len(writer.of("video")),
+    }
+    fitting = [
+        (ops, weight * (0.25 if writer.assets and not needs else 1))
+        for needs, weight, ops in HABITS
+        if all(have[letter] >= needs.count(letter) for letter in needs)
+    ]
+    chosen = writer.rng.choices([ops for ops, _ in fitting], [weight for _, weight in fitting])[0]
+    clauses: list[_Clause] = []
+    for op in chosen:
+        clause = op(writer)
+        if clause is None:
+            return None
+        clauses.append(clause)
+    return finish(writer, _polish(writer, _ignoring(writer, _join(writer, clauses))))
 
 
 def _together(writer: Writer) -> Sample | None:
@@ -205,16 +231,16 @@ def _ignoring(writer: Writer, text: str) -> str:
 
 def _polish(writer: Writer, text: str) -> str:
     rng, pack, zh = writer.rng, writer.pack, writer.zh
-    if rng.random() < 0.06 and writer.assets:
+    if rng.random() < 0.03 and writer.assets:
         noun = writer.noun(writer.assets[0].modality)
         remark = pick(rng, pack.CHATTER).replace("{a}", f"一个{noun}" if zh else f"a {noun}")
         text = f"{remark}{'。' if zh else '. '}{text}"
-    if rng.random() < 0.14:
+    if rng.random() < 0.1:
         text = f"{pick(rng, pack.FRONT)}{rng.choice(('，', '，', '！', '。')) if zh else rng.choice((', ', ', ', '! ', '. ', ' '))}{text}"
     text = re.sub(r" +([.,;?!])", r"\1", re.sub(r" {2,}", " ", text)).strip()
     if not re.search(r"[?？!！.。]$", text) and rng.random() < 0.6:
         text += rng.choice(("。", "。", "！", "。")) if zh else rng.choice((".", ".", ".", "!"))
-    if rng.random() < 0.1:
+    if rng.random() < 0.06:
         text = (
             f"{text} {pick(rng, pack.BACK)}"
             if not zh

@@ -123,6 +123,9 @@ def unary(tool: str, key: str, port: str, gives: str, *modalities: str) -> Op:
         if len(kinds) > 1:
             name = f"{key}.image" if key in ("describe", "e2i") else key
         must = needs_words(writer, values)
+        mixed = len({value.modality for value in writer.assets}) > 1
+        if mixed and name in ("describe.image", "describe.video") and writer.rng.random() < 0.85:
+            must = True  # "What is this?" could be about anything there
         clause = worded(writer, name, words_for(writer, values), params, fixed, must=must)
         clause = clause or worded(
             writer,
@@ -513,8 +516,8 @@ DRAW = unary("embedding_to_image", "e2i", "embedding", "image:image", *MEDIA)
 #: Operation, weight, and what it needs: letters of modalities, files or results.
 OPS: list[tuple[Op, float, str]] = [
     (text_to_image, 6, ""),
-    (_from_words("speak", "speak", "text", "audio:audio", words.sentence, "u"), 3.5, ""),
-    (_from_words("search", "search_text", "query", "assets:assets", words.thing, "t"), 3, ""),
+    (_from_words("speak", "speak", "text", "audio:audio", words.sentence, "u"), 4.5, ""),
+    (_from_words("search", "search_text", "query", "assets:assets", words.thing, "t"), 4, ""),
     (_from_words("embed", "embed_text", "media", "embedding:embedding", words.thing, "t"), 0.6, ""),
     (DESCRIBE, 9, "m"),
     (DRAW, 8, "m"),

@@ -28,13 +28,13 @@ _NEAR = {
 
 def slip(rng: random.Random, text: str) -> str:
     """The request as somebody in a hurry may type it; most often as it is."""
-    if rng.random() < 0.07:
+    if rng.random() < 0.04:
         text = _insert(rng, text)
-    if rng.random() < 0.06:
+    if rng.random() < 0.04:
         text = _replace(rng, text, _CHAT, 0.5)
-    if rng.random() < 0.06:
-        text = _replace(rng, text, _FULL if rng.random() < 0.5 else _SHORT, 1.0)
     if rng.random() < 0.05:
+        text = _replace(rng, text, _FULL if rng.random() < 0.5 else _SHORT, 1.0)
+    if rng.random() < 0.03:
         text = re.sub(r"\b(the|a|an|my|this) ", "", text)
     text = _cased(rng, text)
     if rng.random() < 0.1:
@@ -49,7 +49,7 @@ def slip(rng: random.Random, text: str) -> str:
         text = text.replace('"', "'") if "'" not in text else text
     if rng.random() < 0.02:
         text = re.sub(r"[.!?]$", rng.choice(("...", "!!", "??", " :)", " !", "…", ";")), text)
-    if rng.random() < 0.13:
+    if rng.random() < 0.09:
         text = _typos(rng, text)
     return text
 
