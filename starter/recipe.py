@@ -24,6 +24,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("train_hub", "text"),
     ("train_hub", "align"),
     ("train_hub", "tune"),
+    ("hub_packed", "plans"),
+    ("hub_packed", "finish", "--minutes", "16", "--first", "0.5"),
     ("train_hub", "export"),
     ("judge",),
     ("evaluate",),

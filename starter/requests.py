@@ -283,7 +283,7 @@ class Writer:
 
 def draw_assets(rng: random.Random, language: str, kinds: str) -> list[_Value]:
     """Files of a scene: "iia" is two pictures and a sound; digits after a letter are turns ago."""
-    named = rng.random() < 0.3
+    named = rng.random() < 0.36
     assets: list[_Value] = []
     for letter, turn in re.findall(r"([iav])(\d?)", kinds):
         modality = next(name for name in MODALITIES if PREFIX[name] == letter)

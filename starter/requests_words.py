@@ -228,6 +228,10 @@ def caption(rng: random.Random, language: str) -> str:
 
 def file_name(rng: random.Random, language: str, modality: str) -> tuple[str, str]:
     """A file's name and the word in it that a request may use for it."""
-    word = rng.choice(ZH_FILE_WORDS if language == "zh" and rng.random() < 0.6 else FILE_WORDS)
+    zh = language == "zh" and rng.random() < 0.6
+    word = rng.choice(ZH_FILE_WORDS if zh else FILE_WORDS)
+    if rng.random() < 0.5:  # any noun may name a file
+        one = rng.choice(rng.choice(nouns("zh" if zh else "en")[:2]))
+        word = one if " " not in one else word
     number = rng.choice(("", "", "", f"_{rng.randint(1, 99)}", f"-{rng.randint(1, 20)}"))
     return f"{word}{number}{rng.choice(SUFFIXES[modality])}", word
