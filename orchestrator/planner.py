@@ -16,7 +16,7 @@ from medley.gate import Fault, Known, Limits, check, parse_plan
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, Turn
-from medley.tools import Toolbox
+from medley.tools import Tool, Toolbox
 from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.routing import Policy
@@ -91,17 +91,22 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
 
 
 def leaves(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    """Media that no other step reads: what a reply shows when the plan does not say."""
+    """What a reply shows when the plan does not say: media that no other step makes media of."""
     read = {
         item.source
         for step in plan.steps
         for _, _, item in step.bindings()
-        if isinstance(item, OutputBinding)
+        if isinstance(item, OutputBinding) and _makes_media(tools[step.tool])
     }
     for step in plan.steps:
         for name, port in tools[step.tool].outputs.items():
             if f"{step.id}.{name}" not in read and port.accepts <= STORED:
                 yield f"{step.id}.{name}"
+
+
+def _makes_media(tool: Tool) -> bool:
+    media = {Modality.IMAGE, Modality.AUDIO, Modality.VIDEO}
+    return any(port.accepts & media for port in tool.outputs.values())
 
 
 def give_up(refused: Refused) -> HubError:

@@ -79,6 +79,17 @@ def test_what_no_other_step_reads_is_shown_unless_the_plan_says_otherwise(
     assert plan.reply.show == ["s2.image"]
 
 
+def test_a_drawing_that_is_only_described_is_shown_too(request_: PlanRequest) -> None:
+    steps = [
+        {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": {"text": "a cat"}}},
+        {"id": "s2", "tool": "describe", "inputs": {"media": {"from": "s1.image"}}},
+        {"id": "s3", "tool": "speak", "inputs": {"text": {"from": "s2.text"}}},
+    ]
+    plan = judge({"steps": steps}, request_)
+    assert isinstance(plan, Plan)
+    assert plan.reply.show == ["s1.image", "s3.audio"]
+
+
 def test_a_search_waits_for_an_index_of_what_nobody_embedded(request_: PlanRequest) -> None:
     searches = [
         {"id": f"s{n}", "tool": "search", "inputs": {"query": {"text": name}}}
