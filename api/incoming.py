@@ -183,6 +183,11 @@ class _Slot:
         self.sink: _Sink | None = None
 
 
+def media_type_of(request: Request) -> str:
+    """What the body says it is, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 async def _work_off(
     form: _Form,
     sent: Sent,

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import views
 from api.attached import Attached, Judged
-from api.incoming import Sent, SentFile, read_form
+from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
 from api.schemas.jobs import JobOut
 from api.schemas.requests import (
@@ -52,7 +52,7 @@ async def read_order(
 
     Raises what reading raises, and `RequestValidationError`.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type_of(request)
     if kind == "multipart/form-data":
         with ExitStack() as left:
             sent = await read_form(request, here.store, here.limits.max_bytes, left)
@@ -67,7 +67,7 @@ async def read_order(
 
 async def read_json(request: Request) -> Any:
     """The request's body, strictly read. Raises `ApiError`."""
-    if not _is_json(request.headers.get("content-type", "").partition(";")[0].strip().lower()):
+    if not _is_json(media_type_of(request)):
         raise ApiError(415, "unsupported_media", "Send application/json.")
     return loads(await _bounded(request))
 

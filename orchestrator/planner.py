@@ -12,11 +12,11 @@ from typing import Any
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
-from medley.gate import Fault, Known, Limits, check, parse_plan
+from medley.gate import EMBEDDABLE, Fault, Known, Limits, check, parse_plan
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, Turn
-from medley.tools import Tool, Toolbox
+from medley.tools import Toolbox
 from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.routing import Policy
@@ -91,22 +91,20 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
 
 
 def leaves(plan: Plan, tools: Toolbox) -> Iterator[str]:
-    """What a reply shows when the plan does not say: media that no other step makes media of."""
-    read = {
-        item.source
-        for step in plan.steps
-        for _, _, item in step.bindings()
-        if isinstance(item, OutputBinding) and _makes_media(tools[step.tool])
-    }
+    """What a reply shows when the plan does not say: what no other step reads, and media that
+    others only put into words.
+    """
+    read, remade = set(), set()
+    for step in plan.steps:
+        sources = {item.source for _, _, item in step.bindings() if isinstance(item, OutputBinding)}
+        read |= sources
+        if any(port.accepts & STORED for port in tools[step.tool].outputs.values()):
+            remade |= sources
     for step in plan.steps:
         for name, port in tools[step.tool].outputs.items():
-            if f"{step.id}.{name}" not in read and port.accepts <= STORED:
+            used = remade if port.accepts <= EMBEDDABLE else read
+            if port.accepts <= STORED and f"{step.id}.{name}" not in used:
                 yield f"{step.id}.{name}"
-
-
-def _makes_media(tool: Tool) -> bool:
-    media = {Modality.IMAGE, Modality.AUDIO, Modality.VIDEO}
-    return any(port.accepts & media for port in tool.outputs.values())
 
 
 def give_up(refused: Refused) -> HubError:

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from api import downloads
-from api.incoming import SentFile, read_form, read_raw
+from api.incoming import SentFile, media_type_of, read_form, read_raw
 from api.problems import ApiError
 from api.schemas.assets import PICTURED, AssetOut
 from api.schemas.common import Page, documented, page
@@ -73,7 +73,7 @@ async def put_asset(request: Request, here: Here, tenant: Tenant) -> Response:
 
 
 async def _upload(request: Request, here: Service, tenant: str) -> Response:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type_of(request)
     if kind in ("application/json", "application/x-www-form-urlencoded"):
         raise ApiError(415, "unsupported_media", "Send the file itself, or multipart/form-data.")
     with ExitStack() as left:

@@ -90,6 +90,27 @@ def test_a_drawing_that_is_only_described_is_shown_too(request_: PlanRequest) ->
     assert plan.reply.show == ["s1.image", "s3.audio"]
 
 
+def test_vectors_that_another_step_reads_are_not_shown(request_: PlanRequest) -> None:
+    steps = [
+        {"id": "s1", "tool": "embed", "inputs": {"media": {"asset": "a1"}}},
+        {"id": "s2", "tool": "embed", "inputs": {"media": {"asset": "a2"}}},
+        {
+            "id": "s3",
+            "tool": "embed_combine",
+            "inputs": {"embeddings": [{"from": "s1.embedding"}, {"from": "s2.embedding"}]},
+        },
+        {"id": "s4", "tool": "describe", "inputs": {"media": {"from": "s3.embedding"}}},
+        {
+            "id": "s5",
+            "tool": "embedding_to_image",
+            "inputs": {"embedding": {"from": "s3.embedding"}},
+        },
+    ]
+    plan = judge({"steps": steps}, request_)
+    assert isinstance(plan, Plan)
+    assert plan.reply.show == ["s5.image"]
+
+
 def test_a_search_waits_for_an_index_of_what_nobody_embedded(request_: PlanRequest) -> None:
     searches = [
         {"id": f"s{n}", "tool": "search", "inputs": {"query": {"text": name}}}
