@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     worker_processes: int = 2
 
     lease_ttl_s: float = Field(default=15.0, gt=0)
+    stall_s: float = Field(default=45.0, gt=0)  # a worker that leaves work so long starts anew
     test_tools: bool = False
     crash_at: str = ""
 

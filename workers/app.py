@@ -1,7 +1,7 @@
 """The Celery app of the workers. `python -m workers` runs it; `celery -A workers.app worker` works
 too.
 
-The main process runs a relay and a reaper beside its children and loads no model.
+The main process runs a relay, a reaper and a watchdog beside its children and loads no model.
 """
 
 import os
@@ -21,6 +21,7 @@ from orchestrator.database import connect, create_engine
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay, make_app
 from workers.leaving import Leaving, name_of_main
+from workers.watchdog import Watchdog
 
 LONGEST_S = 20.0  #: a departure; by then children have given back what they run
 
@@ -33,7 +34,7 @@ def worker_app(settings: Settings) -> Celery:
 
 
 class MainProcess:
-    """What runs beside the children: relay, reaper, and the departure.
+    """What runs beside the children: relay, reaper, watchdog, and the departure.
 
     Celery's own soft shutdown sleeps its whole time if anything ran when it was asked. Here the
     main process looks whether a child still runs a step, and ends Celery as soon as none does.
@@ -47,12 +48,14 @@ class MainProcess:
         self._engine: Engine = create_engine(settings.database_url, pool_size=1)
         self._relay = Relay(self._engine, settings)
         self._reaper = Reaper(self._engine, settings)
+        self._watchdog = Watchdog(settings)
         self._departing = False
 
     def start(self) -> None:
-        """Begins to relay and to reap, and takes the signals over from Celery."""
+        """Begins to relay, to reap and to watch, and takes the signals over from Celery."""
         self._relay.start()
         self._reaper.start()
+        self._watchdog.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._depart)
 
@@ -62,6 +65,7 @@ class MainProcess:
             os.kill(os.getpid(), signal.SIGQUIT)
             return
         self._departing = True
+        self._watchdog.stop()
         self._leaving.ask()
         threading.Thread(target=self._see_off, name="departure", daemon=True).start()
 
@@ -86,6 +90,7 @@ class MainProcess:
 
     def stop(self) -> None:
         """Ends the threads."""
+        self._watchdog.stop()
         self._reaper.stop()
         self._relay.stop()
         self._engine.dispose()

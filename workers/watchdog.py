@@ -1,0 +1,123 @@
+"""The watchdog: starts the worker anew when work waits for it and its children take none.
+
+A wake-up can be lost between a broker and a child that just died, and a child can hang while it
+starts. Leases and relays lose nothing then, but nobody works either. Whatever the cause, a fresh
+process is the cure: the children are killed (what they hold is on leases) and the main process
+becomes a new one of the same pid.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from medley.settings import Settings
+from medley.toolset import toolbox
+from orchestrator.catalogue import load_catalogue
+from orchestrator.database import Raw, close_quietly, connect
+from workers.child import make_offer
+from workers.leaving import name_of_main
+
+log = logging.getLogger(__name__)
+
+LOOKS = 6  #: looks within the patience
+STARTING_S = 180.0  #: patience while no child has reported yet: they import and load
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen: the step that would be claimed next, whether children are known and run."""
+
+    waiting: str | None
+    children: bool
+    busy: bool
+
+
+@dataclass(slots=True)
+class Patience:
+    """Decides from looks when it has gone on for too long. Times in seconds."""
+
+    stall_s: float
+    waiting: str | None = None
+    since: float = 0.0
+
+    def lost(self, look: Look, now: float) -> bool:
+        """Whether the same step has waited all the time while no child ran anything."""
+        waiting = None if look.busy else look.waiting
+        if waiting is None or waiting != self.waiting:
+            self.waiting, self.since = waiting, now
+            return False
+        longest = self.stall_s if look.children else max(STARTING_S, self.stall_s)
+        return now - self.since >= longest
+
+
+class Watchdog:
+    """A thread of the main process that looks, and in the end replaces the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.database_url is not None
+        self._url = settings.database_url
+        offer = make_offer(
+            settings, toolbox(test_tools=settings.test_tools), load_catalogue(settings)
+        )
+        self._claims = (list(offer.lanes), list(offer.tools))
+        self._patience = Patience(settings.stall_s)
+        self._every_s = settings.stall_s / LOOKS
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        conn: Raw | None = None
+        while not self._stop.wait(self._every_s):
+            try:
+                if conn is None or conn.closed:
+                    conn = connect(self._url)
+                look = take_look(conn, *self._claims)
+            except Exception as error:  # noqa: BLE001 - not known is not lost
+                log.warning("watchdog cannot reach the database error=%s", error)
+                close_quietly(conn)
+                conn = None
+                continue
+            if self._patience.lost(look, time.monotonic()) and not self._stop.is_set():
+                log.error("no child took step=%s for too long: starting anew", look.waiting)
+                start_anew()
+        close_quietly(conn)
+
+
+def take_look(conn: Raw, lanes: list[str], tools: list[str]) -> Look:
+    """Reads what waits for this worker and what its children do."""
+    row = conn.execute(
+        "SELECT (SELECT job || '/' || id FROM medley_candidates(%s, %s, '{}') LIMIT 1),"
+        " count(*) > 0, coalesce(bool_or(EXISTS (SELECT FROM steps s"
+        " WHERE s.worker = w.id AND s.status = 'running')), false)"
+        " FROM workers w WHERE w.facts->>'main' = %s",
+        [lanes, tools, name_of_main(os.getpid())],
+    ).fetchone()
+    assert row is not None
+    return Look(*row)
+
+
+def start_anew() -> None:
+    """Kills the children, whose keepers give back what they held, and becomes a new process by the
+    same command. Does not return.
+    """
+    for child in psutil.Process().children():
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
