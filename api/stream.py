@@ -62,7 +62,7 @@ async def follow_job(
 
     Ends with the job's terminal event, also when that was before the snapshot.
     """
-    with here.feed.listen(job_id) as listener:
+    async with here.feed.listen(job_id) as listener:
         yield format_sse_event(retry=RETRY_MS)
         seen = after or 0
         if after is None:
@@ -120,7 +120,7 @@ async def follow_all(here: Service, tenant: str) -> AsyncIterator[bytes]:
 
     There is no number across jobs: each connection begins with a snapshot instead of a replay.
     """
-    with here.feed.listen() as listener:
+    async with here.feed.listen() as listener:
         yield format_sse_event(retry=RETRY_MS)
         found = await run_in_threadpool(_load_newest, here, tenant)
         shown = [views.job(item).model_dump(mode="json") for item in found]
@@ -149,7 +149,7 @@ async def follow_all(here: Service, tenant: str) -> AsyncIterator[bytes]:
 async def wait_for_end(here: Service, tenant: str, job_id: str, seconds: float) -> None:
     """Returns when the job has ended, waits for its caller, or the time is over."""
     until = time.monotonic() + seconds
-    with here.feed.listen(job_id) as listener:
+    async with here.feed.listen(job_id) as listener:
         while True:
             _, status = await run_in_threadpool(_version, here, tenant, job_id)
             left = until - time.monotonic()
