@@ -1,5 +1,5 @@
-"""The live feed: one connection to Redis for all open streams of this process, subscribed to the jobs
-that somebody follows and to no others.
+"""The live feed: one connection to Redis for all open streams of this process, subscribed to the
+jobs that somebody follows and to no others.
 
 A notice is only a hint that a job has news; the news is read from Postgres. Previews, progress and
 text as it is written are passed on and never stored. While Redis is away, streams look into

@@ -18,6 +18,7 @@ from starter.concepts import load_concepts
 from starter.hub_tokenizer import as_piece
 from starter.requests import Sample
 from starter.requests_compose import generate
+from starter.written import load
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,21 @@ def _about(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def text_rows(
-    tokenizer: Any, seed: int, chinese: float = 0.4, answers: float = 0.06
+    tokenizer: Any, seed: int, chinese: float = 0.4, answers: float = 0.06, by_hand: float = 0.3
 ) -> Iterator[Row]:
-    """Plans and some answers, without end; held-out requests never come up."""
+    """Plans and some answers, without end; a share of the requests was written by hand. Held-out
+    requests never come up.
+    """
     rng = random.Random(seed)
     held_out = held_out_requests()
+    kept = [item for item in load() if normal(item.sample().request) not in held_out]
+    written = {name: [item for item in kept if item.language == name] for name in ("en", "zh")}
     while True:
-        sample = generate(rng, "zh" if rng.random() < chinese else "en")
+        language = "zh" if rng.random() < chinese else "en"
+        if written[language] and rng.random() < by_hand:
+            sample = rng.choice(written[language]).sample(rng)
+        else:
+            sample = generate(rng, language)
         if normal(sample.request) in held_out:
             continue
         row = (

@@ -288,6 +288,23 @@ def tune(given: argparse.Namespace) -> None:
     keep(state_file, both, opts, step)
 
 
+def resume(given: argparse.Namespace) -> None:
+    """Puts the exported hub where training goes on from, on a machine that did not train it."""
+    import torch
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    from hub.connectors import Connector
+    from starter.train_hub import optimizers
+
+    RUN.mkdir(parents=True, exist_ok=True)
+    AutoTokenizer.from_pretrained(WEIGHTS).save_pretrained(RUN)
+    model, connector = make_model(), make_connector()
+    model.load_state_dict(LlamaForCausalLM.from_pretrained(WEIGHTS).float().state_dict())
+    connector.load_state_dict(Connector.from_pretrained(WEIGHTS / "connector").float().state_dict())
+    both = torch.nn.ModuleDict({"model": model, "connector": connector})
+    keep(RUN / "tune.pt", both, optimizers(both, given.rate), 0)
+
+
 def export(given: argparse.Namespace) -> None:
     """Writes fp16 weights, tokenizer and connector in the layouts of `from_pretrained`."""
     del given

@@ -6,6 +6,7 @@ then all together.
     python -m starter.train_hub align     stage one: the connector alone, encoder and hub frozen
     python -m starter.train_hub tune      stage two: connector and hub, on all of it
     python -m starter.train_hub export    fp16 weights to starter/weights/hub
+    python -m starter.train_hub resume    the other way: shipped weights to where training goes on
 
 Every stage can be stopped and goes on where it was. Literature: two-stage recipe of LLaVA (Liu et
 al., 2023).
@@ -246,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("stage", choices=("data", "text", "align", "tune", "export"))
+    parser.add_argument("stage", choices=("data", "text", "align", "tune", "export", "resume"))
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=48)
@@ -260,9 +261,9 @@ def main() -> None:
     elif given.stage == "text":
         train_text(given.minutes, given.threads, given.batch, given.rate, given.steps)
     else:
-        from starter.hub_finish import align, export, tune
+        from starter import hub_finish
 
-        {"align": align, "tune": tune, "export": export}[given.stage](given)
+        getattr(hub_finish, given.stage)(given)
 
 
 if __name__ == "__main__":
