@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api import problems
-from api.schemas.requests import JobIn, RunIn
+from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
 FILE = Path(__file__).parent / "openapi.json"
@@ -38,7 +38,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, RunIn, problems.Problem):
+    for model in (JobIn, InputIn, RunIn, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -20,6 +20,7 @@ from api.schemas.jobs import JobOut
 from api.schemas.requests import (
     AssetIn,
     FileIn,
+    InputIn,
     JobIn,
     RunIn,
     TextIn,
@@ -142,7 +143,7 @@ def order(
     }
     if document is not None:
         values |= attached.by_field(document.inputs)
-    parts = _parts(conn, tenant, body, attached)
+    parts = _parts(conn, tenant, body.input, attached)
     return Order(
         tenant=tenant,
         parts=parts,
@@ -172,10 +173,27 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
     )
 
 
-def _parts(conn: Connection, tenant: str, body: JobIn, attached: Attached) -> list[Part]:
-    if body.input is None:
+def give_input(
+    here: Service, tenant: str, job_id: str, body: InputIn, files: Sequence[Judged]
+) -> JobOut:
+    """Answers the question of a waiting job. Raises `NotFound`, `Conflict`, `InvalidRequest`."""
+    with here.db.begin() as conn:
+        attached = Attached(files, register(conn, tenant, files))
+        parts = _parts(conn, tenant, body.input, attached)
+        intake.give_input(conn, tenant, job_id, parts)
+        shown = views.job(jobs.get(conn, tenant, job_id))
+    here.changed(job_id)
+    return shown
+
+
+def _parts(
+    conn: Connection,
+    tenant: str,
+    given: str | list[TextIn | AssetIn | FileIn] | None,
+    attached: Attached,
+) -> list[Part]:
+    if given is None:
         return []
-    given = body.input
     if isinstance(given, str):
         given = [TextIn(type="text", text=given)] if given.strip() else []
     parts: list[Part] = []

@@ -13,10 +13,11 @@ from api.schemas.jobs import (
     PlanView,
     Progress,
     StepOut,
+    WaitingFor,
     job_urls,
 )
 from medley.parts import TextPart
-from medley.status import StepStatus
+from medley.status import JobStatus, StepStatus
 from orchestrator.events import Event
 from orchestrator.jobs import JobView, StepView, is_done
 
@@ -46,8 +47,9 @@ def job(view: JobView) -> JobOut:
         started_at=view.started_at,
         completed_at=view.finished_at,
         queue_position=view.queue_position,
+        waiting_for=_waiting_for(view),
         progress=_progress(view),
-        input=[part(item) for item in view.request.get("input", [])],
+        input=[part(item) for item in _said(view)],
         plan=_plan(view),
         answer=_answer(view, reply),
         outputs=_outputs(view, reply),
@@ -105,6 +107,18 @@ def mermaid(view: JobView) -> str:
     for item in view.steps:
         lines += [f"  {needed} --> {item.id}" for needed in item.needs]
     return "\n".join(lines) + "\n"
+
+
+def _said(view: JobView) -> list[Mapping[str, Any]]:
+    """The request, and what its caller answered to questions."""
+    turns = [turn for turn in view.request.get("dialogue", []) if turn["role"] == "user"]
+    return [*view.request.get("input", []), *(item for turn in turns for item in turn["parts"])]
+
+
+def _waiting_for(view: JobView) -> WaitingFor | None:
+    if view.status is not JobStatus.WAITING:
+        return None
+    return WaitingFor(what="input" if view.question else "approval", question=view.question)
 
 
 def _parts(given: Any) -> PartOut | list[PartOut]:

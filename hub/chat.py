@@ -26,13 +26,17 @@ class Message(TypedDict):
 def plan_messages(task: PlanTask, tools: Toolbox) -> list[Message]:
     """Asks for a plan over these tools."""
     repair = ""
+    if task.ran:
+        repair = "\n" + render("plan_revise", ran=_steps(task.ran))
+    if task.ran and task.previous and not task.faults:
+        repair += "\n" + untrusted(dumps(task.previous), "plan that ran")
     if task.faults:
         faults = "\n".join(
             f"- {fault.get('pointer', '')}: "
             + f"{fault.get('reason', '')} {fault.get('suggestion', '')}".strip()
             for fault in task.faults
         )
-        repair = "\n" + render(
+        repair += "\n" + render(
             "plan_repair",
             previous=untrusted(dumps(task.previous or {}), "refused plan"),
             faults=untrusted(faults, "checker"),
@@ -50,10 +54,9 @@ def plan_messages(task: PlanTask, tools: Toolbox) -> list[Message]:
         repair=repair,
         request=task.request,
     )
-    return [
-        {"role": "system", "content": render("plan_system", tools=tool_lines(tools))},
-        {"role": "user", "content": user},
-    ]
+    asking = render("plan_asking") + "\n" if task.may_ask else ""
+    system = render("plan_system", tools=tool_lines(tools), asking=asking)
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
 def answer_messages(facts: AnswerFacts) -> list[Message]:

@@ -52,6 +52,7 @@ class PlanGrammar:
     words: Words = field(default_factory=Words)
     max_steps: int = 12
     reply: bool = True  # whether the model also writes what to show
+    may_ask: bool = False  # whether it may write a question instead of a first step
     given: list[Given] = field(init=False)
     steps: list[dict[str, Any]] = field(init=False, default_factory=list)
 
@@ -95,6 +96,9 @@ class PlanGrammar:
             for name, port in self.tools[step["tool"]].outputs.items()
             if port.accepts <= STORED
         ]
+        if self.may_ask and not self.steps:
+            asking = literal(',"ask":')
+            return f'"]" ({asking} {rules.words()})? "}}"'
         if not self.reply or not shown:
             return literal("]}")
         item = rules.add("shown", " | ".join(literal(f'"{name}"') for name in shown))

@@ -151,9 +151,10 @@ def plan_item(reading: Reading, request: Request) -> Item:
 
     def guide() -> Guide:
         steps = min(task.max_steps, reading.max_steps)
-        return PlanGuide(
-            reading.guided, PlanGrammar(tools, task.assets, words, steps, reply=not reading.compact)
-        )
+        chat_hub = not reading.compact  # one that was never trained on plans alone
+        asks = chat_hub and task.may_ask
+        grammar = PlanGrammar(tools, task.assets, words, steps, reply=chat_hub, may_ask=asks)
+        return PlanGuide(reading.guided, grammar)
 
     # The same question would get the same plan again: a repair is drawn, not chosen.
     repairs = len(task.faults) > 0
@@ -244,9 +245,11 @@ def asked(question: str, language: str) -> str:
 
 
 def read_plan(text: str) -> dict[str, Any]:
-    """The plan as plain JSON, quotations stripped. Raises `HubError`."""
+    """The plan, or the question, as plain JSON, quotations stripped. Raises `HubError`."""
     try:
-        return Plan.model_validate(_stripped(json.loads(text))).to_json()
+        data = _stripped(json.loads(text))
+        ask = {"ask": data.pop("ask")} if "ask" in data else {}
+        return Plan.model_validate(data).to_json() | ask
     except ValueError as error:
         raise HubError(f"The hub wrote no plan: {error}") from error
 

@@ -92,7 +92,8 @@ def _one(
     if request.tool == "plan":
         task = _read(PlanTask, request.inputs.get("task"))
         tools = toolbox(test_tools=True).only(task.tools).planned()
-        schema = plan_schema(tools, task.assets, min(task.max_steps, bounds.steps), bounds.words)
+        most = min(task.max_steps, bounds.steps)
+        schema = plan_schema(tools, task.assets, most, bounds.words, may_ask=task.may_ask)
         said = server.ask(
             list(chat.plan_messages(task, tools)), control, name="plan", schema=schema
         )

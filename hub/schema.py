@@ -15,6 +15,8 @@ from medley.modality import Modality
 from medley.tasks import AnswerFacts, KnownAsset
 from medley.tools import Port, Tool, Toolbox
 
+MAX_QUESTION = 300  #: characters of a question to the caller
+
 
 def words(limit: int) -> str:
     """The pattern of a text argument of at most so many characters, without control characters."""
@@ -22,9 +24,16 @@ def words(limit: int) -> str:
 
 
 def plan_schema(
-    tools: Toolbox, assets: Sequence[KnownAsset], max_steps: int, max_words: int = 800
+    tools: Toolbox,
+    assets: Sequence[KnownAsset],
+    max_steps: int,
+    max_words: int = 800,
+    *,
+    may_ask: bool = False,
 ) -> dict[str, Any]:
-    """An object with `steps`, each one of the tools with typed ports, and `reply`."""
+    """An object with `steps`, each one of the tools with typed ports, and `reply`; where the hub
+    may ask, also `ask`, empty where it plans.
+    """
     steps = [_tool(tool, tools, assets, words(max_words)) for tool in tools.values()]
     steps = [step for step in steps if step is not None]
     shown = sorted({f"{name}" for tool in tools.values() for name in tool.outputs})
@@ -38,7 +47,10 @@ def plan_schema(
         "maxItems": 16 if shown and steps else 0,
         "items": _reference(shown) if shown else {"type": "string"},
     }
-    return _object({"steps": listed, "reply": _object({"show": show})})
+    fields: dict[str, Any] = {"steps": listed, "reply": _object({"show": show})}
+    if may_ask:
+        fields["ask"] = {"type": "string", "pattern": rf"^[^\u0000-\u001f]{{0,{MAX_QUESTION}}}$"}
+    return _object(fields)
 
 
 def reply_schema(facts: AnswerFacts, max_words: int = 4000) -> dict[str, Any]:

@@ -33,19 +33,6 @@ class Turn(_Task):
     text: str
 
 
-class PlanTask(_Task):
-    """Turn `request` into a plan over `tools`, with assets named by their short ids."""
-
-    request: str
-    assets: list[KnownAsset] = Field(default_factory=list)
-    tools: list[str] = Field(default_factory=list)  # names of live tools
-    outputs: list[Modality] = Field(default_factory=list)  # what the caller wants back, when said
-    history: list[Turn] = Field(default_factory=list)
-    previous: dict[str, Any] | None = None  # the refused or failed plan
-    faults: list[dict[str, Any]] = Field(default_factory=list)  # {pointer, reason, suggestion}
-    max_steps: int = 64
-
-
 class StepFact(_Task):
     """What became of one step."""
 
@@ -56,6 +43,21 @@ class StepFact(_Task):
     text: str = ""  # its words, if it gave any. Untrusted text.
     assets: list[str] = Field(default_factory=list)  # short ids of what it made
     error: str = ""
+
+
+class PlanTask(_Task):
+    """Turn `request` into a plan over `tools`, with assets named by their short ids."""
+
+    request: str
+    assets: list[KnownAsset] = Field(default_factory=list)
+    tools: list[str] = Field(default_factory=list)  # names of live tools
+    outputs: list[Modality] = Field(default_factory=list)  # what the caller wants back, when said
+    history: list[Turn] = Field(default_factory=list)
+    previous: dict[str, Any] | None = None  # the refused plan, or the one that ran
+    faults: list[dict[str, Any]] = Field(default_factory=list)  # {pointer, reason, suggestion}
+    ran: list[StepFact] = Field(default_factory=list)  # what became of the plan before, if it ran
+    may_ask: bool = False  # the hub may ask the caller a question instead: {"ask": "…"}
+    max_steps: int = 64
 
 
 class AnswerFacts(_Task):

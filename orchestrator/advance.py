@@ -12,7 +12,9 @@ plans again;
   otherwise the answer may run, also after failures, and tells what is there and what is not;
 - a job with an answer succeeds if the answer succeeded and at least one leaf of the work is done
 (or there was no
-  work); a job without one succeeds if all of its work is done; a job whose plan failed has failed;
+  work); a job without one succeeds if all of its work is done; a job whose plan failed has failed,
+unless an
+  earlier round of it made something;
 - a job that was asked to stop ends when nothing of it runs.
 """
 
@@ -41,7 +43,7 @@ class JobView:
 
     steps: Mapping[str, StepView] = field(default_factory=dict)
     stop: str | None = None  # why it was asked to stop: canceled | expired | anything else
-    held: bool = False  # waits for approval
+    held: bool = False  # waits for approval, or for input
     round: int = 1
     max_rounds: int = 1
 
@@ -107,12 +109,10 @@ def fold(job: JobView) -> JobStatus:
     if job.stop is not None:
         return JobStatus(job.stop) if job.stop in ("canceled", "expired") else JobStatus.FAILED
     done = {name for name, step in job.steps.items() if step.status in DONE_STEP}
-    if any(
-        step.kind == "plan" and step.round == job.round and name not in done
-        for name, step in job.steps.items()
-    ):
-        return JobStatus.FAILED
     work = {name for name, step in job.steps.items() if step.kind == "work"}
+    plans = {name for name, step in job.steps.items() if step.kind == "plan"}
+    if plans - done and not work & done:
+        return JobStatus.FAILED
     answers = {name for name, step in job.steps.items() if step.kind == "answer"}
     if not answers:
         return JobStatus.SUCCEEDED if work <= done else JobStatus.FAILED

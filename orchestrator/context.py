@@ -14,9 +14,12 @@ from psycopg.rows import namedtuple_row
 
 from medley.errors import NotFound
 from medley.modality import STORED, Modality
+from medley.status import DONE_STEP
 from medley.tasks import StepFact, Turn
 from orchestrator.database import Raw
+from orchestrator.engine import NewMessage
 from orchestrator.register import Entry
+from orchestrator.revising import Ran
 
 MAX_TURNS = 12  #: how many earlier messages the hub sees
 MAX_TURN_TEXT = 2000  #: characters of each
@@ -33,8 +36,8 @@ WITH RECURSIVE up AS (
 SELECT role, parts, depth FROM up WHERE depth > 0 ORDER BY depth
 """
 _STEPS = """
-SELECT id, tool, status, inputs, outputs, error FROM steps
-WHERE job = %(job)s AND tenant = %(tenant)s AND kind = 'work' ORDER BY position, id
+SELECT id, tool, status, inputs, params, outputs, error, round FROM steps
+WHERE job = %(job)s AND tenant = %(tenant)s AND kind = 'work' ORDER BY round, position, id
 """
 _ASSETS = "SELECT id, modality, origin FROM assets WHERE tenant = %(tenant)s AND id = ANY(%(ids)s)"
 
@@ -52,7 +55,19 @@ class JobContext:
     options: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     conversation: str | None
-    message: str | None
+    message: str | None  # the last thing that the caller said
+    questions: int  # how often the hub has asked
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the hub may ask back: not in a dry run, nor where the caller does not want it."""
+        return bool(self.options.get("ask", True)) and not self.options.get("dry_run")
+
+    def reply(self, parts: list[dict[str, Any]]) -> NewMessage | None:
+        """What the service says, as the next message of the conversation, if there is one."""
+        if self.conversation is None:
+            return None
+        return NewMessage(conversation=self.conversation, parent=self.message, parts=parts)
 
     @property
     def outputs(self) -> list[Modality]:
@@ -66,6 +81,21 @@ class Made:
 
     facts: list[StepFact]  # their `assets` and `about` still hold real ids
     entries: list[Entry]
+    ran: list[Ran]
+
+    @property
+    def told(self) -> list[StepFact]:
+        """The facts without failures that a later plan has made up for with the same tool."""
+        plans = {step.id: step.round for step in self.ran}
+        mended = {
+            (fact.tool, plans[fact.id]) for fact in self.facts if fact.status == "succeeded"
+        }
+        return [
+            fact
+            for fact in self.facts
+            if fact.status == "succeeded"
+            or not any(tool == fact.tool and n > plans[fact.id] for tool, n in mended)
+        ]
 
 
 def load_context(conn: Raw, job_id: str) -> JobContext:
@@ -73,24 +103,30 @@ def load_context(conn: Raw, job_id: str) -> JobContext:
     job = _query(conn, "SELECT * FROM jobs WHERE id = %(job)s", job=job_id).fetchone()
     if job is None:
         raise NotFound("job", job_id)
-    parts = _parts(job.request.get("input"))
+    dialogue = job.request.get("dialogue") or []
+    replies = [part for turn in dialogue if turn["role"] == "user" for part in turn["parts"]]
+    first = _parts(job.request.get("input"))
+    parts = [*first, *replies]
     before = _before(conn, job.tenant, job.message)
     turns = [(0, parts), *((place + 1, turn_parts) for place, (_, turn_parts) in enumerate(before))]
+    asked = [(turn["role"], turn["parts"]) for turn in dialogue]
+    said = [*reversed(before), *([("user", first), *asked[:-1]] if asked else ())]
     return JobContext(
         job=job.id,
         tenant=job.tenant,
         words="\n".join(filter(None, (_words(parts), job.request.get("instructions")))),
         given=_entries(conn, job.tenant, turns),
         history=[
-            Turn(role=role, text=_words(said)[:MAX_TURN_TEXT])
-            for role, said in reversed(before)
-            if _words(said)
+            Turn(role=role, text=_words(turn_parts)[:MAX_TURN_TEXT])
+            for role, turn_parts in said
+            if _words(turn_parts)
         ],
         request=job.request,
         options=job.options,
         plan=job.plan,
         conversation=job.conversation,
-        message=job.message,
+        message=next((t["message"] for t in reversed(dialogue) if t.get("message")), job.message),
+        questions=sum(turn["role"] == "assistant" for turn in dialogue),
     )
 
 
@@ -119,6 +155,18 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
     return Made(
         facts=[_followed(fact, facts) for fact in facts.values() if fact.id not in hidden],
         entries=[entry for entry in entries if entry.step not in hidden],
+        ran=[
+            Ran(
+                id=row.id,
+                tool=row.tool,
+                inputs=row.inputs,
+                params=row.params,
+                done=row.status in DONE_STEP,
+                error=str((row.error or {}).get("message", "")),
+                round=row.round,
+            )
+            for row in rows
+        ],
     )
 
 
@@ -153,7 +201,7 @@ def _behind(name: Any, facts: Mapping[str, StepFact]) -> Any:
 
 
 def _fact(row: Any, parts: Sequence[Mapping[str, Any]]) -> StepFact:
-    done = row.status in ("succeeded", "cached")
+    done = row.status in DONE_STEP
     error = (row.error or {}).get("message", row.status)
     return StepFact(
         id=row.id,

@@ -173,6 +173,13 @@ def newest_message(conn: Connection, tenant: str, conversation_id: str) -> Messa
     return None if row is None else _message(row)
 
 
+def last_of_job(conn: Connection, tenant: str, conversation_id: str, job: str) -> str | None:
+    """The id of the last message that belongs to this job."""
+    mine = (messages.c.tenant == tenant, messages.c.conversation == conversation_id)
+    query = select(messages.c.id).where(*mine, messages.c.job == job)
+    return conn.execute(query.order_by(messages.c.id.desc()).limit(1)).scalar()
+
+
 def list_messages(
     conn: Connection,
     tenant: str,

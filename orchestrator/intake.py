@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from medley.errors import CallerError, Conflict, Unavailable
 from medley.gate import Fault, refuse
 from medley.modality import Modality
-from medley.parts import AssetPart, Part
+from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.status import JobStatus
 from medley.tools import Toolbox
@@ -122,6 +122,34 @@ def approve(
     engine.approve(raw(conn), tenant, job_id, expected=expected)
 
 
+def give_input(conn: Connection, tenant: str, job_id: str, parts: Sequence[Part]) -> None:
+    """Answers the question of a job that waits for input; the hub plans with it.
+
+    Raises `NotFound`, `Conflict` (does not wait for input), `InvalidRequest`.
+    """
+    if not parts:
+        fault = {"pointer": "/input", "reason": "There are neither words nor files."}
+        raise InvalidRequest(f"/input: {fault['reason']}", errors=[fault])
+    _require_assets(conn, tenant, parts)
+    job = jobs.get(conn, tenant, job_id)
+    if job.question is None:
+        raise Conflict(f"The job is {job.status}; it has asked nothing.")
+    question = [TextPart(text=job.question)]
+    asked = said = None
+    if job.conversation is not None:
+        asked = conversations.last_of_job(conn, tenant, job.conversation, job_id)
+        said = conversations.add_message(
+            conn, tenant, job.conversation, "user", parts, parent=asked, job=job_id
+        ).id
+    turns = [_turn("assistant", question, asked), _turn("user", parts, said)]
+    engine.give_input(raw(conn), tenant, job_id, turns)
+
+
+def _turn(role: str, parts: Sequence[Part], message: str | None) -> dict[str, Any]:
+    data = [part.model_dump(mode="json") for part in parts]
+    return {"role": role, "parts": data, "message": message}
+
+
 def retry(
     conn: Connection,
     tenant: str,
@@ -159,7 +187,7 @@ def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
     if not order.parts:
         fault = {"pointer": "/input", "reason": "There are neither words nor files."}
         raise InvalidRequest(f"/input: {fault['reason']}", errors=[fault])
-    _require_assets(conn, order)
+    _require_assets(conn, order.tenant, order.parts)
     kinds = (Kind.PLAN,) if order.options.get("dry_run") else (Kind.PLAN, Kind.ANSWER)
     policy = rules.policy(order.options)
     steps = []
@@ -200,6 +228,7 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         options=dict(order.options),
         metadata=dict(order.metadata),
         max_steps=rules.limits(order.options).max_steps,
+        max_rounds=1 + int(order.options.get("max_revisions", 0)) if kind == "request" else 1,
     )
 
 
@@ -230,12 +259,12 @@ def _say(conn: Connection, order: Order, job: NewJob) -> NewJob:
     return replace(job, conversation=order.conversation, message=said.id)
 
 
-def _require_assets(conn: Connection, order: Order) -> None:
-    named = {part.asset for part in order.parts if isinstance(part, AssetPart)}
-    known = find_assets(conn, order.tenant, named)
+def _require_assets(conn: Connection, tenant: str, parts: Sequence[Part]) -> None:
+    named = {part.asset for part in parts if isinstance(part, AssetPart)}
+    known = find_assets(conn, tenant, named)
     faults = [
         {"pointer": f"/input/{place}/asset", "reason": f"There is no asset {part.asset!r}."}
-        for place, part in enumerate(order.parts)
+        for place, part in enumerate(parts)
         if isinstance(part, AssetPart) and part.asset not in known
     ]
     if faults:

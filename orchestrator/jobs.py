@@ -52,6 +52,7 @@ class JobView:
     request: Mapping[str, Any]
     plan: Mapping[str, Any] | None
     revision: int
+    question: str | None
     workflow: str | None
     options: Mapping[str, Any]
     outputs: Any
@@ -241,6 +242,7 @@ def _job(row: Row[Any], found: Sequence[StepView], position: int | None = None) 
         request=row.request,
         plan=row.plan,
         revision=row.plan_revision,
+        question=row.question,
         workflow=row.workflow,
         options=row.options,
         outputs=row.outputs,

@@ -1,5 +1,5 @@
 """The planner: asks the hub for a plan, puts it through the gate, shows the hub its faults, twice
-at most. Pure.
+at most. After a step has failed it asks for another plan in the same way. Pure.
 
 The hub sees short asset ids and live tools only; what leaves here is a checked, lowered plan
 with real ids.
@@ -15,13 +15,16 @@ from medley.foreign import normalise
 from medley.gate import EMBEDDABLE, Fault, Known, Limits, check, parse_plan
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
-from medley.tasks import PlanTask, Turn
+from medley.tasks import PlanTask, StepFact, Turn
 from medley.tools import Toolbox
 from orchestrator.lowering import lower
 from orchestrator.register import Register
+from orchestrator.revising import Ran, Revision, revise
 from orchestrator.routing import Policy
 
 MAX_REPAIRS = 2  #: how often the hub may mend a plan
+MAX_QUESTIONS = 3  #: how often it may ask the caller of one job
+MAX_QUESTION = 500  #: characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,22 @@ class PlanRequest:
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()
     limits: Limits = field(default_factory=Limits)
+    may_ask: bool = False
+    round: int = 1
+    ran: Sequence[Ran] = ()  # what the job has of plans before
+    facts: Sequence[StepFact] = ()  # what became of it, as the hub is told
+    previous: Mapping[str, Any] | None = None  # the plan before, under short ids
 
     def known(self) -> Known:
         """What the plan may refer to, under short ids."""
         return Known(tools=self.tools, assets=self.register.modalities(), limits=self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The hub has a question instead of a plan."""
+
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,9 @@ def first_task(request: PlanRequest) -> PlanTask:
         tools=list(request.tools),
         outputs=list(request.outputs),
         history=list(request.history),
+        previous=dict(request.previous) if request.ran and request.previous else None,
+        ran=list(request.facts),
+        may_ask=request.may_ask,
         max_steps=request.limits.max_steps,
     )
 
@@ -67,6 +85,26 @@ def repair_task(request: PlanRequest, refused: Refused) -> PlanTask:
     previous = refused.plan if isinstance(refused.plan, dict) else None
     faults = [fault.to_data() for fault in refused.faults]
     return first_task(request).model_copy(update={"previous": previous, "faults": faults})
+
+
+def decide(data: Any, request: PlanRequest) -> Revision | Refused | Asked:
+    """What follows from what the hub wrote: steps to run, a refusal, or a question to the caller.
+    Never raises for what a hub wrote.
+    """
+    ask = data.get("ask") if isinstance(data, dict) else None
+    if ask is not None:
+        data = {key: value for key, value in data.items() if key != "ask"}
+        if not isinstance(ask, str) or (ask.strip() and data.get("steps")):
+            return Refused(data, [Fault("/ask", "Either plan steps or ask one question.")])
+        if ask.strip():
+            if not request.may_ask:
+                return Refused(data, [Fault("/ask", "Do not ask. Plan with what is known.")])
+            return Asked(" ".join(ask.split())[:MAX_QUESTION])
+    plan = judge(data, request)
+    if isinstance(plan, Refused):
+        return plan
+    found = revise(plan, request.ran, request.round)
+    return Refused(data, found) if isinstance(found, list) else found
 
 
 def judge(data: Any, request: PlanRequest) -> Plan | Refused:

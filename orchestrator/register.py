@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medley.modality import Modality
-from medley.tasks import KnownAsset
+from medley.tasks import KnownAsset, StepFact
 
 MARK = re.compile(r"\[(a[0-9]+)\]")  #: how words name an asset
 
@@ -62,6 +62,33 @@ class Register:
     def entry(self, short: str) -> Entry | None:
         """What a short id stands for."""
         return self._by_short.get(short)
+
+    def shorten(self, data: Any) -> Any:
+        """Plan JSON with every `{"asset": …}` under its short id; unknown ids stay as they are."""
+        if isinstance(data, Mapping):
+            if set(data) == {"asset"}:
+                return {"asset": self._short.get(data["asset"], data["asset"])}
+            return {key: self.shorten(value) for key, value in data.items()}
+        return [self.shorten(item) for item in data] if isinstance(data, list) else data
+
+    def shortened(self, facts: Iterable[StepFact]) -> list[StepFact]:
+        """Facts with short ids instead of real ones. Raises `KeyError` for an asset that is not
+        entered.
+        """
+        return [
+            fact.model_copy(
+                update={
+                    "assets": [self._short[asset] for asset in fact.assets],
+                    "about": {port: self._word(bound) for port, bound in fact.about.items()},
+                }
+            )
+            for fact in facts
+        ]
+
+    def _word(self, bound: Any) -> Any:
+        if isinstance(bound, list):
+            return [self._word(item) for item in bound]
+        return self._short.get(bound, bound) if isinstance(bound, str) else bound
 
     def lengthen(self, data: Any) -> Any:
         """Plan JSON with every `{"asset": "a1"}` replaced by the real id; unknown ids stay as they

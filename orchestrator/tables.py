@@ -90,7 +90,8 @@ jobs = Table(
     Column("workflow", Text),
     Column("workflow_version", Integer),
     Column("approve", Text, nullable=False, server_default="auto"),  # auto | plan
-    Column("held", Boolean, nullable=False, server_default=text("false")),  # waits for approval
+    Column("held", Boolean, nullable=False, server_default=text("false")),  # it waits …
+    Column("question", JSONB),  # … for input, if there is a question; otherwise for approval
     Column("options", JSONB, nullable=False, server_default=_EMPTY),
     Column("outputs", JSONB),
     Column("error", JSONB),

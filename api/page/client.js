@@ -29,12 +29,13 @@ export const submit = (input, options) => post("/v1/jobs", { input, options });
 export const getJob = (id) => request(`/v1/jobs/${id}`);
 export const cancelJob = (id) => post(`/v1/jobs/${id}/cancel`);
 export const approveJob = (id, revision) => post(`/v1/jobs/${id}/approve`, { revision });
+export const replyTo = (id, words) => post(`/v1/jobs/${id}/input`, { input: words });
 export const retryJob = (id) => post(`/v1/jobs/${id}/retry`, {});
 export const listJobs = (after) => request(`/v1/jobs?limit=20${after ? `&after=${after}` : ""}`);
 export const contentUrl = (asset) => `/v1/assets/${asset}/content`;
 
 const NAMES = [
-  "snapshot", "job.queued", "job.running", "job.waiting", "plan.delta", "plan.ready", "plan.revised", "step.started",
+  "snapshot", "job.queued", "job.running", "job.waiting", "job.input", "plan.delta", "plan.ready", "plan.revised", "step.started",
   "step.cached", "step.progress", "step.preview", "step.output", "step.retrying", "step.completed", "step.failed",
   "step.skipped", "job.output", "job.canceling", "job.succeeded", "job.failed", "job.canceled", "job.expired",
 ];

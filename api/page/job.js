@@ -1,12 +1,12 @@
 // One job: what was asked, the plan with its states, previews, results as they land, the answer.
-import { approveJob, cancelJob, getJob, retryJob, watch } from "./client.js";
+import { approveJob, cancelJob, getJob, replyTo, retryJob, watch } from "./client.js";
 import { drawPlan } from "./graph.js";
 import { element, figure } from "./media.js";
 import { say } from "./words.js";
 
 const ENDED = new Set(["succeeded", "failed", "canceled", "expired"]);
 const REFRESH = new Set([
-  "snapshot", "plan.ready", "plan.revised", "job.waiting", "job.output", "step.output", "step.completed", "step.failed",
+  "snapshot", "plan.ready", "plan.revised", "job.waiting", "job.input", "job.output", "step.output", "step.completed", "step.failed",
   "step.cached", "step.skipped", "job.succeeded", "job.failed", "job.canceled", "job.expired", "job.canceling",
 ]);
 
@@ -43,6 +43,14 @@ function requestOf(job) {
   return words || job.workflow || job.id;
 }
 
+function questionOf(job) {
+  const field = element("input", { name: "reply", required: "", autocomplete: "off", "aria-label": say("reply") });
+  const send = (event) => { event.preventDefault(); replyTo(job.id, field.value); };
+  return element("form", { class: "question", onsubmit: send },
+    element("p", {}, job.waiting_for.question),
+    element("div", { class: "row" }, field, element("button", { type: "submit" }, say("reply"))));
+}
+
 function render(root, view, onOpen) {
   const { job } = view;
   const steps = (job.plan?.steps ?? []).map((step) => ENDED.has(step.status) ? step : { ...step, ...view.live.get(step.id) });
@@ -56,9 +64,10 @@ function render(root, view, onOpen) {
     element("div", { class: "row" },
       element("span", { class: `state ${job.status}`, "data-status": job.status }, say(job.status)),
       element("span", { class: "space" }),
-      job.status === "waiting" ? element("button", { type: "button", onclick: () => approveJob(job.id, job.plan?.revision) }, say("approve")) : null,
+      job.waiting_for?.what === "approval" ? element("button", { type: "button", onclick: () => approveJob(job.id, job.plan?.revision) }, say("approve")) : null,
       ENDED.has(job.status) ? null : element("button", { type: "button", class: "quiet", onclick: () => cancelJob(job.id) }, say("cancel")),
       ENDED.has(job.status) ? element("button", { type: "button", class: "quiet", onclick: async () => onOpen((await retryJob(job.id)).id) }, say("retry")) : null),
+    job.waiting_for?.what === "input" ? questionOf(job) : null,
     element("h3", {}, say("plan")),
     steps.length ? element("div", { class: "graph" }, drawPlan(steps)) : element("p", { class: "state" }, ENDED.has(job.status) ? "" : `${say("noPlan")} ${view.words.slice(-120)}`),
     running.length ? element("div", { class: "media" }, ...running.map((step) => element("figure", {}, element("img", { src: view.previews.get(step.id), class: "small preview", alt: step.id }), element("figcaption", {}, step.id)))) : null,

@@ -11,7 +11,7 @@ from api import orders, stream, views
 from api.downloads import matches
 from api.schemas.common import Page, documented, page
 from api.schemas.jobs import JobOut
-from api.schemas.requests import ApproveIn, JobIn, RetryIn
+from api.schemas.requests import ApproveIn, InputIn, JobIn, RetryIn
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from medley.status import JobStatus
@@ -187,6 +187,19 @@ def approve_job(job_id: str, here: Here, tenant: Tenant, body: ApproveIn | None 
         intake.approve(conn, tenant, job_id, asked.plan, asked.revision, here.rules)
     here.changed(job_id)
     return views.job(_get(here, tenant, job_id))
+
+
+@router.post(
+    "/{job_id}/input",
+    responses=documented(400, 404, 409, 413, 415, 422),
+    openapi_extra=body_of("InputIn"),
+)
+async def give_input(job_id: str, request: Request, here: Here, tenant: Tenant) -> JobOut:
+    """Answers the question that a job waits with (`waiting_for`), in words, with files, or both; the
+    hub then plans again.
+    """
+    body, files = await orders.read_order(request, here, InputIn)
+    return await run_in_threadpool(orders.give_input, here, tenant, job_id, body, files)
 
 
 def answer(

@@ -87,6 +87,13 @@ class Metrics(Out):
     execution_ms: int | None = None
 
 
+class WaitingFor(Out):
+    """What a waiting job waits for."""
+
+    what: Literal["approval", "input"]
+    question: str | None = Field(default=None, description="What the hub wants to know.")
+
+
 class JobUrls(Out):
     """Where to go from a job."""
 
@@ -97,6 +104,7 @@ class JobUrls(Out):
     cancel: str
     retry: str
     approve: str
+    input: str
     workflow: str
     ui: str
 
@@ -113,6 +121,7 @@ class JobOut(Out):
     started_at: Time | None
     completed_at: Time | None
     queue_position: int | None = Field(description="Jobs that were accepted earlier and wait, too.")
+    waiting_for: WaitingFor | None = None
     progress: Progress
     input: list[PartOut]
     plan: PlanView | None
@@ -133,5 +142,5 @@ class JobOut(Out):
 def job_urls(job_id: str) -> JobUrls:
     """The links of a job."""
     here = f"/v1/jobs/{job_id}"
-    rooms = ("events", "plan", "steps", "cancel", "retry", "approve", "workflow")
+    rooms = ("events", "plan", "steps", "cancel", "retry", "approve", "input", "workflow")
     return JobUrls(self=here, ui=f"/#/jobs/{job_id}", **{room: f"{here}/{room}" for room in rooms})

@@ -77,6 +77,13 @@ class Options(Body):
         default=False, description="Use only models whose licence permits commercial use."
     )
     max_steps: int | None = Field(default=None, ge=1, le=256)
+    max_revisions: int = Field(
+        default=1, ge=0, le=3, description="How often the hub may plan anew after a step has failed."
+    )
+    ask: bool = Field(
+        default=True,
+        description="Whether the hub may ask back; the job then waits for `POST …/input`.",
+    )
 
 
 _KINDS = ("input", "workflow", "plan")
@@ -137,6 +144,12 @@ class RetryIn(Body):
     overrides: dict[Annotated[str, Field(max_length=32)], dict[str, Any]] = Field(
         default_factory=dict, max_length=64, description="Parameters to change, by step."
     )
+
+
+class InputIn(Body):
+    """The answer to a question that a job waits with."""
+
+    input: Words | Annotated[list[PartIn], Field(min_length=1, max_length=MAX_PARTS)]
 
 
 class ApproveIn(Body):

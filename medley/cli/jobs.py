@@ -1,4 +1,4 @@
-"""`medley jobs`: list, show, watch, plan, approve, cancel and retry."""
+"""`medley jobs`: list, show, watch, plan, approve, reply, cancel and retry."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from medley.cli.service import service
 from medley.client import Client
 
 app = typer.Typer(
-    help="Jobs: list, show, watch, plan, approve, cancel, retry.", no_args_is_help=True
+    help="Jobs: list, show, watch, plan, approve, reply, cancel, retry.", no_args_is_help=True
 )
 
 JobId = Annotated[str, typer.Argument(help="Id of the job, job_…", metavar="JOB")]
@@ -94,6 +94,24 @@ def approve(job_id: JobId, folder: Folder = None, as_json: Json = False, url: Ur
     """Let a waiting job run its plan, and follow it."""
     with service(settings_for(url)) as client:
         client.post(f"/v1/jobs/{job_id}/approve")
+        _follow(client, job_id, folder, as_json)
+
+
+@app.command()
+def reply(
+    job_id: JobId,
+    words: Annotated[str, typer.Argument(help="The answer to what the job asks.")],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option("--input", "-i", exists=True, dir_okay=False, help="A file to send along."),
+    ] = None,
+    folder: Folder = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Answer the question that a job waits with, and follow it."""
+    with service(settings_for(url)) as client:
+        client.send(f"/v1/jobs/{job_id}/input", {"input": words}, inputs or [])
         _follow(client, job_id, folder, as_json)
 
 

@@ -53,7 +53,11 @@ def tell(job: Mapping[str, Any], files: Mapping[str, Path]) -> None:
     for asset, path in files.items():
         say(f"{asset} -> {path}")
     if job["status"] == JobStatus.WAITING:
-        say(f"The plan waits for approval: medley jobs approve {job['id']}")
+        waits = job["waiting_for"]
+        if waits["what"] == "input":
+            say(f"{waits['question']}\nAnswer with: medley jobs reply {job['id']} \"…\"")
+        else:
+            say(f"The plan waits for approval: medley jobs approve {job['id']}")
     if job.get("error"):
         error = job["error"]
         say(f"medley: {job['status']}: {error.get('message', '')} ({error.get('code', '')})")

@@ -1,5 +1,6 @@
 """`medley run`: one request from words and files to answer and files."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +45,9 @@ def run(
         options["seed"] = seed
     if approve:
         options["approve"] = "plan"
+    talks = not as_json and sys.stdin.isatty()
+    if not talks:
+        options["ask"] = False  # nobody is there to answer
     request = {"input": words, "options": options}
     with service_or_own(settings_for(url), quiet=as_json) as client:
         if dry_run:
@@ -51,21 +55,29 @@ def run(
             return
         job = client.send("/v1/jobs", request, inputs or [])
         try:
-            job = _attend(client, job, ask=approve, quiet=as_json)
+            job = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
         except KeyboardInterrupt:
             interrupted(client, job["id"])
             raise typer.Exit(Exit.INTERRUPTED) from None
         raise finish(client, job, folder=folder, as_json=as_json)
 
 
-def _attend(client: Client, job: dict[str, Any], *, ask: bool, quiet: bool) -> dict[str, Any]:
-    """Watch the job; where it waits for its plan's approval, ask."""
+def _attend(
+    client: Client, job: dict[str, Any], *, approve: bool, talks: bool, quiet: bool
+) -> dict[str, Any]:
+    """Watch the job; where it waits for approval or for an answer, ask."""
     job = watch(client, job["id"], quiet=quiet)
-    while job["status"] == "waiting" and ask:
-        if not typer.confirm("Run this plan?", default=True, err=True):
-            client.cancel(job["id"])
+    while job["status"] == "waiting":
+        here, waits = f"/v1/jobs/{job['id']}", job["waiting_for"]
+        if waits["what"] == "input" and talks:
+            client.post(f"{here}/input", {"input": typer.prompt(waits["question"], err=True)})
+        elif waits["what"] == "approval" and approve:
+            if typer.confirm("Run this plan?", default=True, err=True):
+                client.post(f"{here}/approve")
+            else:
+                client.cancel(job["id"])
         else:
-            client.post(f"/v1/jobs/{job['id']}/approve")
+            break
         job = watch(client, job["id"], quiet=quiet)
     return job
 

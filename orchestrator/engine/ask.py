@@ -73,6 +73,16 @@ def approve(conn: Raw, tenant: str, job: str, *, expected: int | None = None) ->
     _expect("approved", answer, job)
 
 
+def give_input(conn: Raw, tenant: str, job: str, turns: Sequence[Mapping[str, Any]]) -> None:
+    """Answers the question of a job that waits for input with what was said, the question and the
+    reply; the hub plans again. Raises `NotFound`, `Conflict` (does not wait for input).
+    """
+    answer = conn.execute(
+        "SELECT medley_input(%s, %s, %s)", [tenant, job, Jsonb([dict(turn) for turn in turns])]
+    ).fetchone()
+    _expect("answered", answer, job)
+
+
 def _expect(wanted: str, answer: Sequence[Any] | None, job: str) -> None:
     found = answer[0] if answer is not None else None
     if found is None:
@@ -80,7 +90,8 @@ def _expect(wanted: str, answer: Sequence[Any] | None, job: str) -> None:
     if found == "moved":
         raise RevisionMoved("The plan has been revised since; look at it again.")
     if found != wanted:
-        raise Conflict(f"The job is {found}; only a job that waits for approval can be {wanted}.")
+        what = "input" if wanted == "answered" else "approval"
+        raise Conflict(f"The job is {found}; only a job that waits for {what} can be {wanted}.")
 
 
 def retry_job(

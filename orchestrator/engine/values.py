@@ -282,6 +282,7 @@ class Commit:
     cache_key: str | None = None
     cached: bool = False  # the outputs are those of an equal step
     plan: Mapping[str, Any] | None = None  # a plan step's: the job's plan from now on
+    question: str | None = None  # a plan step's: the job waits until somebody answers
     steps: Sequence[NewStep] = ()  # appended to the job
     message: NewMessage | None = None
 
@@ -303,6 +304,8 @@ class Commit:
             data["cached"] = True
         if self.plan is not None:
             data["plan"] = dict(self.plan)
+        if self.question is not None:
+            data["question"] = self.question
         if self.steps:
             data["steps"] = [step.to_data() for step in self.steps]
         if self.message is not None:

@@ -1,8 +1,5 @@
 """The hook of `answer`: the facts that the hub sees, and the checked reply that the caller gets."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from medley.errors import MedleyError
 from medley.parts import DataPart
 from medley.plain import compose
@@ -11,7 +8,7 @@ from medley.tasks import AnswerFacts
 from orchestrator import answerer
 from orchestrator.context import JobContext, Made, load_context, load_made
 from orchestrator.database import Raw
-from orchestrator.engine import Commit, Lease, NewMessage
+from orchestrator.engine import Commit, Lease
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
 from orchestrator.register import Register
@@ -61,28 +58,16 @@ def _read(conn: Raw, lease: Lease) -> tuple[JobContext, Register, AnswerFacts]:
 
 
 def _facts(context: JobContext, made: Made, register: Register) -> AnswerFacts:
-    shorten = {
-        entry.asset: register.short(entry.asset) for entry in [*context.given, *made.entries]
-    }
-    steps = [
-        step.model_copy(
-            update={
-                "assets": [shorten[asset] for asset in step.assets],
-                "about": {port: _short(bound, shorten) for port, bound in step.about.items()},
-            }
-        )
-        for step in made.facts
-    ]
     return AnswerFacts(
         request=context.words,
         assets=register.known(),
-        steps=steps,
-        show=_shown(context, made, shorten),
+        steps=register.shortened(made.told),
+        show=_shown(context, made, register),
         history=context.history,
     )
 
 
-def _shown(context: JobContext, made: Made, shorten: Mapping[str, str]) -> list[str]:
+def _shown(context: JobContext, made: Made, register: Register) -> list[str]:
     """What the plan wants shown; where it says nothing, what no other step went on to use."""
     plan = Plan.model_validate(context.plan) if context.plan else Plan(steps=[])
     wanted = {shown.partition(".")[0] for shown in plan.reply.show}
@@ -91,22 +76,13 @@ def _shown(context: JobContext, made: Made, shorten: Mapping[str, str]) -> list[
             need for step in plan.steps for need in step.needs()
         }
     found = [
-        shorten[entry.asset]
+        register.short(entry.asset)
         for entry in made.entries
         if entry.step in wanted and entry.modality != "embedding"
     ]
     return list(dict.fromkeys(found))
 
 
-def _short(bound: Any, shorten: Mapping[str, str]) -> Any:
-    if isinstance(bound, list):
-        return [_short(item, shorten) for item in bound]
-    return shorten.get(bound, bound) if isinstance(bound, str) else bound
-
-
 def _commit(context: JobContext, reply: answerer.Reply) -> Commit:
     parts = [part.model_dump(mode="json") for part in reply.parts]
-    message = None
-    if context.conversation is not None:
-        message = NewMessage(conversation=context.conversation, parent=context.message, parts=parts)
-    return Commit(outputs={"reply": parts}, message=message)
+    return Commit(outputs={"reply": parts}, message=context.reply(parts))

@@ -1,23 +1,23 @@
-"""The hook of `plan`: what the hub is asked, and what its plan becomes."""
+"""The hook of `plan`: what the hub is asked, and what its plan, or its question, becomes."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import MedleyError, Unavailable
 from medley.gate import Limits
-from medley.parts import DataPart, Part
-from medley.plan import Plan
+from medley.parts import DataPart, Part, TextPart
+from medley.plan import PlanStep
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
 from orchestrator import planner
-from orchestrator.context import JobContext, load_context
+from orchestrator.context import JobContext, load_context, load_made
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
-from orchestrator.planner import PlanRequest, Refused
+from orchestrator.planner import Asked, PlanRequest, Refused
 from orchestrator.register import Register
 from orchestrator.routing import Policy, live_tools
 
@@ -46,13 +46,15 @@ class PlanHook:
     ) -> Commit | Prepared:
         """The steps of the plan, or the next question. Raises `HubError` after the last repair."""
         context, request = self._request(conn, lease)
-        found = planner.judge(_data(outputs["plan"]), request)
+        found = planner.decide(_data(outputs["plan"]), request)
         if isinstance(found, Refused):
             if prepared.state >= planner.MAX_REPAIRS:
                 raise planner.give_up(found)
             return _ask(planner.repair_task(request, found), round_=prepared.state + 1)
-        plan = found.to_json()
-        steps = new_steps(found, self._tools, context.options.get("seed"))
+        if isinstance(found, Asked):
+            return _question(found.question, context)
+        plan = found.plan.to_json()
+        steps = new_steps(found.new, self._tools, context.options.get("seed"))
         return Commit(outputs={"plan": {"type": "data", "data": plan}}, steps=steps, plan=plan)
 
     def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
@@ -61,18 +63,25 @@ class PlanHook:
 
     def _request(self, conn: Raw, lease: Lease) -> tuple[JobContext, PlanRequest]:
         context = load_context(conn, lease.job)
+        made = load_made(conn, lease.job, lease.tenant)
+        register = Register([*context.given, *made.entries])
         policy = Policy(commercial_only=bool(context.options.get("commercial_only")))
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
         request = PlanRequest(
             words=context.words,
-            register=Register(context.given),
+            register=register,
             tools=live_tools(self._tools.planned(), self._models, served, policy),
             models=self._models,
             policy=policy,
             outputs=context.outputs,
             history=context.history,
             limits=Limits(max_steps=row[0] if row else Limits().max_steps),
+            may_ask=context.may_ask and context.questions < planner.MAX_QUESTIONS,
+            round=lease.round,
+            ran=made.ran,
+            facts=register.shortened(made.facts),
+            previous=register.shorten(context.plan),
         )
         return context, request
 
@@ -81,15 +90,26 @@ def _ask(task: PlanTask, *, round_: int) -> Prepared:
     return Prepared(inputs={"task": DataPart(data=task.model_dump(mode="json"))}, state=round_)
 
 
+def _question(question: str, context: JobContext) -> Commit:
+    said = TextPart(text=question)
+    message = context.reply([said.model_dump(mode="json")])
+    return Commit(
+        outputs={"plan": {"type": "data", "data": {"ask": question}}},
+        question=question,
+        message=message,
+    )
+
+
 def _data(part: Part | list[Part]) -> Any:
     return part.data if isinstance(part, DataPart) else None
 
 
-def new_steps(plan: Plan, tools: Toolbox, seed: int | None = None) -> list[NewStep]:
-    """The rows of a checked plan. A seed that nobody gave is drawn here: the recipe is whole."""
+def new_steps(
+    steps: Iterable[PlanStep], tools: Toolbox, seed: int | None = None
+) -> list[NewStep]:
+    """The rows of checked steps. A seed that nobody gave is drawn here: the recipe is whole."""
     return [
-        NewStep.of(step, tools[step.tool], seed=_seed(tools[step.tool], seed))
-        for step in plan.steps
+        NewStep.of(step, tools[step.tool], seed=_seed(tools[step.tool], seed)) for step in steps
     ]
 
 

@@ -23,13 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from medley.errors import BackendError
+from medley.errors import BackendError, Conflict
 from medley.status import TERMINAL_JOB, JobStatus, StepStatus
 from orchestrator import advance, engine, invariants
 from orchestrator.database import Raw, connect
 from orchestrator.engine import Commit, Lease, NewJob, NewStep, Offer, Outcome
 
 OFFER = Offer(lanes=["cpu"], tools=["test.echo@1"], ttl=60.0)
+TURNS = [{"role": "user", "parts": [{"type": "text", "text": "The left one."}]}]
 OUTPUTS = {"out": {"type": "text", "text": "words"}}
 S = StepStatus
 
@@ -64,6 +65,7 @@ class Twin:
     crashes: dict[str, int] = field(default_factory=dict)
     status: JobStatus | None = None  # once it is over
     approves: bool = False  # a plan has to be approved
+    asked: bool = False  # it waits for input
 
     def add(self, steps: list[NewStep]) -> None:
         """Steps join the job."""
@@ -167,8 +169,10 @@ class EngineMachine(RuleBasedStateMachine):
             return Outcome.REPEATED if good is Outcome.COMMITTED and done else Outcome.FENCED
         return good if twin.view.stop is None else Outcome.CANCELED
 
-    @rule(target=leases, lease=leases, fused=st.booleans(), more=graphs(least=0))
-    def commit(self, lease: Lease, fused: bool, more: list[NewStep]) -> Any:
+    @rule(
+        target=leases, lease=leases, fused=st.booleans(), more=graphs(least=0), asks=st.booleans()
+    )
+    def commit(self, lease: Lease, fused: bool, more: list[NewStep], asks: bool) -> Any:
         # The lease stays in the bundle: it will be committed again, also by "zombies".
         twin = self.twins[lease.job]
         planning = twin.view.steps[lease.step].kind == "plan"
@@ -176,17 +180,20 @@ class EngineMachine(RuleBasedStateMachine):
             replace(step, id=f"r{lease.round}{step.id}", inputs={}, after=[lease.step])
             for step in more
         ]
+        asks = asks and planning
         done = Commit(
             outputs=OUTPUTS,
             usage={"gpu_seconds": 0.5},
-            plan={"steps": []} if planning else None,
-            steps=added if planning else (),
+            plan={"steps": []} if planning and not asks else None,
+            steps=added if planning and not asks else (),
+            question="Which one?" if asks else None,
         )
         outcome = self.expected(lease, Outcome.COMMITTED)
         answer = engine.commit_steps(self.conn, "w", [(lease, done)], OFFER if fused else None)
         assert answer.outcomes == [outcome]
         if outcome is Outcome.COMMITTED:
-            held = planning and twin.approves
+            twin.asked = asks
+            held = asks or (planning and twin.approves)
             twin.view = replace(twin.view, held=held).with_step(lease.step, S.SUCCEEDED)
             twin.add(list(done.steps))
             twin.follow()
@@ -267,15 +274,31 @@ class EngineMachine(RuleBasedStateMachine):
         twin = self.twins[job]
         if twin.status is None and twin.view.stop is None:
             twin.view = replace(twin.view, stop="canceled", held=False)
+            twin.asked = False
             twin.follow()
         assert status == (twin.status or JobStatus.CANCELING)
 
     @precondition(lambda self: any(twin.view.held for twin in self.twins.values()))
     @rule()
-    def approve(self) -> None:
+    def approve_or_answer(self) -> None:
         job, twin = next((job, twin) for job, twin in self.twins.items() if twin.view.held)
+        if twin.asked:
+            with pytest.raises(Conflict):
+                engine.approve(self.conn, "t", job)
+            self.answer(job, twin)
+            return
+        with pytest.raises(Conflict):
+            engine.give_input(self.conn, "t", job, TURNS)
         engine.approve(self.conn, "t", job)
         twin.view = replace(twin.view, held=False)
+        twin.follow()
+
+    def answer(self, job: str, twin: Twin) -> None:
+        engine.give_input(self.conn, "t", job, TURNS)
+        view = twin.view
+        twin.asked = False
+        twin.view = replace(view, held=False, round=view.round + 1, max_rounds=view.max_rounds + 1)
+        twin.add([echo(f"plan{twin.view.round}", [], "plan")])
         twin.follow()
 
     @rule(target=jobs, job=jobs)

@@ -29,6 +29,7 @@ from orchestrator.engine import (
     claim,
     commit_step,
     fail_step,
+    give_input,
     submit,
 )
 from orchestrator.engine.bindings import AssetPart
@@ -232,3 +233,90 @@ def test_the_facts_say_what_a_drawing_was_made_from_and_leave_out_the_plumbing(
         ("embedding_to_image", {"embedding": "a1"})
     ]
     assert facts["show"] == ["a2"]
+
+
+def crop_then_draw() -> list[dict[str, Any]]:
+    """Two steps on the picture `a1` that do not need each other."""
+    crop = {"id": "s1", "tool": "crop", "inputs": {"image": {"asset": "a1"}}}
+    paint = {"id": "s2", "tool": "text_to_image", "inputs": {"prompt": {"text": "a cat"}}}
+    return [crop, paint]
+
+
+def test_after_a_failure_the_hub_sees_it_and_what_is_done_stays(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    picture, cropped = add_asset(conn, Modality.IMAGE), add_asset(conn, Modality.IMAGE)
+    job = ask(conn, "Crop it and draw a cat", (picture, Modality.IMAGE))
+    conn.execute("UPDATE jobs SET max_rounds = 2")
+    plan_with(conn, models, {"steps": crop_then_draw()})
+    made = {"type": "asset", "asset": cropped, "modality": "image", "media_type": ""}
+    for _ in range(2):
+        lease = take(conn)
+        if lease.tool == "crop":
+            commit_step(conn, "w", lease, Commit(outputs={"image": made}))
+        else:
+            fail_step(conn, lease, HubError("no paint left"), delay=None)
+
+    hook, lease = hooks(TOOLS, models)["plan"], take(conn)
+    assert (lease.step, lease.round) == ("plan2", 2)
+    first = hook.prepare(conn, lease, {})
+    task = first.inputs["task"].data  # type: ignore[union-attr]
+    assert {fact["id"]: fact["error"] for fact in task["ran"]} == {"s1": "", "s2": "no paint left"}
+    assert task["previous"]["steps"][0]["inputs"] == {"image": {"asset": "a1"}}
+
+    again = hook.complete(conn, lease, {"plan": DataPart(data={"steps": crop_then_draw()})}, first)
+    assert isinstance(again, Prepared)
+    fault = again.inputs["task"].data["faults"][0]  # type: ignore[union-attr]
+    assert fault["pointer"] == "/steps/1"
+    assert "no paint left" in fault["reason"]
+
+    turn = {"id": "s2", "tool": "rotate", "inputs": {"image": {"from": "s1.image"}}}
+    other = [crop_then_draw()[0], turn]
+    done = hook.complete(conn, lease, {"plan": DataPart(data={"steps": other})}, again)
+    assert isinstance(done, Commit)
+    assert [(step.id, step.needs) for step in done.steps] == [("s2_r2", {"s1"})]
+    commit_step(conn, "w", lease, done)
+    turned = take(conn)
+    assert turned.tool == "rotate"
+    finish_lease(conn, turned, add_asset(conn, Modality.IMAGE))
+    answer_with(conn, models, {"text": "Cropped and turned; drawing failed.", "show": ["a3"]})
+    row = conn.execute("SELECT status, plan_revision FROM jobs WHERE id = %s", [job]).fetchone()
+    assert row == ("succeeded", 2)
+
+
+def finish_lease(conn: Raw, lease: Lease, asset: str) -> None:
+    made = {"type": "asset", "asset": asset, "modality": "image", "media_type": ""}
+    assert commit_step(conn, "w", lease, Commit(outputs={"image": made})) is Outcome.COMMITTED
+
+
+def test_a_question_stops_the_job_until_it_is_answered(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    job = ask(conn, "Draw my favourite animal")
+    plan_with(conn, models, {"steps": [], "ask": "Which animal is that?"})
+    row = conn.execute("SELECT status, question FROM jobs WHERE id = %s", [job]).fetchone()
+    assert row == ("waiting", "Which animal is that?")
+    assert claim(conn, "w", OFFER) == []
+    turns = [
+        {"role": "assistant", "parts": [{"type": "text", "text": "Which animal is that?"}]},
+        {"role": "user", "parts": [{"type": "text", "text": "A cat."}]},
+    ]
+    give_input(conn, "t", job, turns)
+    hook, lease = hooks(TOOLS, models)["plan"], take(conn)
+    task = hook.prepare(conn, lease, {}).inputs["task"].data  # type: ignore[union-attr]
+    assert task["request"] == "Draw my favourite animal\nA cat."
+    assert [turn["text"] for turn in task["history"]] == [
+        "Draw my favourite animal",
+        "Which animal is that?",
+    ]
+    assert not task["ran"]
+
+
+def test_a_hub_may_not_ask_where_the_caller_does_not_want_it(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    ask(conn, "Draw my favourite animal")
+    conn.execute("UPDATE jobs SET options = '{\"ask\": false}'")
+    found = plan_with(conn, models, {"steps": [], "ask": "Which animal is that?"})
+    assert isinstance(found, Prepared)
+    assert "Do not ask" in str(found.inputs["task"])

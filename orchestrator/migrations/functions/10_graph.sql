@@ -112,11 +112,12 @@ BEGIN
             count(*) FILTER (WHERE kind = 'work' AND NOT done) AS broken,
             count(*) FILTER (WHERE kind = 'work' AND done AND NOT EXISTS
                 (SELECT FROM edges e WHERE e.job = j.id AND e.src = s.id)) AS leaves,
-            count(*) FILTER (WHERE kind = 'plan' AND NOT done AND round = j.round) AS unplanned,
+            count(*) FILTER (WHERE kind = 'work' AND done) AS worked,
+            count(*) FILTER (WHERE kind = 'plan' AND NOT done) AS unplanned,
             count(*) FILTER (WHERE kind = 'answer') AS answers,
             count(*) FILTER (WHERE kind = 'answer' AND done) AS answered
         INTO v FROM (SELECT *, status IN ('succeeded', 'cached') AS done FROM steps WHERE job = j.id) s;
-        IF v.unplanned = 0 AND (CASE WHEN v.answers = 0 THEN v.broken = 0
+        IF (v.unplanned = 0 OR v.worked > 0) AND (CASE WHEN v.answers = 0 THEN v.broken = 0
                 ELSE v.answered > 0 AND (v.work = 0 OR v.leaves > 0) END) THEN
             j.status := 'succeeded';
         ELSE
@@ -138,6 +139,21 @@ BEGIN
     RETURN j;
 END $$;
 
+-- Another round: a plan step like the first one. Expects that every other step is final.
+CREATE OR REPLACE FUNCTION medley_plan_again(j jobs) RETURNS jobs
+LANGUAGE plpgsql AS $$
+BEGIN
+    j.round := j.round + 1;
+    j.steps_total := j.steps_total + 1;
+    j.steps_left := medley_add_steps(j, (SELECT jsonb_build_array(jsonb_build_object(
+        'id', 'plan' || j.round, 'kind', 'plan', 'tool', tool, 'tool_version', tool_version,
+        'model', model, 'lane', lane, 'inputs', inputs, 'params', params, 'seed', seed + 1,
+        'max_attempts', max_attempts, 'needs', '[]'::jsonb))
+        FROM steps WHERE job = j.id AND kind = 'plan' ORDER BY round LIMIT 1), false);
+    j.phase := 'planning';
+    RETURN j;
+END $$;
+
 -- What follows when all steps but the answer are final: another round, the answer, or the end.
 CREATE OR REPLACE FUNCTION medley_settle(j jobs) RETURNS jobs
 LANGUAGE plpgsql AS $$
@@ -155,14 +171,7 @@ BEGIN
     IF v_answer.status = 'blocked' AND j.cancel_requested_at IS NULL THEN
         IF j.round < j.max_rounds AND EXISTS (SELECT FROM steps WHERE job = j.id AND kind = 'work'
                 AND round = j.round AND status IN ('failed', 'dead')) THEN
-            j.round := j.round + 1;
-            j.steps_total := j.steps_total + 1;
-            j.steps_left := medley_add_steps(j, (SELECT jsonb_build_array(jsonb_build_object(
-                'id', 'plan' || j.round, 'kind', 'plan', 'tool', tool, 'tool_version', tool_version,
-                'model', model, 'lane', lane, 'inputs', inputs, 'params', params, 'seed', seed + 1,
-                'max_attempts', max_attempts, 'needs', '[]'::jsonb))
-                FROM steps WHERE job = j.id AND kind = 'plan' ORDER BY round LIMIT 1), false);
-            j.phase := 'planning';
+            j := medley_plan_again(j);
         ELSE
             UPDATE steps SET status = 'ready', ready_at = v_now, wake_at = v_now
             WHERE job = j.id AND id = v_answer.id;
@@ -178,8 +187,8 @@ CREATE OR REPLACE FUNCTION medley_store(j jobs) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE jobs SET status = j.status, phase = j.phase, plan = j.plan, plan_revision = j.plan_revision,
-        held = j.held, outputs = j.outputs, error = j.error, cancel_requested_at = j.cancel_requested_at,
-        cancel_reason = j.cancel_reason, round = j.round, gpu_seconds = j.gpu_seconds,
+        held = j.held, question = j.question, request = j.request, outputs = j.outputs, error = j.error, cancel_requested_at = j.cancel_requested_at,
+        cancel_reason = j.cancel_reason, round = j.round, max_rounds = j.max_rounds, gpu_seconds = j.gpu_seconds,
         steps_total = j.steps_total, steps_left = j.steps_left, event_seq = j.event_seq,
         started_at = j.started_at, finished_at = j.finished_at
     WHERE id = j.id;

@@ -46,6 +46,7 @@ BEGIN
     j.cancel_requested_at := clock_timestamp();
     j.cancel_reason := p_reason;
     j.held := false;
+    j.question := NULL;
     j.status := 'canceling';
     FOR v_id, v_kind IN
         UPDATE steps SET status = 'canceled', finished_at = clock_timestamp(), wake_at = NULL
@@ -70,7 +71,7 @@ DECLARE
     v_gone integer;
 BEGIN
     SELECT * INTO j FROM jobs WHERE id = p_job AND tenant = p_tenant FOR NO KEY UPDATE;
-    IF j.id IS NULL OR NOT j.held THEN
+    IF j.id IS NULL OR NOT j.held OR j.question IS NOT NULL THEN
         RETURN j.status;
     ELSIF p_expected <> j.plan_revision THEN
         RETURN 'moved';
@@ -102,7 +103,7 @@ DECLARE
     v_now timestamptz := clock_timestamp();
 BEGIN
     SELECT * INTO j FROM jobs WHERE id = p_job AND tenant = p_tenant FOR NO KEY UPDATE;
-    IF j.id IS NULL OR NOT j.held THEN
+    IF j.id IS NULL OR NOT j.held OR j.question IS NOT NULL THEN
         RETURN j.status;
     ELSIF p_expected <> j.plan_revision THEN
         RETURN 'moved';
@@ -119,3 +120,27 @@ BEGIN
     RETURN 'approved';
 END $$;
 DROP FUNCTION IF EXISTS medley_approve(text, text, jsonb, jsonb);
+
+-- Answers the question that a job waits with: `p_turns` is what was said, and the hub plans again.
+-- 'answered', or the status of a job that does not wait for input.
+CREATE OR REPLACE FUNCTION medley_input(p_tenant text, p_job text, p_turns jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    j jobs;
+BEGIN
+    SELECT * INTO j FROM jobs WHERE id = p_job AND tenant = p_tenant FOR NO KEY UPDATE;
+    IF j.id IS NULL OR j.question IS NULL OR NOT j.held THEN
+        RETURN j.status;
+    END IF;
+    j.request := j.request || jsonb_build_object(
+        'dialogue', coalesce(j.request->'dialogue', '[]'::jsonb) || p_turns);
+    j.question := NULL;
+    j.held := false;
+    j.status := 'running';
+    j.max_rounds := j.max_rounds + 1;
+    j := medley_plan_again(j);
+    j.event_seq := j.event_seq + 1;
+    INSERT INTO events (job, seq, type, data) VALUES (j.id, j.event_seq, 'job.input', p_turns->-1);
+    PERFORM medley_store(j);
+    RETURN 'answered';
+END $$;

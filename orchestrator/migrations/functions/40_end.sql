@@ -99,6 +99,10 @@ BEGIN
             CASE j.plan_revision WHEN 1 THEN 'plan.ready' ELSE 'plan.revised' END,
             jsonb_build_object('plan', j.plan, 'revision', j.plan_revision));
     END IF;
+    IF c ? 'question' THEN
+        j.question := c->'question';
+        j.held := true;
+    END IF;
     IF s.kind <> 'answer' THEN
         UPDATE steps t SET deps_left = t.deps_left - 1,
             status = CASE WHEN t.deps_left = 1 AND NOT j.held THEN 'ready' ELSE t.status END,
@@ -127,7 +131,8 @@ BEGIN
         j.status := 'waiting';
         j.event_seq := j.event_seq + 1;
         INSERT INTO events (job, seq, type, data)
-        VALUES (j.id, j.event_seq, 'job.waiting', '{"for": "approval"}');
+        VALUES (j.id, j.event_seq, 'job.waiting', CASE WHEN j.question IS NULL THEN '{"for": "approval"}'
+            ELSE jsonb_build_object('for', 'input', 'question', j.question) END);
     END IF;
     IF j.max_gpu_seconds < j.gpu_seconds AND j.steps_left > 0 THEN
         PERFORM medley_store(j);
