@@ -87,9 +87,7 @@ class Made:
     def told(self) -> list[StepFact]:
         """The facts without failures that a later plan has made up for with the same tool."""
         plans = {step.id: step.round for step in self.ran}
-        mended = {
-            (fact.tool, plans[fact.id]) for fact in self.facts if fact.status == "succeeded"
-        }
+        mended = {(fact.tool, plans[fact.id]) for fact in self.facts if fact.status == "succeeded"}
         return [
             fact
             for fact in self.facts

@@ -57,8 +57,8 @@ class Written:
         return "zh" if _CHINESE.search(self.marked) else "en"
 
     def sample(self, rng: random.Random | None = None) -> Sample:
-        """As it was written, or, given dice, as somebody in a hurry may type it, with files that are
-        told apart by name alone in another order.
+        """As it was written; given dice, as somebody in a hurry may type it, and where names alone
+        tell the files apart, with the files in another order.
         """
         text = slip(rng, self.marked) if rng and self.language == "en" else self.marked
         assets, steps = list(self.assets), self.steps

@@ -195,8 +195,9 @@ def approve_job(job_id: str, here: Here, tenant: Tenant, body: ApproveIn | None 
     openapi_extra=body_of("InputIn"),
 )
 async def give_input(job_id: str, request: Request, here: Here, tenant: Tenant) -> JobOut:
-    """Answers the question that a job waits with (`waiting_for`), in words, with files, or both; the
-    hub then plans again.
+    """Answers the question that a job waits with (`waiting_for`), in words, with files, or both.
+
+    The hub then plans again.
     """
     body, files = await orders.read_order(request, here, InputIn)
     return await run_in_threadpool(orders.give_input, here, tenant, job_id, body, files)

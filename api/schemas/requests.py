@@ -78,7 +78,7 @@ class Options(Body):
     )
     max_steps: int | None = Field(default=None, ge=1, le=256)
     max_revisions: int = Field(
-        default=1, ge=0, le=3, description="How often the hub may plan anew after a step has failed."
+        default=1, ge=0, le=3, description="How often the hub may plan anew after a failed step."
     )
     ask: bool = Field(
         default=True,

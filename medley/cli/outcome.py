@@ -55,7 +55,7 @@ def tell(job: Mapping[str, Any], files: Mapping[str, Path]) -> None:
     if job["status"] == JobStatus.WAITING:
         waits = job["waiting_for"]
         if waits["what"] == "input":
-            say(f"{waits['question']}\nAnswer with: medley jobs reply {job['id']} \"…\"")
+            say(f'{waits["question"]}\nAnswer with: medley jobs reply {job["id"]} "…"')
         else:
             say(f"The plan waits for approval: medley jobs approve {job['id']}")
     if job.get("error"):

@@ -104,9 +104,7 @@ def _data(part: Part | list[Part]) -> Any:
     return part.data if isinstance(part, DataPart) else None
 
 
-def new_steps(
-    steps: Iterable[PlanStep], tools: Toolbox, seed: int | None = None
-) -> list[NewStep]:
+def new_steps(steps: Iterable[PlanStep], tools: Toolbox, seed: int | None = None) -> list[NewStep]:
     """The rows of checked steps. A seed that nobody gave is drawn here: the recipe is whole."""
     return [
         NewStep.of(step, tools[step.tool], seed=_seed(tools[step.tool], seed)) for step in steps
