@@ -21,6 +21,7 @@ from medley.media.values import Embedding
 from medley.plain import language_of
 from medley.plan import Plan
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
+from medley.tools import Tool
 from medley.toolset import toolbox
 
 PLAN_TOKENS, ANSWER_TOKENS, DESCRIBE_TOKENS = 3000, 1500, 160
@@ -82,6 +83,14 @@ class Reading:
             max_words=int(options.get("max_words", 800)),
         )
 
+    def knows(self, tool: Tool) -> bool:
+        """Whether the hub can plan with this tool: one of the compact wording learnt a token for
+        each of its tools; all others read about them.
+        """
+        ports = [*tool.inputs, ""]
+        piece = f'{tool.name}","inputs":{{"{ports[0]}":'
+        return not self.compact or self.tokenizer.convert_tokens_to_ids(piece) is not None
+
     def tokens(self, text: str) -> list[int]:
         """Tokens of a rendered prompt; control words in it count as such."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
@@ -138,6 +147,7 @@ def plan_item(reading: Reading, request: Request) -> Item:
     """A request to plan. Raises `BadInput`."""
     task = _read(PlanTask, request.inputs.get("task"))
     tools = toolbox(test_tools=True).only(task.tools).planned()
+    tools = tools.only(name for name in tools if reading.knows(tools[name]))
     prompt = (
         compact.plan_prompt(task)
         if reading.compact

@@ -96,6 +96,10 @@ _FAILED: dict[Language, tuple[str, ...]] = {
     "zh": ("{tool} 这一步失败了：{error}", "有一件事没有做成（{tool}）：{error}"),
 }
 _DONE: dict[Language, tuple[str, ...]] = {"en": ("{tool} is done.",), "zh": ("{tool} 已完成。",)}
+_UNSURE: dict[Language, tuple[str, ...]] = {
+    "en": ("I am not sure that it shows what you wanted.",),
+    "zh": ("我不确定它是不是你想要的。",),
+}
 _NOTHING_FOUND: dict[Language, tuple[str, ...]] = {
     "en": ("I found nothing that fits.",),
     "zh": ("没有找到合适的内容。",),
@@ -160,7 +164,7 @@ def sayings(facts: AnswerFacts, language: Language) -> list[list[str]]:
 
 
 def _matters(step: StepFact, facts: AnswerFacts, shown: set[str]) -> bool:
-    if step.status == "failed" or step.text or step.tool == "search":
+    if step.status == "failed" or step.text or step.tool in ("search", "judge"):
         return True
     return bool(shown & set(step.assets))
 
@@ -181,6 +185,8 @@ def _say(step: StepFact, facts: AnswerFacts, language: Language) -> list[str]:
             form.format(**values, error=(step.error or "?").rstrip(".。") + end)
             for form in _FAILED[language]
         ]
+    if step.tool == "judge":
+        return list(_UNSURE[language])
     if step.assets:
         marks = "".join(f" [{name}]" for name in step.assets)
         return [

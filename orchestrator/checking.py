@@ -16,6 +16,7 @@ from medley.modality import Modality
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.tools import Toolbox
 from orchestrator.binding import declared
+from orchestrator.candidates import Candidates
 from orchestrator.lowering import lower, unlowered
 from orchestrator.routing import Policy, choose
 from orchestrator.tables import assets
@@ -65,6 +66,9 @@ def checked(
         limits=rules.limits(options),
     )
     faults = check(plan, known)
+    if not faults:
+        plan = Candidates.of(options).apply(plan, known.tools)
+        faults = check(plan, known)
     lowered = plan
     if not faults:
         lowered, faults = lower(plan, known, rules.models, policy)

@@ -142,6 +142,7 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
         if part["type"] == "asset"
     ]
     facts = {row.id: _fact(row, parts[row.id]) for row in rows}
+    unchosen, sure = _judged(rows)
     read = {name.partition(".")[0] for fact in facts.values() for name in _references(fact, facts)}
     # The index, and an embedding that another step went on to read, are plumbing: nobody asked
     # for them.
@@ -150,9 +151,10 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
         for fact in facts.values()
         if fact.tool == "index" or (fact.tool == "embed" and fact.id in read)
     }
+    hidden |= unchosen | sure
     return Made(
         facts=[_followed(fact, facts) for fact in facts.values() if fact.id not in hidden],
-        entries=[entry for entry in entries if entry.step not in hidden],
+        entries=[entry for entry in entries if entry.step not in hidden - sure],
         ran=[
             Ran(
                 id=row.id,
@@ -166,6 +168,21 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
             for row in rows
         ],
     )
+
+
+def _judged(rows: Sequence[Any]) -> tuple[set[str], set[str]]:
+    """Steps whose results a judge has not taken, and judges that do not doubt their choice."""
+    unchosen: set[str] = set()
+    sure: set[str] = set()
+    for row in rows:
+        if row.tool == "judge" and row.status in DONE_STEP:
+            verdict = row.outputs["verdict"]["data"]
+            made = [
+                str(bound.get("from", "")).partition(".")[0] for bound in row.inputs["candidates"]
+            ]
+            unchosen |= set(made) - {made[verdict["best"]]}
+            sure |= {row.id} if verdict["passed"] else set()
+    return unchosen, sure
 
 
 def _query(conn: Raw, query: LiteralString, **values: Any) -> Cursor[Any]:

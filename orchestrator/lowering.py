@@ -3,11 +3,12 @@
 Each step gets its model. Where a model reads embeddings and the plan gives it media or words, an
 `embed` step is put in between: encoder, connector and language model stay blocks of their own,
 and one embedding serves all readers. Before a `search` an `index` step embeds what no step has
-embedded yet, so that there is nothing that cannot be found.
+embedded yet, so that there is nothing that cannot be found; a `judge` gets embeddings of its
+candidates.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medley.backend import ModelSpec
 from medley.gate import EMBEDDABLE, Fault, Known, output_modalities
@@ -66,17 +67,49 @@ class _Lowering:
             )
             self.faults.append(Fault(f"/steps/{place}/tool", f"{wanted} {step.tool!r}."))
             return
-        tool = self.known.tools[step.tool]
+        inputs = (
+            self.judged(step.inputs, model, place)
+            if step.tool == "judge" and "vectors" not in step.inputs
+            else self.fitted(step, model, place)
+        )
+        after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
+        update = {"inputs": inputs, "model": model.id, "after": after}
+        self.steps.append(step.model_copy(update=update))
+
+    def fitted(
+        self, step: PlanStep, model: ModelSpec, place: int
+    ) -> dict[str, Binding | list[Binding]]:
+        """The inputs as the model reads them."""
         inputs: dict[str, Binding | list[Binding]] = {}
         for port, bound in step.inputs.items():
-            accepts = model.reads.get(f"{step.tool}.{port}", tool.inputs[port].accepts)
+            declared = self.known.tools[step.tool].inputs[port].accepts
+            accepts = model.reads.get(f"{step.tool}.{port}", declared)
             if isinstance(bound, list):
                 inputs[port] = [self.fit(item, accepts, model, place) for item in bound]
             else:
                 inputs[port] = self.fit(bound, accepts, model, place)
-        after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
-        update = {"inputs": inputs, "model": model.id, "after": after}
-        self.steps.append(step.model_copy(update=update))
+        return inputs
+
+    def judged(
+        self, inputs: Mapping[str, Binding | list[Binding]], judge: ModelSpec, place: int
+    ) -> dict[str, Binding | list[Binding]]:
+        """A judge's inputs with the embeddings that it compares, all in the space of whoever made
+        its candidates.
+        """
+        listed, asked = inputs["candidates"], inputs["request"]
+        if not isinstance(listed, list) or isinstance(asked, list):
+            reason = "A judge reads a list of single candidates and one request."
+            self.faults.append(Fault(f"/steps/{place}/inputs", reason))
+            return dict(inputs)
+        sources = {item.step for item in listed if isinstance(item, OutputBinding)}
+        made = [self.models[step.model] for step in self.steps if step.id in sources and step.model]
+        space = next((model.space for model in made if model.space), self.policy.space)
+        reader, vector = replace(judge, space=space), frozenset({Modality.EMBEDDING})
+        return {
+            **inputs,
+            "vectors": [self.fit(item, vector, reader, place) for item in listed],
+            "request": self.fit(asked, vector, reader, place),
+        }
 
     def indexed(self) -> list[str]:
         """The id of the plan's `index` step, put in at the first search; none without a model."""

@@ -17,6 +17,7 @@ from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, StepFact, Turn
 from medley.tools import Toolbox
+from orchestrator.candidates import Candidates
 from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
@@ -39,6 +40,7 @@ class PlanRequest:
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()
     limits: Limits = field(default_factory=Limits)
+    best_of: Candidates = field(default_factory=Candidates)
     may_ask: bool = False
     round: int = 1
     ran: Sequence[Ran] = ()  # what the job has of plans before
@@ -122,6 +124,9 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     if not plan.reply.show:
         shown = list(leaves(plan, request.tools))[:64]
         plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})
+    plan = request.best_of.apply(plan, request.tools)
+    if faults := check(plan, request.known()):
+        return Refused(data, faults)
     lowered, faults = lower(plan, request.known(), request.models, request.policy)
     if faults:
         return Refused(data, faults)

@@ -77,6 +77,18 @@ class Options(Body):
         default=False, description="Use only models whose licence permits commercial use."
     )
     max_steps: int | None = Field(default=None, ge=1, le=256)
+    best_of: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Draw so many candidates and take the one that fits best.",
+    )
+    min_score: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Cosine to the request below which the answer says that it is not sure.",
+    )
     max_revisions: int = Field(
         default=1, ge=0, le=3, description="How often the hub may plan anew after a failed step."
     )

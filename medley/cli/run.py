@@ -33,6 +33,9 @@ def run(
         bool, typer.Option("--approve", help="Show the plan and ask before it runs.")
     ] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of what is generated.")] = None,
+    best_of: Annotated[
+        int, typer.Option("--best-of", min=1, max=8, help="Draw so many and take the best.")
+    ] = 1,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -45,6 +48,8 @@ def run(
         options["seed"] = seed
     if approve:
         options["approve"] = "plan"
+    if best_of > 1:
+        options["best_of"] = best_of
     talks = not as_json and sys.stdin.isatty()
     if not talks:
         options["ask"] = False  # nobody is there to answer

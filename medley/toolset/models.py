@@ -42,6 +42,14 @@ class SearchParams(Params):
     )
 
 
+class JudgeParams(Params):
+    """When the judge doubts its choice."""
+
+    threshold: float | None = Field(
+        default=None, ge=-1, le=1, description="Cosine that the best candidate should reach."
+    )
+
+
 class ImageParams(Params):
     """How to draw."""
 
@@ -126,6 +134,28 @@ SEARCH = Tool(
     lane=Lane.CPU,
     cacheable=False,
 )
+JUDGE = Tool(
+    name="judge",
+    about="Takes of several candidates the one that is nearest to what was asked for.",
+    inputs={
+        "candidates": port(*MEDIA, about="What to choose from.", many=True, max_items=MAX_INDEXED),
+        "request": port(EMBEDDING, about="What was asked for."),
+        "vectors": port(
+            EMBEDDING,
+            about="The candidates' embeddings; put in where they are missing.",
+            many=True,
+            required=False,
+            max_items=MAX_INDEXED,
+        ),
+    },
+    outputs={
+        "best": port(*MEDIA, about="The chosen candidate."),
+        "verdict": port(DATA, about="Cosine of each candidate in [-1, 1], and which was chosen."),
+    },
+    params=JudgeParams,
+    lane=Lane.CPU,
+    cacheable=False,
+)
 TEXT_TO_IMAGE = Tool(
     name="text_to_image",
     about="Draws a picture from words.",
@@ -161,6 +191,7 @@ MODEL_TOOLS = (
     EMBED_COMBINE,
     INDEX,
     SEARCH,
+    JUDGE,
     TEXT_TO_IMAGE,
     EMBEDDING_TO_IMAGE,
     SPEAK,

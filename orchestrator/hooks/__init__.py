@@ -7,6 +7,7 @@ from medley.tools import Toolbox
 from orchestrator.hooks.answer import AnswerHook
 from orchestrator.hooks.base import Hook, Prepared
 from orchestrator.hooks.index import IndexHook
+from orchestrator.hooks.judge import JudgeHook
 from orchestrator.hooks.plan import PlanHook
 from orchestrator.hooks.search import SearchHook
 
@@ -20,4 +21,5 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
         "answer": AnswerHook(),
         "index": IndexHook(models),
         "search": SearchHook(),
+        "judge": JudgeHook(),
     }

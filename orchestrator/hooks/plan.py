@@ -12,6 +12,7 @@ from medley.plan import PlanStep
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
 from orchestrator import planner
+from orchestrator.candidates import Candidates
 from orchestrator.context import JobContext, load_context, load_made
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
@@ -77,6 +78,7 @@ class PlanHook:
             outputs=context.outputs,
             history=context.history,
             limits=Limits(max_steps=row[0] if row else Limits().max_steps),
+            best_of=Candidates.of(context.options),
             may_ask=context.may_ask and context.questions < planner.MAX_QUESTIONS,
             round=lease.round,
             ran=made.ran,

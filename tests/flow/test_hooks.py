@@ -320,3 +320,74 @@ def test_a_hub_may_not_ask_where_the_caller_does_not_want_it(
     found = plan_with(conn, models, {"steps": [], "ask": "Which animal is that?"})
     assert isinstance(found, Prepared)
     assert "Do not ask" in str(found.inputs["task"])
+
+
+def judged(
+    conn: Raw, models: dict[str, ModelSpec], threshold: float | None, *vectors: list[float]
+) -> tuple[Commit, list[str]]:
+    """The verdict over pictures of these vectors on a request of the vector (1, 0), and the
+    pictures.
+    """
+    pictures = [add_asset(conn, Modality.IMAGE) for _ in vectors]
+    seen = [add_asset(conn, Modality.EMBEDDING, vector) for vector in vectors]
+    wanted = add_asset(conn, Modality.EMBEDDING, [1, 0])
+    params = {} if threshold is None else {"threshold": threshold}
+    step = NewStep(id="s1", tool="judge", lane="cpu", params=params)
+    submit(conn, NewJob(tenant="t", steps=[step], kind="plan"))
+    part = {name: AssetPart(asset=name, modality=Modality.EMBEDDING) for name in [*seen, wanted]}
+    inputs = {
+        "candidates": [AssetPart(asset=name, modality=Modality.IMAGE) for name in pictures],
+        "vectors": [part[name] for name in seen],
+        "request": part[wanted],
+    }
+    prepared = hooks(TOOLS, models)["judge"].prepare(conn, take(conn), inputs)
+    assert prepared.commit is not None
+    return prepared.commit, pictures
+
+
+def test_a_judge_takes_the_candidate_nearest_to_the_request(
+    conn: psycopg.Connection[Any], models: dict[str, ModelSpec]
+) -> None:
+    done, pictures = judged(conn, models, None, [0, 1], [1, 1], [-1, 0])
+    assert done.outputs["best"]["asset"] == pictures[1]
+    verdict = done.outputs["verdict"]["data"]
+    assert (verdict["best"], verdict["passed"]) == (1, True)
+    assert verdict["scores"] == pytest.approx([0, 0.7071, -1], abs=1e-3)
+
+
+def test_a_judge_doubts_what_stays_below_the_threshold(
+    conn: psycopg.Connection[Any], models: dict[str, ModelSpec]
+) -> None:
+    done, pictures = judged(conn, models, 0.8, [1, 1], [0, 1])
+    assert done.outputs["best"]["asset"] == pictures[0]
+    assert done.outputs["verdict"]["data"]["passed"] is False
+
+
+def test_candidates_that_were_not_taken_are_not_told_of(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    ask(conn, "Draw a cat")
+    conn.execute('UPDATE jobs SET options = \'{"best_of": 2, "min_score": 0.5}\'')
+    plan_with(conn, models, draw())
+    cats = [add_asset(conn, Modality.IMAGE) for _ in range(2)]
+    while (lease := take(conn)).tool != "answer":
+        if lease.tool == "text_to_image":
+            finish_lease(conn, lease, cats[lease.step != "s1"])
+        elif lease.tool == "embed":
+            vector = add_asset(conn, Modality.EMBEDDING)
+            made = {"type": "asset", "asset": vector, "modality": "embedding", "media_type": ""}
+            commit_step(conn, "w", lease, Commit(outputs={"embedding": made}))
+        else:
+            best = {"type": "asset", "asset": cats[1], "modality": "image", "media_type": ""}
+            data = {"scores": [0.1, 0.2], "best": 1, "threshold": 0.5, "passed": False}
+            verdict = {"type": "data", "data": data}
+            commit_step(conn, "w", lease, Commit(outputs={"best": best, "verdict": verdict}))
+    hook = hooks(TOOLS, models)["answer"]
+    prepared = hook.prepare(conn, lease, {})
+    facts = prepared.inputs["facts"].data  # type: ignore[union-attr]
+    assert [fact["tool"] for fact in facts["steps"]] == ["text_to_image", "judge"]
+    done = hook.rescue(conn, lease, HubError("away"))
+    assert done is not None
+    reply = done.outputs["reply"]
+    assert [part["asset"] for part in reply if part["type"] == "asset"] == [cats[1]]
+    assert "not sure" in reply[0]["text"]

@@ -1,0 +1,126 @@
+"""Candidates: a step that draws with a seed is run several times; the best result is taken. Pure.
+
+Each further candidate is a step of its own with the next seed; a `judge` step behind them compares
+all with what was asked for, and whoever read the one result reads the chosen one. All of them stay
+in the plan, with their results and the judge's scores.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medley.modality import Modality
+from medley.plan import OutputBinding, Plan, PlanStep
+from medley.tools import Tool, Toolbox
+
+JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What a caller wants: `number` candidates of each drawing, and the cosine `threshold` below
+    which the judge doubts its choice. `seed` is that of the first candidate where the step names
+    none.
+    """
+
+    number: int = 1
+    threshold: float | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Candidates":
+        """From a job's options."""
+        return cls(
+            number=int(options.get("best_of") or 1),
+            threshold=options.get("min_score"),
+            seed=options.get("seed"),
+        )
+
+    def apply(self, plan: Plan, tools: Toolbox) -> Plan:
+        """The plan with its candidates; as it is where one is enough and nothing has to be judged,
+        where there is no judge, or where a judge reads the drawing already. Expects a plan that
+        passed the gate.
+        """
+        wanted = self.number > 1 or self.threshold is not None
+        return _several(plan, tools, self) if wanted and JUDGE in tools else plan
+
+
+def _several(plan: Plan, tools: Toolbox, wanted: Candidates) -> Plan:
+    judged = {
+        item.step
+        for step in plan.steps
+        if step.tool == JUDGE
+        for _, _, item in step.bindings()
+        if isinstance(item, OutputBinding)
+    }
+    taken = {step.id for step in plan.steps}
+    steps: list[PlanStep] = []
+    chosen: dict[str, str] = {}
+    for step in plan.steps:
+        port = _drawn(tools[step.tool]) if step.id not in judged else None
+        if port is None:
+            steps.append(step)
+            continue
+        drawn = secrets.randbelow(1 << 31) if wanted.seed is None else wanted.seed
+        first = int(step.params.get("seed", drawn))
+        several = [
+            step.model_copy(
+                update={
+                    "id": step.id if place == 0 else _fresh(f"{step.id}_{place + 1}", taken),
+                    "params": {**step.params, "seed": first + place},
+                }
+            )
+            for place in range(wanted.number)
+        ]
+        judge = _judge(_fresh(f"{JUDGE}_{step.id}", taken), several, port, wanted.threshold)
+        chosen[f"{step.id}.{port}"] = f"{judge.id}.best"
+        steps += [*several, judge]
+    return Plan.model_validate(_rebound(plan.model_copy(update={"steps": steps}), chosen))
+
+
+def _drawn(tool: Tool) -> str | None:
+    """The port of the picture, sound or film that a seeded tool makes from its first input."""
+    media = {Modality.IMAGE, Modality.AUDIO, Modality.VIDEO}
+    made = [name for name, port in tool.outputs.items() if port.accepts <= media and not port.many]
+    return made[0] if tool.seeded and len(made) == 1 and tool.inputs else None
+
+
+def _judge(name: str, several: list[PlanStep], port: str, threshold: float | None) -> PlanStep:
+    asked = next(iter(several[0].inputs.values()))
+    inputs: dict[str, Any] = {
+        "candidates": [OutputBinding.of(f"{step.id}.{port}") for step in several],
+        "request": asked,
+    }
+    params = {} if threshold is None else {"threshold": threshold}
+    return PlanStep(id=name, tool=JUDGE, inputs=inputs, params=params)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    name, number = name[:32], 2
+    while name in taken:
+        name, number = f"{name[:28]}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def _rebound(plan: Plan, chosen: Mapping[str, str]) -> dict[str, Any]:
+    """The plan as JSON in which readers of a drawing read the chosen candidate."""
+    data = plan.to_json()
+    for step in data["steps"]:
+        if step["tool"] != JUDGE:
+            step["inputs"] = _renamed(step.get("inputs", {}), chosen)
+    shown = data.get("reply", {}).get("show", [])
+    data["reply"] = {**data.get("reply", {}), "show": [chosen.get(name, name) for name in shown]}
+    return data
+
+
+def _renamed(node: Any, chosen: Mapping[str, str]) -> Any:
+    if isinstance(node, list):
+        return [_renamed(item, chosen) for item in node]
+    if isinstance(node, dict):
+        return {
+            key: chosen.get(value, value) if key == "from" else _renamed(value, chosen)
+            for key, value in node.items()
+        }
+    return node

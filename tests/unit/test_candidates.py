@@ -1,0 +1,62 @@
+"""Best of several: candidates, their judge, and who reads the chosen one."""
+
+from typing import Any
+
+import pytest
+
+from medley.gate import Known, check
+from medley.plan import Plan
+from medley.settings import Settings
+from medley.toolset import toolbox
+from orchestrator.candidates import Candidates
+from orchestrator.catalogue import load_catalogue
+from orchestrator.lowering import lower
+from orchestrator.routing import Policy
+
+TOOLS = toolbox()
+KNOWN = Known(tools=TOOLS.planned())
+PLAN = Plan.model_validate(
+    {
+        "steps": [
+            {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": "a cat"}},
+            {"id": "s2", "tool": "resize", "inputs": {"image": {"from": "s1.image"}}},
+        ],
+        "reply": {"show": ["s1.image", "s2.image"]},
+    }
+)
+
+
+def test_each_candidate_has_its_own_seed_and_the_chosen_one_is_read_and_shown() -> None:
+    plan = Candidates(number=3, seed=7).apply(PLAN, TOOLS)
+    assert [step.id for step in plan.steps] == ["s1", "s1_2", "s1_3", "judge_s1", "s2"]
+    assert [step.params["seed"] for step in plan.steps[:3]] == [7, 8, 9]
+    assert plan.step("s2").needs() == {"judge_s1"}
+    assert plan.reply.show == ["judge_s1.best", "s2.image"]
+    assert check(plan, KNOWN) == []
+
+
+def test_what_is_judged_already_is_left_alone() -> None:
+    once = Candidates(number=3).apply(PLAN, TOOLS)
+    assert Candidates(number=3).apply(once, TOOLS) == once
+
+
+@pytest.mark.parametrize("wanted", [Candidates(), Candidates.of({}), Candidates.of({"seed": 1})])
+def test_nothing_changes_where_one_is_enough(wanted: Candidates) -> None:
+    assert wanted.apply(PLAN, TOOLS) is PLAN
+
+
+def test_a_threshold_alone_wants_a_judge_of_one_candidate() -> None:
+    plan = Candidates.of({"min_score": 0.3}).apply(PLAN, TOOLS)
+    assert [step.id for step in plan.steps] == ["s1", "judge_s1", "s2"]
+    assert plan.step("judge_s1").params == {"threshold": 0.3}
+
+
+def test_the_judge_reads_embeddings_of_one_space() -> None:
+    plan = Candidates(number=2).apply(PLAN, TOOLS)
+    lowered, faults = lower(plan, KNOWN, load_catalogue(Settings()), Policy())
+    assert faults == []
+    judge: dict[str, Any] = lowered.step("judge_s1").model_dump(by_alias=True)["inputs"]
+    sources = [judge["request"]["from"], *(item["from"] for item in judge["vectors"])]
+    embeds = [lowered.step(name.partition(".")[0]) for name in sources]
+    assert {(step.tool, step.model) for step in embeds} == {("embed", "starter/encoder")}
+    assert len(set(sources)) == 3
