@@ -13,7 +13,7 @@ from medley.plain import language_of, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact, Turn
 from medley.tools import Port, Tool, Toolbox
 
-MAX_HISTORY = 12  #: turns that are shown
+MAX_HISTORY = 13  #: turns that are shown, a summary of earlier ones counted
 
 
 class Message(TypedDict):
@@ -127,14 +127,14 @@ def _range(schema: dict[str, object]) -> str:
 def _assets(assets: Iterable[KnownAsset]) -> str:
     lines = [
         f"{asset.id}: {asset.modality.value}{_age(asset)}"
-        + (f", called {untrusted(one_line(asset.about, 120), 'file name')}" if asset.about else "")
+        + (f", about: {untrusted(one_line(asset.about, 120), 'asset')}" if asset.about else "")
         for asset in assets
     ]
     return "\n".join(lines) or "none"
 
 
 def _age(asset: KnownAsset) -> str:
-    made = ", made by a tool" if asset.step else ""
+    made = f", made by {asset.made_by}" if asset.made_by else ""
     return (
         f"{made}, from {asset.turn} turn{'s' if asset.turn > 1 else ''} ago" if asset.turn else made
     )
@@ -143,7 +143,10 @@ def _age(asset: KnownAsset) -> str:
 def _history(turns: Sequence[Turn]) -> str:
     if not turns:
         return ""
-    lines = "\n".join(f"{turn.role}: {one_line(turn.text, 500)}" for turn in turns[-MAX_HISTORY:])
+    lines = "\n".join(
+        turn.text if turn.role == "summary" else f"{turn.role}: {one_line(turn.text, 500)}"
+        for turn in turns[-MAX_HISTORY:]
+    )
     return f"\nEarlier in the conversation:\n{untrusted(lines, 'conversation')}\n"
 
 

@@ -21,15 +21,16 @@ class KnownAsset(_Task):
 
     id: str  # "a1"
     modality: Modality
-    about: str = ""  # one line: file name, or what it was made from. Untrusted text.
+    about: str = ""  # one line: file name, or the words it was made from. Untrusted text.
+    made_by: str = ""  # the tool that made it
     turn: int = 0  # 0: this message; 1: the turn before; …
     step: str | None = None  # the step that made it
 
 
 class Turn(_Task):
-    """An earlier message of the conversation."""
+    """An earlier message of the conversation, or a summary of the first ones."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "summary"]
     text: str
 
 

@@ -23,6 +23,10 @@ from orchestrator.revising import Ran
 
 MAX_TURNS = 12  #: how many earlier messages the hub sees
 MAX_TURN_TEXT = 2000  #: characters of each
+MAX_ANCESTORS = 400  #: messages above this one that are looked at
+MAX_OLD_TEXT = 120  #: characters of each message before those, in the summary of them
+MAX_SUMMARY = 2000  #: characters of that summary
+MAX_ASSETS = 64  #: how many assets of earlier turns can be named
 MAX_STEP_TEXT = 4000  #: characters of a step's words in the facts
 
 _ANCESTORS = """
@@ -114,11 +118,7 @@ def load_context(conn: Raw, job_id: str) -> JobContext:
         tenant=job.tenant,
         words="\n".join(filter(None, (_words(parts), job.request.get("instructions")))),
         given=_entries(conn, job.tenant, turns),
-        history=[
-            Turn(role=role, text=_words(turn_parts)[:MAX_TURN_TEXT])
-            for role, turn_parts in said
-            if _words(turn_parts)
-        ],
+        history=_history(said),
         request=job.request,
         options=job.options,
         plan=job.plan,
@@ -136,7 +136,12 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
         for row in rows
     }
     entries = [
-        Entry(asset=part["asset"], modality=Modality(part["modality"]), about=row.tool, step=row.id)
+        Entry(
+            asset=part["asset"],
+            modality=Modality(part["modality"]),
+            made_by=row.tool,
+            step=row.id,
+        )
         for row in rows
         for part in parts[row.id]
         if part["type"] == "asset"
@@ -242,8 +247,30 @@ def _before(conn: Raw, tenant: str, message: str | None) -> list[tuple[Any, list
     """Roles and parts of the messages above this one, newest first."""
     if message is None:
         return []
-    rows = _query(conn, _ANCESTORS, message=message, tenant=tenant, most=MAX_TURNS)
+    rows = _query(conn, _ANCESTORS, message=message, tenant=tenant, most=MAX_ANCESTORS)
     return [(row.role, _parts(row.parts)) for row in rows]
+
+
+def _history(said: Sequence[tuple[Any, list[dict[str, Any]]]]) -> list[Turn]:
+    """What was said, oldest first: the last turns as they were, those before them in short."""
+    turns = [(role, " ".join(_words(parts).split()), parts) for role, parts in said]
+    turns = [turn for turn in turns if turn[1]]
+    recent = [
+        Turn(role=role, text=_words(parts)[:MAX_TURN_TEXT]) for role, _, parts in turns[-MAX_TURNS:]
+    ]
+    lines: list[str] = []
+    room = MAX_SUMMARY
+    for role, words, _ in reversed(turns[:-MAX_TURNS]):
+        line = f"{role}: {words[:MAX_OLD_TEXT]}"
+        room -= len(line) + 1
+        if room < 0:
+            break
+        lines.append(line)
+    if not lines:
+        return recent
+    left_out = len(turns) - MAX_TURNS - len(lines)
+    before = f"({left_out} messages before these are left out)\n" if left_out else ""
+    return [Turn(role="summary", text=before + "\n".join(reversed(lines))), *recent]
 
 
 def _entries(
@@ -261,16 +288,17 @@ def _entries(
         Entry(
             asset=asset,
             modality=Modality(rows[asset].modality),
-            about=_about(rows[asset].origin),
+            about=str(rows[asset].origin.get("name") or rows[asset].origin.get("words") or "")[
+                :120
+            ],
+            made_by=str(rows[asset].origin.get("tool") or ""),
             turn=turn,
         )
-        for turn, asset in named
-        if asset in rows and Modality(rows[asset].modality) in STORED
+        for place, (turn, asset) in enumerate(named)
+        if (place < MAX_ASSETS or turn == 0)
+        and asset in rows
+        and Modality(rows[asset].modality) in STORED
     ]
-
-
-def _about(origin: Mapping[str, Any]) -> str:
-    return str(origin.get("name") or origin.get("tool") or "")[:120]
 
 
 def _parts(value: Any) -> list[dict[str, Any]]:

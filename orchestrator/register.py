@@ -21,7 +21,8 @@ class Entry:
 
     asset: str  # its real id
     modality: Modality
-    about: str = ""
+    about: str = ""  # its file name, or the words that it was made from
+    made_by: str = ""  # the tool that made it
     turn: int = 0
     step: str | None = None  # the step of this job that made it; None: it was given
 
@@ -45,6 +46,7 @@ class Register:
                 id=short,
                 modality=entry.modality,
                 about=entry.about,
+                made_by=entry.made_by,
                 turn=entry.turn,
                 step=entry.step,
             )

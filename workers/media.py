@@ -15,6 +15,8 @@ from medley.tools import Port, Tool
 from orchestrator.assets import AssetStore
 from orchestrator.engine import Inputs, Lease, NewAsset, NewEmbedding, StoredAsset
 
+MAX_ORIGIN_WORDS = 120  #: characters of the words that an asset was made from
+
 
 @dataclass(kw_only=True)
 class Stored:
@@ -140,8 +142,15 @@ class _Writer:
             "tool": self.tool.name,
             "model": self.lease.model,
         }
+        if words := self.words():
+            origin["words"] = words
         embedded = self.embedded()
         return origin | ({"embeds": embedded.asset} if embedded else {})
+
+    def words(self) -> str:
+        """The words that it was made from, on one line."""
+        given = [part.text for part in self.inputs.values() if isinstance(part, TextPart)]
+        return " ".join(" ".join(given).split())[:MAX_ORIGIN_WORDS]
 
     def embedded(self) -> AssetPart | None:
         """What an `embed` step embedded, if that is an asset."""
