@@ -91,6 +91,8 @@ def _tool(
             "additionalProperties": False,
         },
     }
+    if inputs:
+        fields["map"] = {"type": "string", "enum": sorted(inputs)}
     params = {name: _plain(schema, pattern) for name, schema in parameters(tool, seed=True).items()}
     if params:
         fields["params"] = {

@@ -94,6 +94,16 @@ def output_modalities(binding: OutputBinding, plan: Plan, tools: Toolbox) -> fro
     return tools[plan.step(binding.step).tool].outputs[binding.port].accepts
 
 
+def gives_list(binding: OutputBinding, plan: Plan, tools: Toolbox) -> bool:
+    """Whether an output is a list as a whole. False for what does not exist."""
+    try:
+        step = plan.step(binding.step)
+        port = tools[step.tool].outputs[binding.port]
+    except KeyError:
+        return False
+    return binding.item is None and (port.many or step.map is not None)
+
+
 def _sizes(plan: Plan, limits: Limits) -> Iterator[Fault]:
     if len(plan.steps) > limits.max_steps:
         yield Fault("/steps", f"{len(plan.steps)} steps; at most {limits.max_steps} are allowed.")
@@ -163,7 +173,12 @@ def _step(place: int, step: PlanStep, plan: Plan, known: Known) -> Iterator[Faul
                 _nearest(name, tool.inputs),
             )
             continue
-        yield from _port(f"{at}/inputs/{name}", tool.inputs[name], bound, plan, known)
+        port, each = tool.inputs[name], step.map == name
+        yield from _port(f"{at}/inputs/{name}", port, bound, plan, known, each=each)
+    if step.map is not None and step.map not in step.inputs:
+        yield Fault(
+            f"{at}/map", f"There is no input {step.map!r}.", _nearest(step.map, step.inputs)
+        )
     ids = [other.id for other in plan.steps]
     for number, name in enumerate(step.after):
         if name not in ids:
@@ -173,20 +188,34 @@ def _step(place: int, step: PlanStep, plan: Plan, known: Known) -> Iterator[Faul
 
 
 def _port(
-    at: str, item: Port, bound: Binding | list[Binding], plan: Plan, known: Known
+    at: str,
+    item: Port,
+    bound: Binding | list[Binding],
+    plan: Plan,
+    known: Known,
+    *,
+    each: bool = False,
 ) -> Iterator[Fault]:
     if not isinstance(bound, list):
-        yield from _binding(at, item, bound, plan, known)
+        if each and not (isinstance(bound, OutputBinding) and gives_list(bound, plan, known.tools)):
+            yield Fault(at, "There is no list here to run the step for each of.")
+        yield from _binding(at, item, bound, plan, known, each=each)
         return
-    if not item.many:
+    if each:
+        most = known.limits.max_fan_out
+        if not 1 <= len(bound) <= most:
+            yield Fault(at, f"A step is run for 1 to {most} items, got {len(bound)}.")
+    elif not item.many:
         yield Fault(at, "Takes one value, got a list.", "Use one step for each.")
     elif not 1 <= len(bound) <= item.max_items:
         yield Fault(at, f"Takes 1 to {item.max_items} values, got {len(bound)}.")
     for place, single in enumerate(bound):
-        yield from _binding(f"{at}/{place}", item, single, plan, known)
+        yield from _binding(f"{at}/{place}", item, single, plan, known, each=each)
 
 
-def _binding(at: str, item: Port, binding: Binding, plan: Plan, known: Known) -> Iterator[Fault]:
+def _binding(
+    at: str, item: Port, binding: Binding, plan: Plan, known: Known, *, each: bool = False
+) -> Iterator[Fault]:
     found: frozenset[Modality]
     match binding:
         case TextBinding():
@@ -207,9 +236,9 @@ def _binding(at: str, item: Port, binding: Binding, plan: Plan, known: Known) ->
             except KeyError:
                 yield _dangling(at, binding, plan, known.tools)
                 return
-            given = known.tools[plan.step(binding.step).tool].outputs[binding.port]
-            if given.many and binding.item is None and not item.many:
-                yield Fault(at, f"{binding.source} is a list.", 'Pick one with "item".')
+            if gives_list(binding, plan, known.tools) and not (item.many or each):
+                remedy = 'Pick one with "item", or run the step for each with "map".'
+                yield Fault(at, f"{binding.source} is a list.", remedy)
     if not found & item.accepts and not _coercible(found, item, known.tools):
         yield Fault(
             at, f"Got {_list(found)}; takes {_words(item)}.", _converter(found, item, known.tools)

@@ -81,6 +81,9 @@ class PlanStep(_Shape):
     model: str | None = Field(
         default=None, max_length=256
     )  # pins a model; otherwise routing chooses
+    map: str | None = Field(
+        default=None, pattern=STEP_ID
+    )  # a port: the step runs once for each item of the list it gets; its outputs are lists
     after: list[Annotated[str, Field(pattern=STEP_ID)]] = Field(
         default_factory=list, max_length=32
     )  # steps to wait for without reading an output of theirs

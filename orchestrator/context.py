@@ -26,6 +26,7 @@ MAX_TURN_TEXT = 2000  #: characters of each
 MAX_ANCESTORS = 400  #: messages above this one that are looked at
 MAX_OLD_TEXT = 120  #: characters of each message before those, in the summary of them
 MAX_SUMMARY = 2000  #: characters of that summary
+PLUMBING = frozenset({"index", "spread", "gather"})  #: tools that nobody asked for
 MAX_ASSETS = 64  #: how many assets of earlier turns can be named
 MAX_STEP_TEXT = 4000  #: characters of a step's words in the facts
 
@@ -154,12 +155,13 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
     hidden = {
         fact.id
         for fact in facts.values()
-        if fact.tool == "index" or (fact.tool == "embed" and fact.id in read)
+        if fact.tool in PLUMBING or (fact.tool == "embed" and fact.id in read)
     }
     hidden |= unchosen | sure
+    silent = sure | {fact.id for fact in facts.values() if fact.tool == "gather"}
     return Made(
         facts=[_followed(fact, facts) for fact in facts.values() if fact.id not in hidden],
-        entries=[entry for entry in entries if entry.step not in hidden - sure],
+        entries=[entry for entry in entries if entry.step not in hidden - silent],
         ran=[
             Ran(
                 id=row.id,

@@ -7,10 +7,11 @@ embedded yet, so that there is nothing that cannot be found; a `judge` gets embe
 candidates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from medley.backend import ModelSpec
+from medley.errors import BadInput
 from medley.gate import EMBEDDABLE, Fault, Known, output_modalities
 from medley.modality import Modality
 from medley.plan import AssetBinding, Binding, OutputBinding, Plan, PlanStep, TextBinding
@@ -31,13 +32,75 @@ def lower(
     return plan.model_copy(update={"steps": work.steps}), work.faults
 
 
+def lower_items(
+    step: PlanStep, items: Sequence[Binding], known: Known, models: Mapping[str, ModelSpec]
+) -> list[PlanStep]:
+    """The steps that run `step` for each of these items: `s2_1`, `s2_2`, …, and the embeddings that
+    they need. Expects bindings to assets and words only, but for the other inputs of the step.
+
+    Raises `BadInput` when there are too many, or one cannot be served.
+    """
+    port = step.map or ""
+    if len(items) > known.limits.max_fan_out:
+        raise BadInput(f"{len(items)} items; a step is run for at most {known.limits.max_fan_out}.")
+    each = [
+        step.model_copy(
+            update={
+                "id": f"{step.id}_{number}",
+                "map": None,
+                "inputs": {**step.inputs, port: item},
+            }
+        )
+        for number, item in enumerate(items, start=1)
+    ]
+    plan = Plan(steps=each)
+    lowered, faults = lower(plan, known, models, Policy())
+    if faults:
+        raise BadInput(f"{step.id} cannot be run for each: {faults[0].reason}")
+    ids = {item.id for item in each}
+    return [
+        found if found.id in ids else found.model_copy(update={"id": f"{step.id}_{found.id}"})
+        for found in _prefixed(lowered.steps, ids, step.id)
+    ]
+
+
+def _prefixed(steps: Sequence[PlanStep], ids: set[str], of: str) -> list[PlanStep]:
+    """The steps with references to inserted ones under the names that those get."""
+
+    def renamed(bound: Binding) -> Binding:
+        if isinstance(bound, OutputBinding) and bound.step in inserted:
+            return bound.model_copy(update={"source": f"{of}_{bound.source}"})
+        return bound
+
+    inserted = {step.id for step in steps} - ids
+    return [
+        step.model_copy(
+            update={
+                "inputs": {
+                    port: [renamed(item) for item in bound]
+                    if isinstance(bound, list)
+                    else renamed(bound)
+                    for port, bound in step.inputs.items()
+                }
+            }
+        )
+        for step in steps
+    ]
+
+
 def unlowered(plan: Plan) -> Plan:
     """A plan that was lowered before, without the steps that lowering puts in anew."""
-    added = {step.id for step in plan.steps if step.tool == "index"}
+    added = {step.id for step in plan.steps if step.tool in ("index", "spread")}
     if not added:
         return plan
+    whole = {
+        step.params["step"]["id"]: PlanStep.model_validate(step.params["step"])
+        for step in plan.steps
+        if step.tool == "spread"
+    }
     kept = [
-        step.model_copy(update={"after": [name for name in step.after if name not in added]})
+        whole.get(step.id)
+        or step.model_copy(update={"after": [name for name in step.after if name not in added]})
         for step in plan.steps
         if step.id not in added
     ]
@@ -67,6 +130,9 @@ class _Lowering:
             )
             self.faults.append(Fault(f"/steps/{place}/tool", f"{wanted} {step.tool!r}."))
             return
+        if step.map is not None:
+            self.steps += self.spread(step, model, place)
+            return
         inputs = (
             self.judged(step.inputs, model, place)
             if step.tool == "judge" and "vectors" not in step.inputs
@@ -75,6 +141,29 @@ class _Lowering:
         after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
         update = {"inputs": inputs, "model": model.id, "after": after}
         self.steps.append(step.model_copy(update=update))
+
+    def spread(self, step: PlanStep, model: ModelSpec, place: int) -> list[PlanStep]:
+        """A step that is run for each item: one that adds a step for each when the list is there,
+        and one under the step's own id that gathers what they gave.
+        """
+        engine = choose("spread", self.models, self.policy)
+        if engine is None:
+            self.faults.append(Fault(f"/steps/{place}/map", "Nothing here runs a step for each."))
+            return []
+        ports = list(self.known.tools[step.tool].outputs)
+        plain = step.model_copy(update={"model": model.id})
+        name = self.fresh_id(f"{step.id[:24]}_each", 1)
+        spread = PlanStep(
+            id=name,
+            tool="spread",
+            inputs={"items": step.inputs[step.map or ""]},
+            params={"step": plain.model_dump(mode="json", by_alias=True, exclude_none=True)},
+            model=engine.id,
+            after=sorted(step.needs()),
+        )
+        params = {"of": step.id, "ports": ports}
+        gather = PlanStep(id=step.id, tool="gather", params=params, model=engine.id, after=[name])
+        return [spread, gather]
 
     def fitted(
         self, step: PlanStep, model: ModelSpec, place: int

@@ -2,17 +2,18 @@
 generating.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from medley.modality import Modality
+from medley.modality import STORED, Modality
 from medley.status import Lane
 from medley.tools import Params, Tool, port
 
 TEXT, IMAGE, AUDIO, VIDEO = Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO
 EMBEDDING, DATA = Modality.EMBEDDING, Modality.DATA
 MEDIA = (IMAGE, AUDIO, VIDEO)
+MAX_ITEMS = 64  #: items of a list that a step can be run for
 MAX_INDEXED = 16  #: media that an encoder is given at once for the index
 
 
@@ -40,6 +41,19 @@ class SearchParams(Params):
     modalities: list[Literal["image", "audio", "video", "text"]] = Field(
         default_factory=list, max_length=4
     )
+
+
+class SpreadParams(Params):
+    """The step that is run for each item, as it stands in the plan."""
+
+    step: dict[str, Any]
+
+
+class GatherParams(Params):
+    """Whose steps are gathered, and which of their outputs."""
+
+    of: str
+    ports: list[str]
 
 
 class JudgeParams(Params):
@@ -134,6 +148,26 @@ SEARCH = Tool(
     lane=Lane.CPU,
     cacheable=False,
 )
+SPREAD = Tool(
+    name="spread",
+    about="Adds a step for each item of a list.",
+    inputs={"items": port(*STORED, TEXT, about="The items.", many=True, max_items=MAX_ITEMS)},
+    outputs={"steps": port(DATA, about="Ids of the steps that were added.")},
+    params=SpreadParams,
+    lane=Lane.CPU,
+    planned=False,
+    cacheable=False,
+)
+GATHER = Tool(
+    name="gather",
+    about="Puts what those steps gave into lists, in the order of the items.",
+    inputs={},
+    outputs={},
+    params=GatherParams,
+    lane=Lane.CPU,
+    planned=False,
+    cacheable=False,
+)
 JUDGE = Tool(
     name="judge",
     about="Takes of several candidates the one that is nearest to what was asked for.",
@@ -192,6 +226,8 @@ MODEL_TOOLS = (
     INDEX,
     SEARCH,
     JUDGE,
+    SPREAD,
+    GATHER,
     TEXT_TO_IMAGE,
     EMBEDDING_TO_IMAGE,
     SPEAK,

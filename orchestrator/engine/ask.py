@@ -154,8 +154,11 @@ def _copy(
     changed: Mapping[str, Mapping[str, Any]],
 ) -> NewJob:
     replan = any(row["kind"] == Kind.PLAN and row["id"] in again for row in rows)
+    gone = {row["id"] for row in rows if (row["map"] or {}).get("of") in again}
     steps = []
     for row in rows:
+        if row["id"] in gone:
+            continue  # the step that added it runs again, and adds it again
         if replan and (row["kind"] == Kind.WORK or row["round"] > 1):
             continue
         step = NewStep(
@@ -170,7 +173,12 @@ def _copy(
             seed=row["seed"],
             max_attempts=row["max_attempts"],
             round=1,
-            after=[edge["src"] for edge in edges if edge["dst"] == row["id"]],
+            after=[
+                edge["src"]
+                for edge in edges
+                if edge["dst"] == row["id"] and edge["src"] not in gone
+            ],
+            item_of=(row["map"] or {}).get("of"),
         )
         if row["id"] not in again:
             step = replace(

@@ -66,9 +66,19 @@ class NewStep:
     kept: Mapping[str, Any] | None = None  # outputs of a finished step of another job
     kept_from: str | None = None
     cache_key: str | None = None
+    item_of: str | None = None  # the step that adds this one for an item of its list
+    feeds: str | None = None  # a blocked step that has to wait for this one from now on
 
     @classmethod
-    def of(cls, step: PlanStep, tool: Tool, *, seed: int = 0) -> "NewStep":
+    def of(
+        cls,
+        step: PlanStep,
+        tool: Tool,
+        *,
+        seed: int = 0,
+        item_of: str | None = None,
+        feeds: str | None = None,
+    ) -> "NewStep":
         """The step of a checked plan; an explicit `seed` parameter wins over the given one."""
         data = step.model_dump(mode="json", by_alias=True, exclude_none=True)
         params = dict(data["params"])
@@ -83,6 +93,8 @@ class NewStep:
             params=params,
             max_attempts=tool.max_attempts,
             after=step.after,
+            item_of=item_of,
+            feeds=feeds,
         )
 
     @classmethod
@@ -124,6 +136,10 @@ class NewStep:
             data |= {"status": "cached", "outputs": dict(self.kept), "kept_from": self.kept_from}
         if self.cache_key is not None:
             data["cache_key"] = self.cache_key
+        if self.item_of is not None:
+            data["map"] = {"of": self.item_of}
+        if self.feeds is not None:
+            data["feeds"] = self.feeds
         return data
 
 

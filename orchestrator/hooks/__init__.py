@@ -6,6 +6,7 @@ from medley.backend import ModelSpec
 from medley.tools import Toolbox
 from orchestrator.hooks.answer import AnswerHook
 from orchestrator.hooks.base import Hook, Prepared
+from orchestrator.hooks.each import GatherHook, SpreadHook
 from orchestrator.hooks.index import IndexHook
 from orchestrator.hooks.judge import JudgeHook
 from orchestrator.hooks.plan import PlanHook
@@ -22,4 +23,6 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
         "index": IndexHook(models),
         "search": SearchHook(),
         "judge": JudgeHook(),
+        "spread": SpreadHook(tools, models),
+        "gather": GatherHook(),
     }

@@ -10,12 +10,13 @@ import psycopg
 import pytest
 
 from medley.backend import ModelSpec
-from medley.errors import HubError
+from medley.errors import BadInput, HubError
 from medley.ids import new_id
 from medley.modality import Modality
 from medley.parts import DataPart
 from medley.settings import Settings
 from medley.toolset import toolbox
+from orchestrator import invariants
 from orchestrator.catalogue import load_catalogue
 from orchestrator.database import Raw, connect
 from orchestrator.engine import (
@@ -30,9 +31,10 @@ from orchestrator.engine import (
     commit_step,
     fail_step,
     give_input,
+    retry_job,
     submit,
 )
-from orchestrator.engine.bindings import AssetPart
+from orchestrator.engine.bindings import AssetPart, asset_ids, load_assets, resolve
 from orchestrator.hooks import Prepared, hooks
 
 TOOLS = toolbox()
@@ -391,3 +393,84 @@ def test_candidates_that_were_not_taken_are_not_told_of(
     reply = done.outputs["reply"]
     assert [part["asset"] for part in reply if part["type"] == "asset"] == [cats[1]]
     assert "not sure" in reply[0]["text"]
+
+
+def run_hook(conn: Raw, models: dict[str, ModelSpec], lease: Lease) -> Commit:
+    """What a hook without a backend commits."""
+    tools = toolbox()
+    inputs = resolve(lease, load_assets(conn, lease.tenant, asset_ids(lease)))
+    done = hooks(tools, models)[lease.tool].prepare(conn, lease, inputs).commit
+    assert done is not None
+    assert commit_step(conn, "w", lease, done) is Outcome.COMMITTED
+    return done
+
+
+def image_part(conn: Raw) -> dict[str, Any]:
+    asset = add_asset(conn, Modality.IMAGE)
+    return {"type": "asset", "asset": asset, "modality": "image", "media_type": "image/png"}
+
+
+def test_a_step_is_run_for_each_item_of_a_list(conn: Raw, models: dict[str, ModelSpec]) -> None:
+    film = add_asset(conn, Modality.VIDEO)
+    job = ask(conn, "Say what each frame shows", (film, Modality.VIDEO))
+    frames = {"id": "s1", "tool": "extract_frames", "inputs": {"video": {"asset": "a1"}}}
+    each = {
+        "id": "s2",
+        "tool": "describe",
+        "map": "media",
+        "inputs": {"media": {"from": "s1.images"}},
+    }
+    plan_with(conn, models, {"steps": [frames, each], "reply": {"show": ["s2.text"]}})
+    finish(conn, {"images": [image_part(conn) for _ in range(3)]})
+    spread = take(conn)
+    assert spread.tool == "spread"
+    done = run_hook(conn, models, spread)
+    assert [step.tool for step in done.steps] == ["embed", "describe"] * 3
+    words: dict[str, str] = {}
+    while (lease := take(conn)).tool != "gather":
+        if lease.tool == "embed":
+            vector = {"type": "asset", "asset": add_asset(conn, Modality.EMBEDDING)}
+            made = {"embedding": {**vector, "modality": "embedding", "media_type": ""}}
+        else:
+            words[lease.step] = f"frame {lease.step}"
+            made = {"text": text(words[lease.step])}
+        commit_step(conn, "w", lease, Commit(outputs=made))
+    gathered = run_hook(conn, models, lease).outputs["text"]
+    assert [part["text"] for part in gathered] == [words[f"s2_{n}"] for n in (1, 2, 3)]
+    lease = take(conn)
+    facts = hooks(TOOLS, models)["answer"].prepare(conn, lease, {}).inputs["facts"]
+    told = [fact["tool"] for fact in facts.data["steps"]]  # type: ignore[union-attr]
+    assert told == ["extract_frames", "describe", "describe", "describe"]
+    assert invariants.check(conn) == []
+    engine_retry_runs_only(conn, job, lease)
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def engine_retry_runs_only(conn: Raw, job: str, answer: Lease) -> None:
+    """Run again from the list on, the steps of the items are added anew."""
+    fail_step(conn, answer, HubError("away"), delay=None)
+    again = retry_job(conn, "t", job, start="s1")
+    rows = conn.execute("SELECT id, status FROM steps WHERE job = %s", [again]).fetchall()
+    assert not {name for name, _ in rows if name.startswith("s2_") and "each" not in name}
+    same = retry_job(conn, "t", job)
+    rows = conn.execute("SELECT id, status FROM steps WHERE job = %s", [same]).fetchall()
+    assert {status for name, status in rows if name.startswith("s2")} == {"cached"}
+
+
+def test_a_list_that_is_too_long_is_refused(conn: Raw, models: dict[str, ModelSpec]) -> None:
+    film = add_asset(conn, Modality.VIDEO)
+    ask(conn, "Turn each frame", (film, Modality.VIDEO))
+    frames = {"id": "s1", "tool": "extract_frames", "inputs": {"video": {"asset": "a1"}}}
+    each = {
+        "id": "s2",
+        "tool": "rotate",
+        "map": "image",
+        "inputs": {"image": {"from": "s1.images"}},
+    }
+    plan_with(conn, models, {"steps": [frames, each]})
+    finish(conn, {"images": [image_part(conn) for _ in range(33)]})
+    with pytest.raises(BadInput, match="at most 32"):
+        run_hook(conn, models, take(conn))

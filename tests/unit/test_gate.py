@@ -137,3 +137,42 @@ JSON = st.recursive(
 def test_any_json_is_either_refused_or_checked_never_a_crash(data: Any) -> None:
     with contextlib.suppress(InvalidPlan):
         assert isinstance(check(parse_plan(data), KNOWN), list)
+
+
+FRAMES = {"id": "s1", "tool": "extract_frames", "inputs": {"video": {"asset": "v"}}}
+
+
+def each(**changes: Any) -> dict[str, Any]:
+    """A step that is run for each frame."""
+    step = {"id": "s2", "tool": "describe", "inputs": {"media": {"from": "s1.images"}}}
+    return {**step, "map": "media", **changes}
+
+
+@pytest.mark.parametrize(
+    ("steps", "pointer"),
+    [
+        ([FRAMES, each()], None),
+        (
+            [FRAMES, each(inputs={"media": [{"asset": "v"}, {"from": "s1.images", "item": 0}]})],
+            None,
+        ),
+        ([FRAMES, each(map=None)], "/steps/1/inputs/media"),
+        ([FRAMES, each(map="picture")], "/steps/1/map"),
+        ([each(inputs={"media": {"asset": "v"}})], "/steps/0/inputs/media"),
+        ([FRAMES, each(inputs={"media": [{"asset": "v"}] * 33})], "/steps/1/inputs/media"),
+        (
+            [
+                FRAMES,
+                each(),
+                {"id": "s3", "tool": "speak", "inputs": {"text": {"from": "s2.text"}}},
+            ],
+            "/steps/2/inputs/text",
+        ),
+    ],
+)
+def test_a_step_may_be_run_for_each_item_of_a_list(
+    steps: list[dict[str, Any]], pointer: str | None
+) -> None:
+    known = Known(tools=toolbox().planned(), assets={"v": Modality.VIDEO})
+    faults = check(parse_plan({"steps": steps}), known)
+    assert [fault.pointer for fault in faults][-1:] == ([pointer] if pointer else [])

@@ -192,3 +192,23 @@ def test_reply_parts_carry_real_ids() -> None:
     parts = to_reply(ReplyDraft(text="See [a1]", show=["a1"]), REGISTER).parts
     assert [part.type for part in parts] == ["text", "asset"]
     assert PICTURE in str(parts[1])
+
+
+def test_a_mapped_step_is_lowered_and_can_be_edited_again(request_: PlanRequest) -> None:
+    steps = [
+        {"id": "s1", "tool": "search", "inputs": {"query": {"text": "cats"}}},
+        {
+            "id": "s2",
+            "tool": "describe",
+            "map": "media",
+            "inputs": {"media": {"from": "s1.assets"}},
+        },
+    ]
+    plan = judge({"steps": steps}, request_)
+    assert isinstance(plan, Plan)
+    tools = {step.id: step.tool for step in plan.steps}
+    assert (tools["s2"], tools["s2_each1"]) == ("gather", "spread")
+    assert plan.step("s2").needs() == {"s2_each1"}
+    assert plan.step("s2_each1").needs() == {"s1"}
+    again = unlowered(plan)
+    assert (again.step("s2").tool, again.step("s2").map) == ("describe", "media")

@@ -10,16 +10,19 @@ DECLARE
     v_now timestamptz := clock_timestamp();
     v_done text[];
     v_open integer;
+    v_last integer := 0;
 BEGIN
     SELECT array_agg(e->>'id') INTO v_done FROM jsonb_array_elements(p_steps) e WHERE e ? 'status';
     IF NOT p_fresh THEN
         SELECT coalesce(v_done, '{}') || coalesce(array_agg(id), '{}') INTO v_done
         FROM steps WHERE job = j.id AND status IN ('succeeded', 'cached');
+        SELECT coalesce(max(position), 0) INTO v_last FROM steps WHERE job = j.id;
     END IF;
     v_done := coalesce(v_done, '{}');
     INSERT INTO edges (job, src, dst)
     SELECT DISTINCT j.id, n, e->>'id'
-    FROM jsonb_array_elements(p_steps) e, jsonb_array_elements_text(e->'needs') n;
+    FROM jsonb_array_elements(p_steps) e, jsonb_array_elements_text(e->'needs') n
+    UNION SELECT j.id, e->>'id', e->>'feeds' FROM jsonb_array_elements(p_steps) e WHERE e ? 'feeds';
     INSERT INTO steps (
         job, id, tenant, kind, tool, tool_version, model, lane, status, priority, round, position,
         inputs, params, seed, map, deps_left, max_attempts, outputs, kept_from, cache_key,
@@ -28,7 +31,7 @@ BEGIN
         CASE WHEN e ? 'status' THEN e->>'status'
              WHEN e->>'kind' = 'answer' OR left_ > 0 OR (j.held AND e->>'kind' = 'work') THEN 'blocked'
              ELSE 'ready' END,
-        j.priority, coalesce((e->>'round')::int, j.round), place,
+        j.priority, coalesce((e->>'round')::int, j.round), v_last + place,
         e->'inputs', e->'params', (e->>'seed')::bigint, nullif(e->'map', 'null'), left_,
         (e->>'max_attempts')::int, e->'outputs', e->>'kept_from', e->>'cache_key',
         v_now, CASE WHEN left_ = 0 THEN v_now END, CASE WHEN left_ = 0 THEN v_now END,

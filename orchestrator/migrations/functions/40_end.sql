@@ -103,6 +103,13 @@ BEGIN
         j.question := c->'question';
         j.held := true;
     END IF;
+    IF c ? 'steps' THEN
+        -- What is fed by new steps waits for them, too: before this one's end would make it ready.
+        UPDATE steps t SET deps_left = t.deps_left + fed.n
+        FROM (SELECT e->>'feeds' AS id, count(*) AS n FROM jsonb_array_elements(c->'steps') e
+              WHERE e ? 'feeds' GROUP BY 1) fed
+        WHERE t.job = j.id AND t.id = fed.id AND t.status = 'blocked';
+    END IF;
     IF s.kind <> 'answer' THEN
         UPDATE steps t SET deps_left = t.deps_left - 1,
             status = CASE WHEN t.deps_left = 1 AND NOT j.held THEN 'ready' ELSE t.status END,
