@@ -54,7 +54,7 @@ class JobContext:
     job: str
     tenant: str
     words: str
-    given: list[Entry]  # this message's assets first, then those of earlier turns, newest first
+    given: list[Entry]  # assets of earlier turns, oldest first, then those of this message
     history: list[Turn]  # oldest first
     request: Mapping[str, Any]
     options: Mapping[str, Any]
@@ -286,7 +286,7 @@ def _entries(
     ]
     found = _query(conn, _ASSETS, tenant=tenant, ids=list({asset for _, asset in named}))
     rows = {row.id: row for row in found}
-    return [
+    entries = [
         Entry(
             asset=asset,
             modality=Modality(rows[asset].modality),
@@ -301,6 +301,7 @@ def _entries(
         and asset in rows
         and Modality(rows[asset].modality) in STORED
     ]
+    return sorted(entries, key=lambda entry: -entry.turn)  # the same turn: in its order
 
 
 def _parts(value: Any) -> list[dict[str, Any]]:

@@ -288,6 +288,8 @@ def draw_assets(rng: random.Random, language: str, kinds: str) -> list[_Value]:
     for letter, turn in re.findall(r"([iav])(\d?)", kinds):
         modality = next(name for name in MODALITIES if PREFIX[name] == letter)
         name, word = requests_words.file_name(rng, language, modality) if named else ("", "")
+        if turn and modality == "image" and rng.random() < 0.5:
+            name, word = requests_words.drawn(rng, language)
         if any(word and word == other.word for other in assets):
             name = word = ""
         assets.append(

@@ -15,7 +15,7 @@ from starter.requests_slips import slip
 
 SCENES = {
     "": 36, "i": 20, "a": 15, "v": 8, "ii": 9, "ia": 18, "ai": 8, "aa": 8, "va": 9, "iv": 4, "iii": 4, "iiii": 1.5, "iia": 8,
-    "iaa": 3, "aaa": 2, "vv": 4, "i1": 7, "a1": 4, "v1": 2, "i1i": 2, "i2i1": 1.5, "i1a": 2, "iiiii": 0.5, "iiia": 1.4, "vi": 2, "va1": 1,
+    "iaa": 3, "aaa": 2, "vv": 4, "i1": 7, "a1": 4, "v1": 2, "i1i": 3, "i1i1": 5, "i1i1i1": 1.5, "i2i1i": 0.7, "a1i1": 0.7, "i2i1": 1.5, "i1a": 2, "iiiii": 0.5, "iiia": 1.4, "vi": 2, "va1": 1,
 }  # fmt: skip
 
 TOGETHER = 0.28  #: share of scenes with unlike files in which each is asked about

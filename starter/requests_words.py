@@ -226,6 +226,15 @@ def caption(rng: random.Random, language: str) -> str:
     return text.upper() if not zh and rng.random() < 0.08 else text
 
 
+def drawn(rng: random.Random, language: str) -> tuple[str, str]:
+    """The words that a picture was drawn from, and the one that a request may use for it."""
+    word = noun(rng, language)
+    if language == "zh":
+        return rng.choice(("", "", "一只", "一个", "一张", "一朵")) + word, word
+    article = "an " if word[0] in "aeiou" else "a "
+    return rng.choice((article, article, "the ", "")) + word, word
+
+
 def file_name(rng: random.Random, language: str, modality: str) -> tuple[str, str]:
     """A file's name and the word in it that a request may use for it."""
     zh = language == "zh" and rng.random() < 0.6
