@@ -474,3 +474,55 @@ def test_a_list_that_is_too_long_is_refused(conn: Raw, models: dict[str, ModelSp
     finish(conn, {"images": [image_part(conn) for _ in range(33)]})
     with pytest.raises(BadInput, match="at most 32"):
         run_hook(conn, models, take(conn))
+
+
+def one_step(conn: Raw, tool: str) -> tuple[dict[str, Any], list[tuple[str, Modality]]]:
+    """A plan of this tool alone, and the assets that it reads."""
+    given: list[tuple[str, Modality]] = []
+    inputs: dict[str, Any] = {}
+    for name, port in TOOLS[tool].inputs.items():
+        if Modality.TEXT in port.accepts or Modality.EMBEDDING in port.accepts:
+            bound: dict[str, Any] = {"text": "a cat"}
+        else:
+            kind = sorted(port.accepts)[0]
+            given.append((add_asset(conn, kind), kind))
+            bound = {"asset": f"a{len(given)}"}
+        inputs[name] = [bound] if port.many else bound
+    if tool == "judge":
+        del inputs["vectors"]
+    return {"steps": [{"id": "s1", "tool": tool, "inputs": inputs}]}, given
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS.planned()))
+def test_whatever_fails_and_however_the_hub_lies_nothing_is_claimed(
+    conn: Raw, models: dict[str, ModelSpec], tool: str
+) -> None:
+    plan, given = one_step(conn, tool)
+    job = ask(conn, "Do it", *given)
+    assert isinstance(plan_with(conn, models, plan), Commit)
+    while (lease := take(conn)).kind == "work":
+        if lease.tool == tool:
+            fail_step(conn, lease, HubError("the device is gone"), delay=None)
+        else:  # an embedding or an index that the step needs
+            made = {"type": "asset", "asset": add_asset(conn, Modality.EMBEDDING)}
+            part = {**made, "modality": "embedding", "media_type": ""}
+            port = "embedding" if lease.tool == "embed" else "vectors"
+            commit_step(conn, "w", lease, Commit(outputs={port: part}))
+    hook = hooks(TOOLS, models)["answer"]
+    found: Commit | Prepared = hook.prepare(conn, lease, {})
+    lies = (
+        {"text": "Done! Here is what you asked for [a9].", "show": ["a9"]},
+        {"text": "All went well, see https://example.com/result.png", "show": []},
+    )
+    for lie in lies:
+        if isinstance(found, Prepared):
+            found = hook.complete(conn, lease, {"reply": DataPart(data=lie)}, found)
+    assert isinstance(found, Commit)
+    commit_step(conn, "w", lease, found)
+    reply = found.outputs["reply"]
+    assert "the device is gone" in str(reply)
+    assert "example.com" not in str(reply)
+    own = {asset for asset, _ in given}
+    assert {part["asset"] for part in reply if part["type"] == "asset"} <= own
+    row = conn.execute("SELECT status FROM jobs WHERE id = %s", [job]).fetchone()
+    assert row == ("failed",)
