@@ -7,7 +7,7 @@ import typer
 
 from medley.cli.draw import say
 from medley.cli.exits import Exit
-from medley.cli.options import Json, Url, print_json, settings_for
+from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
 from medley.client import Client
@@ -32,6 +32,7 @@ def run(
         bool, typer.Option("--approve", help="Show the plan and ask before it runs.")
     ] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of what is generated.")] = None,
+    tools_from: ToolsFrom = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -42,6 +43,8 @@ def run(
     options: dict[str, Any] = {}
     if seed is not None:
         options["seed"] = seed
+    if tools_from:
+        options["tools_from"] = tools_from
     if approve:
         options["approve"] = "plan"
     request = {"input": words, "options": options}

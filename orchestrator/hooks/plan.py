@@ -61,7 +61,7 @@ class PlanHook:
 
     def _request(self, conn: Raw, lease: Lease) -> tuple[JobContext, PlanRequest]:
         context = load_context(conn, lease.job)
-        policy = Policy(commercial_only=bool(context.options.get("commercial_only")))
+        policy = Policy.asked(context.options)
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
         request = PlanRequest(
