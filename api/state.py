@@ -17,7 +17,7 @@ from api.feed import Feed
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.settings import Settings
-from medley.toolset import toolbox
+from medley.toolset import installed
 from orchestrator import jobs
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import load_catalogue
@@ -77,7 +77,7 @@ class Service:
 def rules_of(settings: Settings) -> Rules:
     """What plans may use in this installation."""
     return Rules(
-        tools=toolbox(test_tools=settings.test_tools),
+        tools=installed(settings),
         models=load_catalogue(settings),
         max_steps=settings.max_plan_steps,
         commercial_only=settings.commercial_only,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 GENERATORS: Mapping[str, str] = {
     "diffusers": "generators.diffusion.backend:DiffusionImages",
     "espeak": "generators.speech.backend:EspeakBackend",
+    "mcp": "generators.outside:OutsideTools",
     "media": "generators.media.backend:MediaTools",
     "testing": "generators.testing:TestTools",
 }

@@ -7,7 +7,7 @@ Everything that came out of media, files or tools stands in quoted, marked secti
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
-from hub.grammar import dumps, parameters
+from hub.grammar import dumps, parameters, required
 from hub.prompting import one_line, render, untrusted
 from medley.plain import language_of, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact, Turn
@@ -104,11 +104,12 @@ def _tool_line(tool: Tool) -> str:
     takes = ", ".join(f"{name}{_port(port)}" for name, port in tool.inputs.items())
     gives = ", ".join(f"{name}{_port(port)}" for name, port in tool.outputs.items())
     params = "; ".join(
-        f"{name} {_range(schema)}" for name, schema in parameters(tool, seed=True).items()
+        f"{name} {_range(schema)}{' required' if name in required(tool) else ''}"
+        for name, schema in parameters(tool, seed=True).items()
     )
-    return (
-        f"- {tool.name}({takes}) -> {gives}{' params: ' + params if params else ''} | {tool.about}"
-    )
+    # What a server says of its own tool is no instruction.
+    about = untrusted(tool.about, tool.server) if tool.server else tool.about
+    return f"- {tool.name}({takes}) -> {gives}{' params: ' + params if params else ''} | {about}"
 
 
 def _port(port: Port) -> str:

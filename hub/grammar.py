@@ -79,9 +79,10 @@ class PlanGrammar:
         rules = Rules(self.words)
         options = ["ending"]
         if len(self.steps) < self.max_steps:
-            names = [
-                rule for rule in (self._tool(tool, rules) for tool in self.tools.values()) if rule
-            ]
+            found = (
+                self._tool(place, tool, rules) for place, tool in enumerate(self.tools.values())
+            )
+            names = [rule for rule in found if rule]
             if names:
                 opening = literal(f'{{"id":"s{len(self.steps) + 1}","tool":"')
                 rules.add("step", f'{opening} ({" | ".join(names)}) "}}"')
@@ -105,24 +106,27 @@ class PlanGrammar:
         opening = literal(',"reply":{"show":[')
         return f'"]" ({opening} {item} ("," {item}){{0,15}} "]}}")? "}}"'
 
-    def _tool(self, tool: Tool, rules: "Rules") -> str | None:
+    def _tool(self, place: int, tool: Tool, rules: "Rules") -> str | None:
+        # Rules are called by places: a name may hold what Lark does not read as one.
         ports: list[tuple[str, str, bool]] = []
-        for name, port in tool.inputs.items():
-            bound = self._port(f"{tool.name}_{name}", port, rules)
+        for number, (name, port) in enumerate(tool.inputs.items()):
+            bound = self._port(f"{place}_{number}", port, rules)
             if bound is None and port.required:
                 return None
             if bound is not None:
                 ports.append((name, bound, port.required))
         params = parameters(tool, self.words.source is None)
-        body = [literal(f'{tool.name}","inputs":'), rules.members(f"t_{tool.name}", ports)]
+        body = [literal(f'{tool.name}","inputs":'), rules.members(f"t_{place}", ports)]
         if params:
+            needed = required(tool)
             options = [
-                (name, rules.value(f"{tool.name}_p_{name}", schema), False)
-                for name, schema in params.items()
+                (name, rules.value(f"v_{place}_{number}", schema), name in needed)
+                for number, (name, schema) in enumerate(params.items())
             ]
             opening = literal(',"params":')
-            body.append(f"({opening} {rules.members(f'p_{tool.name}', options)})?")
-        return rules.add(f"tool_{tool.name}", " ".join(body))
+            members = rules.members(f"p_{place}", options)
+            body.append(f"({opening} {members})" + ("" if needed else "?"))
+        return rules.add(f"tool_{place}", " ".join(body))
 
     def _port(self, name: str, port: Port, rules: "Rules") -> str | None:
         accepted = port.accepts
@@ -241,6 +245,12 @@ def parameters(tool: Tool, seed: bool) -> dict[str, dict[str, Any]]:
     if tool.seeded and seed:
         found["seed"] = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
     return found
+
+
+def required(tool: Tool) -> set[str]:
+    """Names of the parameters that must be given."""
+    fields = tool.params.model_fields.items()
+    return {name for name, field in fields if field.is_required()}
 
 
 def _bounded(entry: Mapping[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from medley.plain import language_of
 from medley.plan import Plan
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
 from medley.tools import Tool
-from medley.toolset import toolbox
+from medley.toolset import offered
 
 PLAN_TOKENS, ANSWER_TOKENS, DESCRIBE_TOKENS = 3000, 1500, 160
 DEFAULT_QUESTION = {"en": "What is this?", "zh": "这是什么？"}
@@ -146,7 +146,7 @@ class Item:
 def plan_item(reading: Reading, request: Request) -> Item:
     """A request to plan. Raises `BadInput`."""
     task = _read(PlanTask, request.inputs.get("task"))
-    tools = toolbox(test_tools=True).only(task.tools).planned()
+    tools = offered(task)
     tools = tools.only(name for name in tools if reading.knows(tools[name]))
     prompt = (
         compact.plan_prompt(task)

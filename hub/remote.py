@@ -19,7 +19,7 @@ from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, HubError, MedleyError
 from medley.foreign_values import read_json
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
-from medley.toolset import toolbox
+from medley.toolset import offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _one(
 ) -> Result:
     if request.tool == "plan":
         task = _read(PlanTask, request.inputs.get("task"))
-        tools = toolbox(test_tools=True).only(task.tools).planned()
+        tools = offered(task)
         most = min(task.max_steps, bounds.steps)
         schema = plan_schema(tools, task.assets, most, bounds.words, may_ask=task.may_ask)
         said = server.ask(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub.grammar import EMBEDDABLE, parameters
+from hub.grammar import EMBEDDABLE, parameters, required
 from medley.modality import Modality
 from medley.tasks import AnswerFacts, KnownAsset
 from medley.tools import Port, Tool, Toolbox
@@ -73,21 +73,21 @@ def _tool(
     tool: Tool, tools: Toolbox, assets: Sequence[KnownAsset], pattern: str
 ) -> dict[str, Any] | None:
     inputs: dict[str, Any] = {}
-    required = []
+    needed = []
     for name, port in tool.inputs.items():
         bound = _port(port, tools, assets, pattern)
         if bound is None and port.required:
             return None
         if bound is not None:
             inputs[name] = bound
-            required += [name] if port.required else []
+            needed += [name] if port.required else []
     fields: dict[str, Any] = {
         "id": {"type": "string", "pattern": "^s[1-9][0-9]?$"},
         "tool": {"type": "string", "enum": [tool.name]},
         "inputs": {
             "type": "object",
             "properties": inputs,
-            "required": required,
+            "required": needed,
             "additionalProperties": False,
         },
     }
@@ -98,13 +98,13 @@ def _tool(
         fields["params"] = {
             "type": "object",
             "properties": params,
-            "required": [],
+            "required": sorted(required(tool)),
             "additionalProperties": False,
         }
     return {
         "type": "object",
         "properties": fields,
-        "required": ["id", "tool", "inputs"],
+        "required": ["id", "tool", "inputs", *(["params"] if required(tool) else [])],
         "additionalProperties": False,
     }
 

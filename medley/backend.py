@@ -37,6 +37,7 @@ class ModelSpec:
     )  # "tool.port" -> what it takes, where less
     rank: int = 0  # of several models that serve a tool, the lowest rank is chosen
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
+    outside: str = ""  # the attached server that it stands for; only for jobs that name it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

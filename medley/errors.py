@@ -116,6 +116,18 @@ class BackendError(MedleyError):
     code, retryable = "backend_error", True
 
 
+class ToolFailed(MedleyError):
+    """A tool from outside failed, or says that it did; a second call might do something twice."""
+
+    code, status = "tool_failed", 502
+
+
+class ToolChanged(MedleyError):
+    """A tool from outside is not any more what its operator attached."""
+
+    code, status = "tool_changed", 409
+
+
 class HubError(MedleyError):
     """The hub gave something that cannot be used, after its repairs."""
 

@@ -78,6 +78,13 @@ class Tool:
     deadline_s: float = 600.0  # of one attempt
     stall_s: float = 120.0  # without any progress
     examples: tuple[str, ...] = field(default=())
+    #: Of a tool from outside: what it was made of, as plain JSON (`medley.mcp.declaration`).
+    declared: Mapping[str, Any] | None = None
+
+    @property
+    def server(self) -> str:
+        """The attached server that it belongs to; empty for Medley's own tools."""
+        return self.name.partition(".")[0] if self.declared is not None else ""
 
     def schema(self) -> dict[str, Any]:
         """The declaration as plain JSON, as `GET /v1/tools` shows it."""
@@ -91,6 +98,7 @@ class Tool:
             "params": self.params.model_json_schema(),
             "seeded": self.seeded,
             "planned": self.planned,
+            **({"server": self.server} if self.server else {}),
         }
 
 

@@ -4,13 +4,14 @@ Nothing is written. The gate looks at the plan itself, lowering at the models th
 """
 
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, select
 
 from medley.backend import ModelSpec
+from medley.errors import CallerError
 from medley.gate import Fault, Known, Limits, check, refuse
 from medley.modality import Modality
 from medley.plan import AssetBinding, Plan, Workflow
@@ -22,6 +23,18 @@ from orchestrator.routing import Policy, choose
 from orchestrator.tables import assets
 
 
+class ServerNotAllowed(CallerError):
+    """The job names an attached server that is not there, or not for this caller."""
+
+    code: ClassVar[str] = "server_not_allowed"
+    status: ClassVar[int] = 422
+
+    def __init__(self, name: str, servers: Collection[str]) -> None:
+        known = f"There are: {', '.join(sorted(servers))}." if servers else "None is attached."
+        fault = Fault("/options/tools_from", f"There is no attached server {name!r}.", known)
+        super().__init__(f"{fault.pointer}: {fault.reason} {known}", errors=[fault.to_data()])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What plans may use here: declared tools and the models of the catalogue."""
@@ -31,10 +44,20 @@ class Rules:
     max_steps: int = 64
     commercial_only: bool = False
 
+    @property
+    def servers(self) -> frozenset[str]:
+        """The attached servers."""
+        return frozenset(spec.outside for spec in self.models.values() if spec.outside)
+
     def policy(self, options: Mapping[str, Any]) -> Policy:
-        """What this caller allows, never more than the installation does."""
-        asked = bool(options.get("commercial_only"))
-        return Policy(commercial_only=self.commercial_only or asked)
+        """What this caller allows, never more than the installation does. What a caller's key
+        permits belongs here, too. Raises `ServerNotAllowed`.
+        """
+        asked = Policy.asked(options)
+        unknown = sorted(asked.tools_from - self.servers)
+        if unknown:
+            raise ServerNotAllowed(unknown[0], self.servers)
+        return replace(asked, commercial_only=self.commercial_only or asked.commercial_only)
 
     def servable(self, policy: Policy) -> Toolbox:
         """The tools that a plan may use and that some permitted model serves."""
@@ -65,7 +88,7 @@ def checked(
         inputs=inputs or {},
         limits=rules.limits(options),
     )
-    faults = check(plan, known)
+    faults = [*_not_named(plan, rules, policy)] or check(plan, known)
     if not faults:
         plan = Candidates.of(options).apply(plan, known.tools)
         faults = check(plan, known)
@@ -82,7 +105,21 @@ def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rul
     inputs, faults = declared(workflow)
     if faults:
         raise refuse(faults)
-    return checked(conn, tenant, workflow.plan, rules, {}, inputs=inputs, prefix="/plan")
+    # Whether it may use tools from outside is said by each run of it.
+    options = {"tools_from": sorted(rules.servers)}
+    return checked(conn, tenant, workflow.plan, rules, options, inputs=inputs, prefix="/plan")
+
+
+def _not_named(plan: Plan, rules: Rules, policy: Policy) -> Iterator[Fault]:
+    """Steps that use an attached server which the job does not name."""
+    for place, step in enumerate(plan.steps):
+        server = rules.tools[step.tool].server if step.tool in rules.tools else ""
+        if server and server not in policy.tools_from:
+            yield Fault(
+                f"/steps/{place}/tool",
+                f"{step.tool!r} is a tool from outside, which this job does not allow.",
+                f'Name its server: "options": {{"tools_from": ["{server}"]}}.',
+            )
 
 
 def seeded(plan: Plan, rules: Rules, options: Mapping[str, Any]) -> Plan:

@@ -33,7 +33,11 @@ def lower(
 
 
 def lower_items(
-    step: PlanStep, items: Sequence[Binding], known: Known, models: Mapping[str, ModelSpec]
+    step: PlanStep,
+    items: Sequence[Binding],
+    known: Known,
+    models: Mapping[str, ModelSpec],
+    policy: Policy,
 ) -> list[PlanStep]:
     """The steps that run `step` for each of these items: `s2_1`, `s2_2`, …, and the embeddings that
     they need. Expects bindings to assets and words only, but for the other inputs of the step.
@@ -54,7 +58,7 @@ def lower_items(
         for number, item in enumerate(items, start=1)
     ]
     plan = Plan(steps=each)
-    lowered, faults = lower(plan, known, models, Policy())
+    lowered, faults = lower(plan, known, models, policy)
     if faults:
         raise BadInput(f"{step.id} cannot be run for each: {faults[0].reason}")
     ids = {item.id for item in each}

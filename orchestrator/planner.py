@@ -13,6 +13,7 @@ from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
 from medley.gate import EMBEDDABLE, Fault, Known, Limits, check, parse_plan
+from medley.mcp.declaration import Declaration
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, StepFact, Turn
@@ -73,6 +74,11 @@ def first_task(request: PlanRequest) -> PlanTask:
         request=request.words,
         assets=request.register.known(),
         tools=list(request.tools),
+        outside=[
+            Declaration.model_validate(tool.declared)
+            for tool in request.tools.values()
+            if tool.declared is not None
+        ],
         outputs=list(request.outputs),
         history=list(request.history),
         previous=dict(request.previous) if request.ran and request.previous else None,

@@ -4,6 +4,7 @@ run now.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from medley.backend import ModelSpec
 from medley.tools import Toolbox
@@ -15,6 +16,15 @@ class Policy:
 
     commercial_only: bool = False
     space: str = ""  # keep to models of this embedding space, where a model has one
+    tools_from: frozenset[str] = frozenset()  # attached servers whose tools may be used
+
+    @classmethod
+    def asked(cls, options: Mapping[str, Any]) -> "Policy":
+        """What the options of a job say."""
+        return cls(
+            commercial_only=bool(options.get("commercial_only")),
+            tools_from=frozenset(options.get("tools_from") or ()),
+        )
 
 
 def candidates(tool: str, models: Iterable[ModelSpec], policy: Policy) -> list[ModelSpec]:
@@ -25,6 +35,7 @@ def candidates(tool: str, models: Iterable[ModelSpec], policy: Policy) -> list[M
         if tool in spec.tools
         and (spec.commercial or not policy.commercial_only)
         and (not policy.space or not spec.space or spec.space == policy.space)
+        and (not spec.outside or spec.outside in policy.tools_from)
     ]
     return sorted(fitting, key=lambda spec: (spec.rank, spec.id))
 

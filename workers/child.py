@@ -22,7 +22,7 @@ from medley.media.facts import Limits
 from medley.settings import Settings
 from medley.status import Lane
 from medley.tools import Toolbox
-from medley.toolset import toolbox
+from medley.toolset import installed
 from orchestrator.assets import FolderStore
 from orchestrator.catalogue import load_catalogue
 from orchestrator.engine import Offer
@@ -58,7 +58,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     if settings.database_url is None:
         raise Unavailable("Set MEDLEY_DATABASE_URL.")
     worker = new_id("worker")
-    tools = toolbox(test_tools=settings.test_tools)
+    tools = installed(settings)
     models = load_catalogue(settings)
     link = Link(settings.database_url)
     announcer = Announcer(settings.redis_url)

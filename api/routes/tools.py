@@ -59,7 +59,8 @@ def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
 
 
 def _tool(here: Service, tool: Tool, live: set[str]) -> ToolOut:
-    served_by = candidates(tool.name, here.rules.models.values(), Policy())
+    anything = Policy(tools_from=here.rules.servers)
+    served_by = candidates(tool.name, here.rules.models.values(), anything)
     return ToolOut(
         id=tool.name,
         live=tool.name in live,

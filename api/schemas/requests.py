@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, model_validator
 
 from api.schemas.common import Body, Metadata
+from medley.mcp.declaration import SERVER
 from medley.modality import Modality
 from medley.parts import MAX_TEXT
 from medley.plan import STEP_ID, Plan, Workflow
@@ -95,6 +96,11 @@ class Options(Body):
     ask: bool = Field(
         default=True,
         description="Whether the hub may ask back; the job then waits for `POST …/input`.",
+    )
+    tools_from: list[Annotated[str, Field(pattern=SERVER)]] | None = Field(
+        default=None,
+        max_length=16,
+        description="Attached MCP servers whose tools the plan may use; without it none.",
     )
 
 

@@ -144,6 +144,10 @@ class ToolOut(Out):
     planned: bool
     live: bool = Field(description="A running worker serves it.")
     models: list[str] = Field(description="Models that serve it, best first.")
+    server: str | None = Field(
+        default=None,
+        description="The attached server it belongs to; jobs name it in `options.tools_from`.",
+    )
 
 
 class ModelOut(Out):

@@ -2,7 +2,7 @@
 
 import typer
 
-from medley.cli import doctor, jobs, models, run, serve, workflows
+from medley.cli import doctor, jobs, mcp, models, run, serve, workflows
 from medley.cli.exits import EPILOG
 from medley.cli.faults import Commands
 
@@ -20,6 +20,7 @@ run.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(models.app, name="models")
+app.add_typer(mcp.app, name="mcp")
 doctor.register(app)
 
 

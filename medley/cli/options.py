@@ -14,6 +14,11 @@ Url = Annotated[
     typer.Option("--url", help="The service to talk to; otherwise MEDLEY_URL or a running one."),
 ]
 
+ToolsFrom = Annotated[
+    list[str] | None,
+    typer.Option("--tools-from", help="An attached MCP server whose tools may be used."),
+]
+
 
 def settings_for(url: str | None = None, **changes: Any) -> Settings:
     """Settings of the environment with what the options change; None changes nothing."""

@@ -8,7 +8,7 @@ import typer
 
 from medley.cli.draw import say
 from medley.cli.exits import Exit
-from medley.cli.options import Json, Url, print_json, settings_for
+from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
 from medley.client import Client
@@ -36,6 +36,7 @@ def run(
     best_of: Annotated[
         int, typer.Option("--best-of", min=1, max=8, help="Draw so many and take the best.")
     ] = 1,
+    tools_from: ToolsFrom = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -46,6 +47,8 @@ def run(
     options: dict[str, Any] = {}
     if seed is not None:
         options["seed"] = seed
+    if tools_from:
+        options["tools_from"] = tools_from
     if approve:
         options["approve"] = "plan"
     if best_of > 1:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from medley.cli.exits import Exit
-from medley.cli.options import Json, Url, print_json, print_table, settings_for
+from medley.cli.options import Json, ToolsFrom, Url, print_json, print_table, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service, service_or_own
 
@@ -48,6 +48,7 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Folder for the produced files.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of what is generated.")] = None,
+    tools_from: ToolsFrom = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -59,7 +60,10 @@ def run(
     request = {
         "workflow": read_workflow(workflow),
         "inputs": values,
-        "options": {} if seed is None else {"seed": seed},
+        "options": {
+            **({} if seed is None else {"seed": seed}),
+            **({"tools_from": tools_from} if tools_from else {}),
+        },
     }
     with service_or_own(settings_for(url), quiet=as_json) as client:
         job = client.send("/v1/jobs", request, files)

@@ -1,14 +1,32 @@
 """The declared tools, gathered. Implementations live in `encoders/`, `hub/` and `generators/`."""
 
-from medley.tools import Toolbox
+from collections.abc import Iterable
+
+from medley.mcp.snapshot import attached_tools
+from medley.settings import Settings
+from medley.tasks import PlanTask
+from medley.tools import Tool, Toolbox
 from medley.toolset.media import MEDIA_TOOLS
 from medley.toolset.models import MODEL_TOOLS
 
 
-def toolbox(*, test_tools: bool = False) -> Toolbox:
-    """All declarations; with `test_tools` also those that exist for tests and operators only."""
+def toolbox(*, test_tools: bool = False, outside: Iterable[Tool] = ()) -> Toolbox:
+    """All declarations; with `test_tools` also those that exist for tests and operators only, with
+    `outside` also those of attached servers.
+    """
     if test_tools:
         from medley.toolset.test import TEST_TOOLS
 
-        return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS, *TEST_TOOLS))
-    return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS))
+        return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS, *TEST_TOOLS, *outside))
+    return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS, *outside))
+
+
+def installed(settings: Settings) -> Toolbox:
+    """The declarations of this installation, with those of its attached servers."""
+    return toolbox(test_tools=settings.test_tools, outside=attached_tools(settings.home))
+
+
+def offered(task: PlanTask) -> Toolbox:
+    """The tools that a plan for this task may use. Those from outside travel in the task itself."""
+    outside = [declaration.tool() for declaration in task.outside]
+    return toolbox(test_tools=True, outside=outside).only(task.tools).planned()

@@ -10,6 +10,7 @@ from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import CallerError
+from medley.mcp.snapshot import attached
 from medley.modality import Modality
 from medley.settings import Settings
 
@@ -38,6 +39,16 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
             about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
             options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
             rank=-1,
+        )
+    for path, found in attached(settings.home):
+        specs[f"mcp/{found.name}"] = ModelSpec(
+            id=f"mcp/{found.name}",
+            backend="mcp",
+            tools=frozenset(item.declaration.name for item in found.tools),
+            source=str(path),
+            revision=found.hash[:16],
+            about="An attached MCP server.",
+            outside=found.name,
         )
     if settings.test_tools:
         from medley.toolset.test import TEST_TOOLS

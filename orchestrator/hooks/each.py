@@ -22,6 +22,7 @@ from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
 from orchestrator.lowering import lower_items
+from orchestrator.routing import Policy
 
 _PART: TypeAdapter[Part] = TypeAdapter(Part)
 
@@ -59,8 +60,10 @@ class SpreadHook(_WithoutBackend):
         )
         parts = [*items, *(part for _, found in others.values() for part in found)]
         assets = {part.asset: part.modality for part in parts if isinstance(part, AssetPart)}
+        row = conn.execute("SELECT options FROM jobs WHERE id = %s", [lease.job]).fetchone()
+        policy = Policy.asked(row[0] if row else {})
         known = Known(tools=self._tools, assets=assets)
-        lowered = lower_items(step, [_binding(item) for item in items], known, self._models)
+        lowered = lower_items(step, [_binding(item) for item in items], known, self._models, policy)
         each = {f"{step.id}_{number}" for number in range(1, len(items) + 1)}
         steps = [
             NewStep.of(

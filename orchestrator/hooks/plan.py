@@ -66,7 +66,7 @@ class PlanHook:
         context = load_context(conn, lease.job)
         made = load_made(conn, lease.job, lease.tenant)
         register = Register([*context.given, *made.entries])
-        policy = Policy(commercial_only=bool(context.options.get("commercial_only")))
+        policy = Policy.asked(context.options)
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
         request = PlanRequest(
