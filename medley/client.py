@@ -100,6 +100,14 @@ class Client:
         """Change what is there."""
         return self._call("PATCH", path, json=body)
 
+    def put(self, path: str, body: Any) -> dict[str, Any]:
+        """Set what is there."""
+        return self._call("PUT", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """Remove what is there."""
+        self._call("DELETE", path)
+
     def submit(
         self, text: str, files: Sequence[Path] = (), options: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medley.flows import FlowTool
 from medley.mcp.declaration import Declaration
 from medley.modality import Modality
 
@@ -54,6 +55,7 @@ class PlanTask(_Task):
     assets: list[KnownAsset] = Field(default_factory=list)
     tools: list[str] = Field(default_factory=list)  # names of live tools
     outside: list[Declaration] = Field(default_factory=list)  # what those from outside are
+    flows: list[FlowTool] = Field(default_factory=list)  # what those that are workflows are
     outputs: list[Modality] = Field(default_factory=list)  # what the caller wants back, when said
     history: list[Turn] = Field(default_factory=list)
     previous: dict[str, Any] | None = None  # the refused plan, or the one that ran

@@ -56,7 +56,7 @@ def bind(
             work.faults.append(
                 Fault(f"/inputs/{name}", "There is no such input.", f"Inputs: {known}.")
             )
-    steps = [_fill(step, chosen) for step in workflow.plan.steps]
+    steps = [fill(step, chosen) for step in workflow.plan.steps]
     return workflow.plan.model_copy(update={"steps": steps}), work.faults
 
 
@@ -72,7 +72,10 @@ class _Binding:
     def value(self, name: str, item: WorkflowInput) -> list[Value]:
         given = self.values.get(name)
         if given is None:
-            return self.absent(name, item)
+            found = absent(item)
+            if item.required and not found:
+                self.faults.append(Fault(f"/inputs/{name}", "This input is missing.", item.about))
+            return found
         listed = [given] if isinstance(given, TextBinding | AssetBinding) else list(given)
         if len(listed) != 1 and not item.many:
             reason = f"Takes one value, got {len(listed)}."
@@ -81,14 +84,6 @@ class _Binding:
         for value in listed:
             self.judge(name, value, takes)
         return listed
-
-    def absent(self, name: str, item: WorkflowInput) -> list[Value]:
-        if item.default is not None:
-            words = Modality.TEXT in modalities(item)
-            return [TextBinding(text=item.default) if words else AssetBinding(asset=item.default)]
-        if item.required:
-            self.faults.append(Fault(f"/inputs/{name}", "This input is missing.", item.about))
-        return []
 
     def judge(self, name: str, value: Value, takes: frozenset[Modality]) -> None:
         found = Modality.TEXT
@@ -103,7 +98,18 @@ class _Binding:
             self.faults.append(Fault(f"/inputs/{name}", f"Got {found}; takes {wanted}."))
 
 
-def _fill(step: PlanStep, chosen: Mapping[str, list[Value]]) -> PlanStep:
+def absent(item: WorkflowInput) -> list[Value]:
+    """What an input is where nothing was given: its default, or nothing."""
+    if item.default is None:
+        return []
+    words = Modality.TEXT in modalities(item)
+    return [TextBinding(text=item.default) if words else AssetBinding(asset=item.default)]
+
+
+def fill(step: PlanStep, chosen: Mapping[str, Sequence[Binding]]) -> PlanStep:
+    """The step with the workflow's inputs replaced by these; a port whose input is empty stays
+    open.
+    """
     inputs: dict[str, Binding | list[Binding]] = {}
     for port, bound in step.inputs.items():
         if isinstance(bound, InputBinding):
@@ -119,7 +125,7 @@ def _fill(step: PlanStep, chosen: Mapping[str, list[Value]]) -> PlanStep:
     return step.model_copy(update={"inputs": inputs})
 
 
-def _spread(item: Binding, chosen: Mapping[str, list[Value]]) -> list[Binding]:
+def _spread(item: Binding, chosen: Mapping[str, Sequence[Binding]]) -> list[Binding]:
     if isinstance(item, InputBinding):
         return list(chosen.get(item.input, [item]))
     return [item]

@@ -18,9 +18,12 @@ from medley.plan import AssetBinding, Plan, Workflow
 from medley.tools import Toolbox
 from orchestrator.binding import declared
 from orchestrator.candidates import Candidates
+from orchestrator.database import raw
 from orchestrator.lowering import lower, unlowered
 from orchestrator.routing import Policy, choose
+from orchestrator.subplans import inline, uses_flows, with_flows
 from orchestrator.tables import assets
+from orchestrator.workflows import load_flows
 
 
 class ServerNotAllowed(CallerError):
@@ -82,13 +85,16 @@ def checked(
     """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
     plan = unlowered(plan)
     policy = rules.policy(options)
+    flows = load_flows(raw(conn), tenant) if uses_flows(plan) else {}
     known = Known(
-        tools=rules.servable(policy),
+        tools=with_flows(rules.servable(policy), flows),
         assets=find_assets(conn, tenant, _assets_of(plan)),
         inputs=inputs or {},
         limits=rules.limits(options),
     )
     faults = [*_not_named(plan, rules, policy)] or check(plan, known)
+    if not faults:
+        plan, faults = inline(plan, flows)
     if not faults:
         plan = Candidates.of(options).apply(plan, known.tools)
         faults = check(plan, known)
@@ -108,6 +114,20 @@ def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rul
     # Whether it may use tools from outside is said by each run of it.
     options = {"tools_from": sorted(rules.servers)}
     return checked(conn, tenant, workflow.plan, rules, options, inputs=inputs, prefix="/plan")
+
+
+def check_publication(
+    conn: Connection, tenant: str, name: str, workflow: Workflow, rules: Rules
+) -> None:
+    """Raises `InvalidPlan` for a workflow that cannot be a tool of this name."""
+    check_workflow(conn, tenant, workflow, rules)
+    if not workflow.plan.reply.show:
+        remedy = "Name the outputs that the tool gives, such as s2.image."
+        raise refuse([Fault("/plan/reply/show", "It shows nothing.", remedy)])
+    flows = {**load_flows(raw(conn), tenant), name: workflow}
+    _, faults = inline(workflow.plan, flows)
+    if faults:
+        raise refuse(faults)
 
 
 def _not_named(plan: Plan, rules: Rules, policy: Policy) -> Iterator[Fault]:

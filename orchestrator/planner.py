@@ -23,6 +23,7 @@ from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
 from orchestrator.routing import Policy
+from orchestrator.subplans import Flows, declaration, inline
 
 MAX_REPAIRS = 2  #: how often the hub may mend a plan
 MAX_QUESTIONS = 3  #: how often it may ask the caller of one job
@@ -41,6 +42,7 @@ class PlanRequest:
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()
     limits: Limits = field(default_factory=Limits)
+    flows: Flows = field(default_factory=dict)  # published workflows, by tool
     best_of: Candidates = field(default_factory=Candidates)
     may_ask: bool = False
     round: int = 1
@@ -78,6 +80,11 @@ def first_task(request: PlanRequest) -> PlanTask:
             Declaration.model_validate(tool.declared)
             for tool in request.tools.values()
             if tool.declared is not None
+        ],
+        flows=[
+            declaration(name, workflow, request.tools)
+            for name, workflow in request.flows.items()
+            if name in request.tools
         ],
         outputs=list(request.outputs),
         history=list(request.history),
@@ -130,6 +137,9 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     if not plan.reply.show:
         shown = list(leaves(plan, request.tools))[:64]
         plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})
+    plan, faults = inline(plan, request.flows)
+    if faults:
+        return Refused(data, faults)
     plan = request.best_of.apply(plan, request.tools)
     if faults := check(plan, request.known()):
         return Refused(data, faults)

@@ -253,9 +253,11 @@ workflows = Table(
     Column("tenant", Text, nullable=False),
     Column("name", Text, nullable=False),
     _number("version", 1),  # the newest
+    Column("tool", Text),  # the tool that it is published as
     _when("created_at", born=True),
     _when("updated_at", born=True),
     Index("workflows_list", "tenant", "id"),
+    Index("workflows_tool", "tenant", "tool", unique=True),
 )
 
 workflow_versions = Table(

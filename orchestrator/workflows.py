@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from medley.errors import CallerError, NotFound
+from medley.errors import CallerError, Conflict, NotFound
 from medley.ids import new_id
 from medley.plan import Workflow
+from orchestrator.database import Raw
 from orchestrator.tables import workflow_versions, workflows
 
 
@@ -23,11 +24,18 @@ class VersionMoved(CallerError):
     status: ClassVar[int] = 412
 
 
+class ToolTaken(Conflict):
+    """Another workflow is published under this name."""
+
+    code: ClassVar[str] = "tool_taken"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
     """One version of a workflow."""
 
     id: str
+    tool: str | None  # what it is published as
     version: int
     newest: int
     document: Workflow
@@ -130,6 +138,31 @@ def remove(conn: Connection, tenant: str, workflow_id: str) -> None:
         raise NotFound("workflow", workflow_id)
 
 
+def publish(conn: Connection, tenant: str, workflow_id: str, tool: str | None) -> Saved:
+    """Makes the newest version a tool of this name from now on; None: it is no tool any more.
+
+    Raises `NotFound`, `ToolTaken`.
+    """
+    row = workflows.c
+    mine = (row.tenant == tenant, row.id == workflow_id)
+    others = select(row.id).where(row.tenant == tenant, row.tool == tool, row.id != workflow_id)
+    if tool is not None and conn.execute(others).first() is not None:
+        raise ToolTaken(f"Another workflow is {tool!r} already.")
+    conn.execute(update(workflows).where(*mine).values(tool=tool))
+    return get(conn, tenant, workflow_id)
+
+
+def load_flows(conn: Raw, tenant: str) -> dict[str, Workflow]:
+    """The published workflows in their newest versions, by tool."""
+    rows = conn.execute(
+        "SELECT w.tool, v.document FROM workflows w JOIN workflow_versions v"
+        " ON v.workflow = w.id AND v.version = w.version"
+        " WHERE w.tenant = %s AND w.tool IS NOT NULL ORDER BY w.tool",
+        [tenant],
+    )
+    return {tool: Workflow.model_validate(document) for tool, document in rows}
+
+
 def _add(conn: Connection, workflow_id: str, version: int, document: Workflow) -> None:
     data: Mapping[str, Any] = document.model_dump(mode="json", by_alias=True, exclude_none=True)
     conn.execute(
@@ -140,6 +173,7 @@ def _add(conn: Connection, workflow_id: str, version: int, document: Workflow) -
 def _joined() -> Any:
     return select(
         workflows.c.id,
+        workflows.c.tool,
         workflows.c.version.label("newest"),
         workflows.c.created_at,
         workflow_versions.c.version,
@@ -151,6 +185,7 @@ def _joined() -> Any:
 def _saved(row: Row[Any]) -> Saved:
     return Saved(
         id=row.id,
+        tool=row.tool,
         version=row.version,
         newest=row.newest,
         document=Workflow.model_validate(row.document),

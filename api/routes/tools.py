@@ -10,8 +10,10 @@ from api.state import Here, Service, Tenant
 from medley.backend import ModelSpec
 from medley.errors import NotFound
 from medley.tools import Tool
-from orchestrator import overview
+from orchestrator import overview, workflows
+from orchestrator.database import raw
 from orchestrator.routing import Policy, candidates
+from orchestrator.subplans import with_flows
 
 router = APIRouter(prefix="/v1", tags=["tools and models"])
 
@@ -19,22 +21,22 @@ router = APIRouter(prefix="/v1", tags=["tools and models"])
 @router.get("/tools", response_model_exclude_none=True)
 def list_tools(here: Here, tenant: Tenant) -> Page[ToolOut]:
     """Every declared tool with its ports, its parameters and whether a worker serves it now."""
-    del tenant
     with here.db.connect() as conn:
         live = overview.live_tools(conn)
-    found = [_tool(here, tool, live) for tool in here.rules.tools.values()]
+        flows = workflows.load_flows(raw(conn), tenant)
+    tools = with_flows(here.rules.tools, flows)
+    running = with_flows(here.rules.tools.only(live), flows)
+    found = [_tool(here, tool, set(running)) for tool in tools.values()]
     return page(found, len(found))
 
 
 @router.get("/tools/{name}", response_model_exclude_none=True, responses=documented(404))
 def get_tool(name: str, here: Here, tenant: Tenant) -> ToolOut:
     """One tool."""
-    del tenant
-    tool = here.rules.tools.get(name)
-    if tool is None:
-        raise NotFound("tool", name)
-    with here.db.connect() as conn:
-        return _tool(here, tool, overview.live_tools(conn))
+    for tool in list_tools(here, tenant).data:
+        if tool.id == name:
+            return tool
+    raise NotFound("tool", name)
 
 
 @router.get("/models")

@@ -12,7 +12,7 @@ from api.routes.jobs import SUBMITTED, IdempotencyKey, Prefer, body_of, submitte
 from api.schemas.common import Page, documented, page
 from api.schemas.jobs import JobOut
 from api.schemas.requests import RunIn
-from api.schemas.rooms import Verdict, WorkflowOut, workflow_urls
+from api.schemas.rooms import PublishIn, Verdict, WorkflowOut, workflow_urls
 from api.state import Here, Tenant
 from api.strict_json import StrictRoute
 from medley.plan import Workflow
@@ -96,7 +96,10 @@ def change_workflow(
         last = workflows.get(conn, tenant, workflow_id)
         if not matches(if_match, _etag(last)):
             raise VersionMoved(f"Version {last.version} is the newest one.")
-        checking.check_workflow(conn, tenant, body, here.rules)
+        if last.tool is None:
+            checking.check_workflow(conn, tenant, body, here.rules)
+        else:
+            checking.check_publication(conn, tenant, last.tool, body, here.rules)
         saved = workflows.add_version(conn, tenant, workflow_id, body, last.version)
     return _answer(saved, 200, {})
 
@@ -106,6 +109,30 @@ def delete_workflow(workflow_id: str, here: Here, tenant: Tenant) -> None:
     """Deletes all versions; jobs keep the plans they ran."""
     with here.db.begin() as conn:
         workflows.remove(conn, tenant, workflow_id)
+
+
+@router.put(
+    "/{workflow_id}/tool",
+    response_model=WorkflowOut,
+    responses=documented(400, 404, 409, 413, 422),
+)
+def publish_workflow(workflow_id: str, body: PublishIn, here: Here, tenant: Tenant) -> Response:
+    """Publishes the workflow as a tool: plans may use it, also those that the hub writes.
+
+    It is the newest version from then on; what it shows (`plan.reply.show`) are its outputs.
+    """
+    with here.db.begin() as conn:
+        document = workflows.get(conn, tenant, workflow_id).document
+        checking.check_publication(conn, tenant, body.name, document, here.rules)
+        saved = workflows.publish(conn, tenant, workflow_id, body.name)
+    return _answer(saved, 200, {})
+
+
+@router.delete("/{workflow_id}/tool", status_code=204, responses=documented(404))
+def withdraw_workflow(workflow_id: str, here: Here, tenant: Tenant) -> None:
+    """Ends the publication; plans that used it keep the steps that it became."""
+    with here.db.begin() as conn:
+        workflows.publish(conn, tenant, workflow_id, None)
 
 
 @router.get("/{workflow_id}/versions", response_model_exclude_none=True, responses=documented(404))
@@ -170,6 +197,7 @@ def _out(saved: Saved) -> WorkflowOut:
         inputs=document.inputs,
         plan=document.plan,
         id=saved.id,
+        tool=saved.tool,
         version=saved.version,
         newest=saved.newest,
         created_at=saved.created_at,

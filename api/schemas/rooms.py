@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.schemas.common import Body, Metadata, Out, Time
 from api.schemas.jobs import PartOut, StepOut
+from medley.flows import FLOW
 from medley.plan import Plan, Workflow
 
 
@@ -22,11 +23,18 @@ class WorkflowOut(Workflow):
 
     id: str
     object: Literal["workflow"] = "workflow"
+    tool: str | None = Field(default=None, description="The tool that it is published as.")
     version: int
     newest: int = Field(description="Number of the newest version.")
     created_at: Time
     updated_at: Time
     urls: WorkflowUrls
+
+
+class PublishIn(Body):
+    """What a workflow is called as a tool."""
+
+    name: str = Field(pattern=FLOW, description="Such as `flow.postcard`.")
 
 
 class Verdict(Out):

@@ -32,6 +32,24 @@ def list_workflows(as_json: Json = False, url: Url = None) -> None:
 
 
 @app.command()
+def publish(
+    workflow: Annotated[str, typer.Argument(help="Id of a saved workflow, wf_…")],
+    name: Annotated[
+        str | None, typer.Argument(help="The tool it becomes, such as flow.postcard.")
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="It is no tool any more.")] = False,
+    url: Url = None,
+) -> None:
+    """Make a saved workflow a tool that plans may use, also those that the hub writes."""
+    if withdraw == (name is not None):
+        raise typer.BadParameter("give a name, or --withdraw")
+    here = f"/v1/workflows/{workflow}/tool"
+    with service(settings_for(url)) as client:
+        client.delete(here) if name is None else client.put(here, {"name": name})
+    typer.echo(f"{workflow}  {name or 'withdrawn'}")
+
+
+@app.command()
 def run(
     workflow: Annotated[
         str, typer.Argument(help="A file (JSON), or the id of a saved one: wf_… or wf_…@2.")

@@ -18,7 +18,7 @@ SERVER = r"^[a-z][a-z0-9_-]{0,19}$"
 TOOL = r"^[a-z][a-z0-9_-]{0,19}\.[a-z][a-z0-9_]{0,42}$"
 FIELD = r"^[A-Za-z][A-Za-z0-9_]{0,47}$"
 OPTION = r"^[\w.:/+@#%-][\w .:/+@#%-]{0,47}$"  #: a choice is a word or a few, never a sentence
-RESERVED = frozenset({"test"})  #: names of our own that have a dot, too
+RESERVED = frozenset({"test", "flow"})  #: names of our own that have a dot, too
 
 MAX_ABOUT = 200  #: characters of a description
 MAX_PARAMS = 32

@@ -28,5 +28,5 @@ def installed(settings: Settings) -> Toolbox:
 
 def offered(task: PlanTask) -> Toolbox:
     """The tools that a plan for this task may use. Those from outside travel in the task itself."""
-    outside = [declaration.tool() for declaration in task.outside]
+    outside = [*(item.tool() for item in task.outside), *(item.tool() for item in task.flows)]
     return toolbox(test_tools=True, outside=outside).only(task.tools).planned()

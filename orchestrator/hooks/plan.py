@@ -21,6 +21,8 @@ from orchestrator.hooks.base import Parts, Prepared
 from orchestrator.planner import Asked, PlanRequest, Refused
 from orchestrator.register import Register
 from orchestrator.routing import Policy, live_tools
+from orchestrator.subplans import with_flows
+from orchestrator.workflows import load_flows
 
 _SERVED = """
 SELECT DISTINCT jsonb_array_elements_text(tools) FROM workers
@@ -69,10 +71,13 @@ class PlanHook:
         policy = Policy.asked(context.options)
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
+        flows = load_flows(conn, lease.tenant)
+        live = live_tools(self._tools.planned(), self._models, served, policy)
         request = PlanRequest(
             words=context.words,
             register=register,
-            tools=live_tools(self._tools.planned(), self._models, served, policy),
+            tools=with_flows(live, flows),
+            flows=flows,
             models=self._models,
             policy=policy,
             outputs=context.outputs,

@@ -1,0 +1,163 @@
+"""Subplans: steps that are workflows, written out into the workflow's own steps. Pure.
+
+A published workflow is a tool `flow.name`: its inputs are the workflow's, its outputs what the
+workflow shows. Plans are checked against that declaration first, then written out and checked
+again, so limits hold for what really runs. Workflows may use workflows, a few levels deep.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from medley.flows import MAX_ABOUT, PREFIX, FlowPort, FlowTool
+from medley.gate import Fault, gives_list
+from medley.plan import Binding, OutputBinding, Plan, PlanStep, Workflow
+from medley.tools import Toolbox
+from orchestrator.binding import absent, fill, modalities
+
+MAX_DEPTH = 4  #: workflows within workflows
+
+Flows = Mapping[str, Workflow]
+
+
+def uses_flows(plan: Plan) -> bool:
+    """Whether a step of the plan is a workflow."""
+    return any(step.tool.startswith(PREFIX) for step in plan.steps)
+
+
+def with_flows(tools: Toolbox, flows: Flows) -> Toolbox:
+    """The tools, and those workflows of which every step is one of them."""
+    found = dict(tools)
+    for _ in range(MAX_DEPTH):  # a workflow counts as soon as all that it uses does
+        for name, workflow in flows.items():
+            used = {step.tool for step in workflow.plan.steps}
+            if name not in found and used <= set(found):
+                found[name] = declaration(name, workflow, Toolbox(found.values())).tool()
+    return Toolbox(found.values())
+
+
+def declaration(name: str, workflow: Workflow, tools: Toolbox) -> FlowTool:
+    """What the workflow takes and gives, as a tool."""
+    inputs = {
+        port: FlowPort(
+            modalities=modalities(item),
+            about=item.about[:MAX_ABOUT],
+            required=item.required and item.default is None,
+            many=item.many,
+        )
+        for port, item in workflow.inputs.items()
+    }
+    outputs = {
+        port: _output(OutputBinding.of(source), workflow.plan, tools)
+        for port, source in shown(workflow).items()
+    }
+    about = " ".join(f"{workflow.name}. {workflow.about}".split())[:MAX_ABOUT]
+    return FlowTool(name=name, about=about, inputs=inputs, outputs=outputs)
+
+
+def shown(workflow: Workflow) -> dict[str, str]:
+    """The workflow's outputs: `image` for `s2.image`, `s2_image` where several have that name."""
+    names = [source.partition(".")[2] for source in workflow.plan.reply.show]
+    return {
+        port if names.count(port) == 1 else source.replace(".", "_"): source
+        for port, source in zip(names, workflow.plan.reply.show, strict=True)
+    }
+
+
+def inline(plan: Plan, flows: Flows, depth: int = 0) -> tuple[Plan, list[Fault]]:
+    """The plan with each workflow written out, and what cannot be. Expects a plan that passed the
+    gate with the declarations of these workflows.
+    """
+    work = _Inlining(plan, flows, depth)
+    for place, step in enumerate(plan.steps):
+        work.add(place, step)
+    show = [source for name in plan.reply.show for source in [work.source(name)]]
+    reply = plan.reply.model_copy(update={"show": show})
+    return plan.model_copy(update={"steps": work.steps, "reply": reply}), work.faults
+
+
+class _Inlining:
+    def __init__(self, plan: Plan, flows: Flows, depth: int) -> None:
+        self.flows, self.depth = flows, depth
+        self.taken = {step.id for step in plan.steps}
+        self.steps: list[PlanStep] = []
+        self.faults: list[Fault] = []
+        self.sources: dict[str, str] = {}  # "s3.image" of a workflow -> where it comes from
+        self.inner: dict[str, list[str]] = {}  # step that was a workflow -> its steps
+
+    def add(self, place: int, step: PlanStep) -> None:
+        inputs = {port: self.bound(item) for port, item in step.inputs.items()}
+        after = [name for needed in step.after for name in self.inner.get(needed, [needed])]
+        step = step.model_copy(update={"inputs": inputs, "after": after})
+        workflow = self.flows.get(step.tool)
+        if workflow is None:
+            self.steps.append(step)
+        elif step.map is not None:
+            reason = "A workflow cannot be run for each item of a list; its steps can."
+            self.faults.append(Fault(f"/steps/{place}/map", reason))
+        elif self.depth >= MAX_DEPTH:
+            reason = f"Workflows use each other more than {MAX_DEPTH} levels deep."
+            self.faults.append(Fault(f"/steps/{place}/tool", reason))
+        else:
+            self.write_out(place, step, workflow)
+
+    def write_out(self, place: int, step: PlanStep, workflow: Workflow) -> None:
+        plan, faults = inline(workflow.plan, self.flows, self.depth + 1)
+        if faults:
+            self.faults += [Fault(f"/steps/{place}/tool", fault.reason) for fault in faults]
+            return
+        values = {
+            name: _listed(step.inputs[name]) if name in step.inputs else absent(item)
+            for name, item in workflow.inputs.items()
+        }
+        names = {inner.id: self.fresh(f"{step.id}_{inner.id}") for inner in plan.steps}
+        renamed = Plan.model_validate(_renamed(plan.to_json(), names))
+        for inner in renamed.steps:
+            filled = fill(inner, values)
+            after = [*(names.get(name, name) for name in inner.after), *step.after]
+            self.steps.append(filled.model_copy(update={"after": after}))
+        self.inner[step.id] = list(names.values())
+        for port, source in shown(workflow.model_copy(update={"plan": plan})).items():
+            inner_id, _, inner_port = source.partition(".")
+            self.sources[f"{step.id}.{port}"] = f"{names[inner_id]}.{inner_port}"
+
+    def bound(self, item: Binding | list[Binding]) -> Any:
+        if isinstance(item, list):
+            return [self.bound(one) for one in item]
+        if isinstance(item, OutputBinding):
+            return item.model_copy(update={"source": self.source(item.source)})
+        return item
+
+    def source(self, name: str) -> str:
+        return self.sources.get(name, name)
+
+    def fresh(self, name: str) -> str:
+        name, number = name[:32], 2
+        while name in self.taken:
+            name, number = f"{name[:28]}_{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def _output(binding: OutputBinding, plan: Plan, tools: Toolbox) -> FlowPort:
+    port = tools[plan.step(binding.step).tool].outputs[binding.port]
+    many = gives_list(binding, plan, tools)
+    return FlowPort(modalities=port.accepts, about=port.about[:MAX_ABOUT], many=many)
+
+
+def _listed(value: Binding | list[Binding]) -> list[Binding]:
+    return value if isinstance(value, list) else [value]
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+    """A plan's JSON with steps called by other names, `after` apart."""
+    if isinstance(node, list):
+        return [_renamed(item, names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _renamed(value, names) for key, value in node.items()}
+    if "tool" in found and "id" in found:
+        found["id"] = names[found["id"]]
+    if isinstance(found.get("from"), str):
+        step, _, port = found["from"].partition(".")
+        found["from"] = f"{names.get(step, step)}.{port}"
+    return found
