@@ -6,10 +6,11 @@ Without a port it speaks on its pipes. `MOOD`, an optional file in its folder, c
 import io
 import sys
 import time
+import wave
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver import Audio, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from PIL import Image as Pictures
@@ -31,6 +32,16 @@ def swatch(colour: Literal["red", "green", "blue"], side: int = 8) -> Image:
     file = io.BytesIO()
     Pictures.new("RGB", (side, side), colour).save(file, "PNG")
     return Image(data=file.getvalue(), format="png")
+
+
+@server.tool()
+def beep() -> Audio:
+    """A short sound."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\x00\x10\x00\xf0" * 1000)
+    return Audio(data=file.getvalue(), format="wav")
 
 
 @server.tool()

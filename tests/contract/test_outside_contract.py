@@ -4,6 +4,8 @@ And what hostile servers cannot do.
 """
 
 import io
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -86,6 +88,12 @@ def test_a_picture_comes_out_and_is_judged_like_an_upload(backend: OutsideTools)
     assert (file.media_type, file.facts.width) == ("image/png", 8)
     with Image.open(io.BytesIO(file.data or b"")) as picture:
         assert picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_a_sound_comes_out(backend: OutsideTools) -> None:
+    (result,) = backend.run([ask("beep")], Listener())
+    file = encode(result.outputs["audio"], Modality.AUDIO, Limits())
+    assert (file.media_type, file.facts.seconds) == ("audio/wav", 0.25)
 
 
 def test_a_picture_that_is_none_is_refused_like_an_upload(backend: OutsideTools) -> None:
@@ -176,6 +184,24 @@ def test_the_command_dies_with_the_step(tmp_path: Path) -> None:
     backend = loaded(attach(tmp_path, on_pipes(tmp_path)))
     with pytest.raises(StepStopped):
         backend.run([ask("sleep", seconds=60)], Listener(stop_after_s=3))
+    assert all_gone(tmp_path)
+
+
+def test_the_command_dies_with_its_worker(tmp_path: Path) -> None:
+    attach(tmp_path, on_pipes(tmp_path))
+    script = (
+        "import sys\nfrom medley.mcp.asking import call_tool\n"
+        "from medley.mcp.snapshot import load\n"
+        "from pathlib import Path; found = load(Path(sys.argv[1]))\n"
+        "call_tool(found.server, found.offered('paint.sleep'), {'seconds': 60})"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "mcp/paint.json")])
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not servers(tmp_path):
+        time.sleep(0.1)
+    assert servers(tmp_path)
+    worker.kill()
+    worker.wait()
     assert all_gone(tmp_path)
 
 
