@@ -4,6 +4,7 @@ Without a port it speaks on its pipes. `MOOD`, an optional file in its folder, c
 """
 
 import io
+import os
 import sys
 import time
 import wave
@@ -76,10 +77,14 @@ def nested(document: dict[str, dict[str, int]]) -> str:
 
 
 @server.tool()
+def die() -> str:
+    """Ends in the middle of a call."""
+    os._exit(1)
+
+
+@server.tool()
 def surroundings() -> str:
     """Its environment's names."""
-    import os
-
     return " ".join(sorted(os.environ))
 
 
