@@ -4,12 +4,14 @@ Without a port it speaks on its pipes. `MOOD`, an optional file in its folder, c
 """
 
 import io
+import os
 import sys
 import time
+import wave
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver import Audio, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from PIL import Image as Pictures
@@ -31,6 +33,16 @@ def swatch(colour: Literal["red", "green", "blue"], side: int = 8) -> Image:
     file = io.BytesIO()
     Pictures.new("RGB", (side, side), colour).save(file, "PNG")
     return Image(data=file.getvalue(), format="png")
+
+
+@server.tool()
+def beep() -> Audio:
+    """A short sound."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\x00\x10\x00\xf0" * 1000)
+    return Audio(data=file.getvalue(), format="wav")
 
 
 @server.tool()
@@ -65,10 +77,14 @@ def nested(document: dict[str, dict[str, int]]) -> str:
 
 
 @server.tool()
+def die() -> str:
+    """Ends in the middle of a call."""
+    os._exit(1)
+
+
+@server.tool()
 def surroundings() -> str:
     """Its environment's names."""
-    import os
-
     return " ".join(sorted(os.environ))
 
 

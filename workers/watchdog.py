@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import psutil
 
 from medley.settings import Settings
-from medley.toolset import toolbox
+from medley.toolset import installed
 from orchestrator.catalogue import load_catalogue
 from orchestrator.database import Raw, close_quietly, connect
 from workers.child import make_offer
@@ -61,9 +61,7 @@ class Watchdog:
     def __init__(self, settings: Settings) -> None:
         assert settings.database_url is not None
         self._url = settings.database_url
-        offer = make_offer(
-            settings, toolbox(test_tools=settings.test_tools), load_catalogue(settings)
-        )
+        offer = make_offer(settings, installed(settings), load_catalogue(settings))
         self._claims = (list(offer.lanes), list(offer.tools))
         self._patience = Patience(settings.stall_s)
         self._every_s = settings.stall_s / LOOKS

@@ -91,7 +91,7 @@ class _Talk:
         return stdio_client(
             StdioServerParameters(
                 command=sys.executable,
-                args=["-I", "-S", launch, *server["command"]],
+                args=["-I", "-S", launch, str(os.getpid()), *server["command"]],
                 cwd=server["folder"] or "/",
             ),
             errlog=silence,

@@ -53,6 +53,7 @@ def test_help_starts_without_any_heavy_library() -> None:
         ["jobs", "retry", "--help"],
         ["jobs", "plan", "--help"],
         ["workflows", "run", "--help"],
+        ["mcp", "attach", "--help"],
         ["doctor", "--help"],
     ],
 )
