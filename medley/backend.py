@@ -76,8 +76,16 @@ class Control(Protocol):
         """
         ...
 
-    def delta(self, text: str) -> None:
-        """Passes on newly generated text; also raises `StepStopped`."""
+    def delta(self, text: str, place: int = 0) -> None:
+        """Passes on newly generated text of the request at this place of the batch; also raises
+        `StepStopped`.
+        """
+        ...
+
+    def stopped(self, place: int) -> bool:
+        """Whether the request at this place of the batch has to stop while others go on. Nobody
+        reads its result; to stop it early only saves time.
+        """
         ...
 
 

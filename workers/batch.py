@@ -1,7 +1,8 @@
 """One batch: claimed steps of one tool and model, from their inputs to what is to be committed.
 
-Nothing here changes the database. Each item ends as a commit or as an error of its own; only a stop
-ends the batch as a whole.
+Nothing here changes the database. Each item ends as a commit, as an error of its own, or with the
+reason why it had to stop; the others go on. Where a hook asks its model again, all that ask again
+are the next batch.
 """
 
 import logging
@@ -53,12 +54,17 @@ class Item:
     commit: Commit | None = None
     error: MedleyError | None = None
     stopped: str | None = None
-    seconds: float = 0.0  # of the backend, its share of the batch
+    used: dict[str, float] = field(default_factory=dict)  # over all rounds; seconds: its share
 
     @property
     def open(self) -> bool:
         """Whether its backend still has to run."""
         return self.commit is None and self.error is None and self.stopped is None
+
+    def use(self, more: Mapping[str, float]) -> None:
+        """Adds to what it has used."""
+        for name, number in more.items():
+            self.used[name] = self.used.get(name, 0.0) + number
 
 
 @dataclass(kw_only=True)
@@ -142,7 +148,7 @@ class Kitchen:
         results = self._results(requests, control)
         seconds = (time.monotonic() - began) / len(requests)
         for (item, _), result in zip(requests, results, strict=True):
-            item.seconds += seconds
+            item.use({"seconds": seconds})
             stopped = control.why_stopped(item.lease)
             if stopped is not None:
                 item.stopped = stopped
@@ -175,6 +181,7 @@ class Kitchen:
         model = requests[0][0].lease.model
         try:
             backend = self._backend(model)
+            control.serve([item.lease for item, _ in requests])
             control.tick(0, 1)
             results = backend.run([request for _, request in requests], control)
             if len(results) != len(requests):
@@ -197,6 +204,7 @@ class Kitchen:
         return backend
 
     def _finish(self, conn: Raw, item: Item, result: Result) -> None:
+        item.use(result.usage)
         stored = to_parts(
             result.outputs, item.lease, item.tool, item.inputs, self.store, self.limits
         )
@@ -204,14 +212,14 @@ class Kitchen:
             crash_point("worker.after_blob_before_commit")
         hook = self.hooks.get(item.tool.name)
         if hook is None or item.prepared is None:
-            item.commit = commit_of(stored, self._usage(item, result), item.key)
+            item.commit = commit_of(stored, self._usage(item), item.key)
             return
         decided = hook.complete(conn, item.lease, stored.parts, item.prepared)
         if isinstance(decided, Prepared):
             item.prepared, item.inputs = decided, decided.inputs
             item.commit = decided.commit
             return
-        base = commit_of(stored, self._usage(item, result), None)
+        base = commit_of(stored, self._usage(item), None)
         item.commit = replace(
             decided,
             outputs=decided.outputs or base.outputs,
@@ -220,12 +228,12 @@ class Kitchen:
             usage={**base.usage, **decided.usage},
         )
 
-    def _usage(self, item: Item, result: Result) -> dict[str, float]:
+    def _usage(self, item: Item) -> dict[str, float]:
         """What the step used; seconds on an accelerator count towards the job's budget."""
-        used = {"seconds": round(item.seconds, 3)}
+        used = {**item.used, "seconds": round(item.used["seconds"], 3)}
         if self.residency.device != "cpu" and self.residency.spec(item.lease.model).memory_bytes:
-            used["gpu_seconds"] = used["seconds"]
-        return {**used, **result.usage}
+            used.setdefault("gpu_seconds", used["seconds"])
+        return used
 
 
 def commit_of(stored: Stored, usage: Mapping[str, float], key: str | None) -> Commit:

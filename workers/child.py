@@ -119,8 +119,8 @@ def make_offer(settings: Settings, tools: Toolbox, models: Mapping[str, ModelSpe
     return Offer(
         lanes=list(lanes),
         tools=sorted(f"{name}@{tools[name].version}" for name in served),
-        # A hook asks its model several times and reads rows between: one at a time.
-        batch={name: most for name, most in served.items() if most > 1 and tools[name].planned},
+        # Indexing reads what nobody has embedded yet: two at once would embed the same twice.
+        batch={name: most for name, most in served.items() if most > 1 and name != "index"},
         ttl=settings.lease_ttl_s,
     )
 
