@@ -21,6 +21,7 @@ from medley.backend import Control
 from medley.errors import BackendError, Unavailable
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+MODELS_S = 10.0  #: for the list of models; nothing hears a stop meanwhile
 LONGEST_WAIT = 60.0  #: seconds; a server that wants more is taken as unavailable
 
 
@@ -60,8 +61,9 @@ class ChatServer:
         if self.model:
             return
         try:
-            answer = await self._client.get("/models")
-            answer.raise_for_status()
+            answer = await self._client.get("/models", timeout=MODELS_S)
+            if answer.status_code >= 400:
+                raise ValueError(f"{answer.status_code} {reason_of(answer.text)}")
             self.model = str(answer.json()["data"][0]["id"])
         except (httpx2.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
             raise Unavailable(

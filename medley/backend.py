@@ -37,6 +37,7 @@ class ModelSpec:
     )  # "tool.port" -> what it takes, where less
     rank: int = 0  # of several models that serve a tool, the lowest rank is chosen
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
+    fallback: str = ""  # the model that runs its steps while it is unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from orchestrator.engine import Offer
 from orchestrator.events import Announcer
 from orchestrator.hooks import hooks
 from orchestrator.relay import send
+from workers.asking import Asker
 from workers.batch import Kitchen
 from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
@@ -90,6 +91,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         tools=tools,
         hooks={**hooks(tools, models), **test_hooks(tools)},
         residency=residency,
+        asker=Asker(residency, tools, tell=changed),
         store=FolderStore(settings.asset_folder),
         limits=Limits.of(settings),
         scratch=Path(tempfile.gettempdir()),

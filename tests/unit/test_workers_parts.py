@@ -13,7 +13,7 @@ from medley.modality import Modality
 from medley.tools import port
 from orchestrator.engine import Lease
 from orchestrator.events import Announcer
-from workers.batch import as_medley_error
+from workers.asking import as_medley_error
 from workers.board import Board
 from workers.control import Scratch, StepControl
 from workers.keeping import Key, key_of
