@@ -55,6 +55,7 @@ def job(view: JobView) -> JobOut:
         outputs=_outputs(view, reply),
         error=dict(view.error) if view.error else None,
         metrics=_metrics(view),
+        usage=view.usage,
         conversation=view.conversation,
         message=view.message,
         workflow=view.workflow,
@@ -84,6 +85,7 @@ def step(view: StepView) -> StepOut:
         worker=view.worker,
         started_at=view.started_at,
         completed_at=view.finished_at,
+        usage=dict(view.usage),
     )
 
 

@@ -1,16 +1,12 @@
-"""Constrained decoding: a grammar's mask on the scores of each next token, and a stop that is heard
-within one token.
-
-A guide says which tokens may follow and takes note of the chosen one. One guide for each row of a
-batch; rows that have finished are fed the padding token until all have.
+"""Guides: which tokens may follow, along a grammar or freely. A guide takes note of each chosen
+token; `hub.generating` runs one for each row of a batch.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hub.grammar import PlanGrammar
-from medley.backend import Control
 from medley.errors import BackendError
 
 if TYPE_CHECKING:
@@ -132,7 +128,7 @@ class FreeGuide:
         """Everything is allowed but control words."""
         bitmask[row].fill_(-1)
         for token in self._banned:
-            bitmask[row, token // 32] &= ~_bit(token)
+            bitmask[row, token // 32] &= ~bit_of(token)
 
     def take(self, token: int) -> None:
         """See `Guide`."""
@@ -143,114 +139,7 @@ class FreeGuide:
         self.done = len(self._tokens) >= self._limit
 
 
-class GuidedScores:
-    """A logits processor: takes note of the last chosen tokens, then masks the scores of the next
-    ones.
-    """
-
-    def __init__(
-        self, guides: Sequence[Guide], prompt: int, pad: int, heard: Callable[[int], None]
-    ) -> None:
-        self._guides = guides
-        self._seen = prompt
-        self._pad = pad
-        self._heard = heard
-
-    def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
-        """`input_ids` (rows, length), `scores` (rows, vocabulary)."""
-        from llguidance.torch import allocate_token_bitmask, apply_token_bitmask_inplace
-
-        self.follow(input_ids)
-        bitmask = allocate_token_bitmask(len(self._guides), scores.shape[-1])
-        for row, guide in enumerate(self._guides):
-            if guide.done:
-                bitmask[row].zero_()
-                bitmask[row, self._pad // 32] = _bit(self._pad)
-            else:
-                guide.mask(bitmask, row)
-        masked = scores.clone()
-        apply_token_bitmask_inplace(masked, bitmask.to(masked.device))
-        return masked
-
-    def follow(self, input_ids: "Tensor") -> None:
-        """Shows the guides what was chosen since the last call."""
-        for place in range(self._seen, input_ids.shape[1]):
-            for row, guide in enumerate(self._guides):
-                if not guide.done:
-                    guide.take(int(input_ids[row, place]))
-                    self._heard(row)
-        self._seen = input_ids.shape[1]
-
-
-class StopWhenDone:
-    """Ends generation when all guides are done, and hears a stop at each token through
-    `control.tick`.
-    """
-
-    def __init__(
-        self, scores: GuidedScores, guides: Sequence[Guide], control: Control, limit: int
-    ) -> None:
-        self._scores = scores
-        self._guides = guides
-        self._control = control
-        self._limit = limit
-        self._count = 0
-
-    def __call__(self, input_ids: "Tensor", scores: Any, **_: Any) -> "Tensor":
-        """True in each row that is done."""
-        import torch
-
-        self._scores.follow(input_ids)
-        self._count += 1
-        self._control.tick(self._count, self._limit)
-        return torch.tensor([guide.done for guide in self._guides], device=input_ids.device)
-
-
-def _bit(token: int) -> int:
+def bit_of(token: int) -> int:
     """The bit of a token in its word of a bitmask, as a signed int32."""
     place = token % 32
     return -(2**31) if place == 31 else 1 << place
-
-
-def generate(
-    model: Any,
-    inputs: "dict[str, Tensor]",
-    guides: Sequence[Guide],
-    control: Control,
-    *,
-    pad: int,
-    limit: int,
-    heard: Callable[[int], None],
-    temperature: float = 0.0,
-    seed: int = 0,
-) -> int:
-    """Decodes a left-padded batch along its guides; gives the number of tokens written. Raises
-    `StepStopped`.
-
-    `inputs`: `attention_mask` with `input_ids` or `inputs_embeds`. Greedy at temperature 0. A row
-    whose guide is not done after `limit` tokens is left unfinished.
-    """
-    import torch
-    from transformers import LogitsProcessorList, StoppingCriteriaList
-
-    prompt = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
-    scores = GuidedScores(guides, prompt, pad, heard)
-    stop = StopWhenDone(scores, guides, control, limit)
-    sampling = (
-        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        if temperature
-        else {"do_sample": False}
-    )
-    with torch.inference_mode(), torch.random.fork_rng(enabled=bool(temperature)):
-        if temperature:
-            torch.manual_seed(seed)
-        written = model.generate(
-            **inputs,
-            **sampling,
-            max_new_tokens=limit,
-            pad_token_id=pad,
-            eos_token_id=None,
-            logits_processor=LogitsProcessorList([scores]),
-            stopping_criteria=StoppingCriteriaList([stop]),
-        )
-    return int(written.shape[1] - prompt)

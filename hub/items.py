@@ -14,8 +14,8 @@ from hub.decoding import FreeGuide, GrammarGuide, Guide, PlanGuide
 from hub.grammar import PlanGrammar, Words
 from hub.prompting import cleaned
 from hub.replies import chosen_reply, free_reply
-from hub.streaming import reply_text, silent, streamed
-from medley.backend import Control, Request
+from hub.streaming import reply_text
+from medley.backend import Request
 from medley.errors import BadInput, HubError
 from medley.media.values import Embedding
 from medley.plain import language_of
@@ -137,10 +137,6 @@ class Item:
             + len(self.after)
             + (0 if self.soft is None else int(self.soft.shape[0]))
         )
-
-    def hearing(self, control: Control, guides: list[Guide]) -> Callable[[int], None]:
-        """What is called after each token."""
-        return streamed(control, guides, self.reading) if self.reading else silent
 
 
 def plan_item(reading: Reading, request: Request) -> Item:

@@ -3,15 +3,16 @@ embedding space.
 
 It plans and answers under grammars, so that what it writes is well formed and names only what
 exists, and describes an embedding by reading it as soft tokens between the words of its prompt. A
-batch is decoded together, left-padded.
+batch is decoded together, left-padded; what has to stop leaves it, and the others go on.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.decoding import Guide
+from hub.generating import Row, generate, silent
 from hub.items import Item, Reading, answer_item, describe_item, plan_item
+from hub.streaming import streamed
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
 
@@ -73,52 +74,36 @@ class LocalHub:
         for prepared in items.values():
             prepared.sort(key=lambda pair: pair[1].length)
             for start in range(0, len(prepared), BATCH):
-                part = prepared[start : start + BATCH]
-                for (place, _), result in zip(
-                    part, self._together([item for _, item in part], control), strict=True
-                ):
-                    results[place] = result
+                results |= self._together(dict(prepared[start : start + BATCH]), control)
         return [results[place] for place in range(len(batch))]
 
-    def _together(self, items: list[Item], control: Control) -> list[Result]:
+    def _together(self, items: dict[int, Item], control: Control) -> dict[int, Result]:
         try:
             return self._decode(items, control)
         except OutOfMemory:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model throws fails its item alone
             if len(items) > 1:  # one of them is bad: find out which
-                return [result for item in items for result in self._together([item], control)]
+                alone = (self._together({place: item}, control) for place, item in items.items())
+                return {place: result for found in alone for place, result in found.items()}
             known = (
                 error
                 if isinstance(error, MedleyError)
                 else BackendError(f"The hub failed: {error}")
             )
-            return [Result(error=known)]
+            return dict.fromkeys(items, Result(error=known))
 
-    def _decode(self, items: list[Item], control: Control) -> list[Result]:
+    def _decode(self, items: dict[int, Item], control: Control) -> dict[int, Result]:
         import torch
 
-        from hub.decoding import generate
-
-        guides: list[Guide] = [item.guide() for item in items]
-        limit = max(item.limit for item in items)
+        rows = [_row(item, place, control) for place, item in items.items()]
         try:
             with torch.inference_mode():
-                inputs = self._inputs(items)
-            written = generate(
-                self._model,
-                inputs,
-                guides,
-                control,
-                pad=self._known.pad,
-                limit=limit,
-                heard=items[0].hearing(control, guides),
-                temperature=items[0].temperature,
-                seed=items[0].seed,
-            )
+                inputs = self._inputs(list(items.values()))
+            generate(self._model, inputs, rows, control, pad=self._known.pad)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(f"No room to decode {len(items)} rows.") from error
-        return [_finish(item, guide, written) for item, guide in zip(items, guides, strict=True)]
+        return {row.place: _finish(items[row.place], row) for row in rows}
 
     @property
     def _known(self) -> Reading:
@@ -174,18 +159,31 @@ def _prepare(reading: Reading, request: Request) -> Item:
     return item
 
 
-def _finish(item: Item, guide: Guide, written: int) -> Result:
-    if not guide.done:
+def _row(item: Item, place: int, control: Control) -> Row:
+    return Row(
+        guide=item.guide(),
+        limit=item.limit,
+        place=place,
+        temperature=item.temperature,
+        seed=item.seed,
+        heard=streamed(control, place, item.reading) if item.reading else silent,
+        stopped=control.stopped(place),
+    )
+
+
+def _finish(item: Item, row: Row) -> Result:
+    if row.stopped:
+        return Result(error=BackendError("The step had to stop."))
+    if not row.guide.done:
         return Result(
             error=BackendError(f"The hub did not come to an end within {item.limit} tokens.")
         )
     try:
-        outputs = item.finish(guide)
+        outputs = item.finish(row.guide)
     except MedleyError as error:
         return Result(error=error)
-    return Result(
-        outputs=outputs, usage={"input_tokens": float(item.length), "output_tokens": float(written)}
-    )
+    usage = {"input_tokens": float(item.length), "output_tokens": float(row.written)}
+    return Result(outputs=outputs, usage=usage)
 
 
 def _connector(model: ModelSpec, loaded: Any) -> Any:

@@ -5,6 +5,8 @@ It is asked with `response_format: json_schema`; what comes back is data until i
 again. Media go as parts of the message: pictures and frames as data URLs, sound as `input_audio`.
 """
 
+import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,8 @@ from medley.errors import BackendError, BadInput, HubError, MedleyError
 from medley.foreign_values import read_json
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
 from medley.toolset import offered
+
+LOOK_S = 0.2  #: how often a stop is looked for while the server says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class RemoteHub:
 
     def __init__(self) -> None:
         self._server: ChatServer | None = None
+        self._loop: asyncio.Runner | None = None
         self._limits = Bounds()
 
     def load(self, model: ModelSpec, device: str) -> None:
@@ -49,7 +54,7 @@ class RemoteHub:
         """
         del device
         options = model.options
-        server = ChatServer(
+        self._server = ChatServer(
             url=model.source,
             model=str(options.get("model", "")),
             key=str(options.get("api_key", "")),
@@ -57,55 +62,90 @@ class RemoteHub:
             retries=int(options.get("retries", 3)),
             max_tokens=int(options.get("max_tokens", 4096)),
         )
-        try:
-            server.find_model()
-        except MedleyError:
-            server.close()
-            raise
-        self._server = server
+        self._loop = asyncio.Runner()
         self._limits = Bounds(int(options.get("max_steps", 24)), int(options.get("max_words", 800)))
+        try:
+            self._loop.run(self._server.find_model())
+        except MedleyError:
+            self.unload()
+            raise
 
     def unload(self) -> None:
         """Closes the connection."""
-        if self._server is not None:
-            self._server.close()
-        self._server = None
+        if self._loop is not None and self._server is not None:
+            self._loop.run(self._server.close())
+            self._loop.close()
+        self._server = self._loop = None
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
-        """One result per request, in order. Raises `StepStopped` within one token of a stop."""
-        server = self._server
-        if server is None:
+        """One result per request, in order; the server is asked for all of them at once. Raises
+        `StepStopped` within one token of a stop, or soon where the server says nothing.
+        """
+        if self._server is None or self._loop is None:
             raise BackendError("The hub is not loaded.")
-        results = []
-        for place, request in enumerate(batch):
-            control.tick(place, len(batch))
-            try:
-                results.append(_one(server, self._limits, request, control, alone=len(batch) == 1))
-            except MedleyError as error:
-                results.append(Result(error=error))
-        return results
+        return self._loop.run(_together(self._server, self._limits, batch, control))
 
 
-def _one(
-    server: ChatServer, bounds: Bounds, request: Request, control: Control, *, alone: bool
+async def _together(
+    server: ChatServer, bounds: Bounds, batch: Sequence[Request], control: Control
+) -> list[Result]:
+    """Asks for all at once. All that touches the control runs in this one thread."""
+    asked = [
+        asyncio.ensure_future(_one(server, bounds, request, control, place))
+        for place, request in enumerate(batch)
+    ]
+    waiting = set(asked)
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, timeout=LOOK_S, return_when=FIRST_COMPLETED)
+            for task in done:
+                if not task.cancelled():
+                    task.result()  # raises a stop of everything
+            if not done:
+                control.tick(len(asked) - len(waiting), len(asked))
+            for place, task in enumerate(asked):
+                if control.stopped(place):
+                    task.cancel()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    stopped = Result(error=BackendError("The step had to stop."))
+    return [stopped if task.cancelled() else task.result() for task in asked]
+
+
+async def _one(
+    server: ChatServer, bounds: Bounds, request: Request, control: Control, place: int
 ) -> Result:
+    try:
+        return await _result(server, bounds, request, control, place)
+    except MedleyError as error:
+        return Result(error=error)
+
+
+async def _result(
+    server: ChatServer, bounds: Bounds, request: Request, control: Control, place: int
+) -> Result:
+    def heard(text: str) -> None:
+        control.delta(text, place)
+
     if request.tool == "plan":
         task = _read(PlanTask, request.inputs.get("task"))
         tools = offered(task)
         most = min(task.max_steps, bounds.steps)
         schema = plan_schema(tools, task.assets, most, bounds.words, may_ask=task.may_ask)
-        said = server.ask(
+        said = await server.ask(
             list(chat.plan_messages(task, tools)), control, name="plan", schema=schema
         )
         return Result(outputs={"plan": read_json(said.text)}, usage=said.usage)
     if request.tool == "answer":
         facts = _read(AnswerFacts, request.inputs.get("facts"))
-        said = server.ask(
+        said = await server.ask(
             list(chat.answer_messages(facts)),
             control,
             name="reply",
             schema=reply_schema(facts, bounds.words * 5),
-            heard=control.delta if alone else None,
+            heard=heard,
         )
         return Result(outputs={"reply": _draft(said.text, facts)}, usage=said.usage)
     if request.tool == "describe":
@@ -114,7 +154,7 @@ def _one(
         )
         parts = media_parts(request.inputs.get("media"))
         message = {"role": "user", "content": [*parts, {"type": "text", "text": text.strip()}]}
-        said = server.ask([message], control, heard=control.delta if alone else None)
+        said = await server.ask([message], control, heard=heard)
         return Result(outputs={"text": said.text.strip()}, usage=said.usage)
     raise BadInput(f"A hub does not serve {request.tool!r}.")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from hub.decoding import Guide
 from medley.backend import Control
 
 OPENING = '{"text":"'
@@ -30,27 +29,18 @@ def reply_text(written: str) -> str:
     return "".join(found)
 
 
-def streamed(
-    control: Control, guides: list[Guide], reading: Callable[[str], str]
-) -> Callable[[int], None]:
-    """What to call after each token: passes on the new words of a single row. A batch of several is
-    not streamed.
+def streamed(control: Control, place: int, reading: Callable[[str], str]) -> Callable[[str], None]:
+    """What to call with the whole text so far after each token: passes on the new words of the
+    request at this place of the batch.
     """
     sent = 0
 
-    def heard(row: int) -> None:
+    def heard(written: str) -> None:
         nonlocal sent
-        if len(guides) != 1:
-            return
-        text = reading(guides[row].text)
+        text = reading(written)
         whole = text.rstrip("\ufffd")  # half a character: its last bytes come with the next token
         if len(whole) > sent:
-            control.delta(whole[sent:])
+            control.delta(whole[sent:], place)
             sent = len(whole)
 
     return heard
-
-
-def silent(row: int) -> None:
-    """For what nobody reads while it grows."""
-    del row

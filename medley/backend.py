@@ -38,6 +38,7 @@ class ModelSpec:
     rank: int = 0  # of several models that serve a tool, the lowest rank is chosen
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
     outside: str = ""  # the attached server that it stands for; only for jobs that name it
+    fallback: str = ""  # the model that runs its steps while it is unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,16 @@ class Control(Protocol):
         """
         ...
 
-    def delta(self, text: str) -> None:
-        """Passes on newly generated text; also raises `StepStopped`."""
+    def delta(self, text: str, place: int = 0) -> None:
+        """Passes on newly generated text of the request at this place of the batch; also raises
+        `StepStopped`.
+        """
+        ...
+
+    def stopped(self, place: int) -> bool:
+        """Whether the request at this place of the batch has to stop while others go on. Nobody
+        reads its result; to stop it early only saves time.
+        """
         ...
 
 

@@ -208,6 +208,36 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _hub(settings: Settings) -> Iterator[Finding]:
+    if not settings.hub_url:
+        return
+    import httpx2
+
+    key = {"Authorization": f"Bearer {settings.hub_api_key}"} if settings.hub_api_key else {}
+    place = httpx2.URL(settings.hub_url).copy_with(username=None, password=None)
+    try:
+        answer = httpx2.get(f"{settings.hub_url.rstrip('/')}/models", headers=key, timeout=5)
+        if answer.status_code >= 400:
+            raise ValueError(f"it answers {answer.status_code} to {place}/models")
+        names = [str(model["id"]) for model in answer.json()["data"]]
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
+        meanwhile = "; the bundled hub stands in" if settings.hub_fallback else ""
+        yield Finding(
+            check="hub",
+            level=Level.NOTE if settings.hub_fallback else Level.FAULT,
+            says=f"{place} does not answer as a hub: {type(error).__name__}: {error}{meanwhile}",
+            helps="check MEDLEY_HUB_URL and MEDLEY_HUB_API_KEY, or set MEDLEY_HUB_FALLBACK=1",
+        )
+        return
+    missing = settings.hub_model is not None and settings.hub_model not in names
+    yield Finding(
+        check="hub",
+        level=Level.FAULT if missing or not names else Level.OK,
+        says=f"{place} serves {', '.join(names[:8]) or 'no model'}",
+        helps=f"it does not name {settings.hub_model}: check MEDLEY_HUB_MODEL",
+    )
+
+
 def _weights(settings: Settings) -> Iterator[Finding]:
     offline = os.environ.get("HF_HUB_OFFLINE", "") in ("1", "true", "TRUE")
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HF_HOME") or "~/.cache/huggingface"
@@ -224,6 +254,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _service,
     _database,
     _broker,
+    _hub,
     _weights,
 )
 

@@ -18,7 +18,7 @@ PLANNING_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
-    """One step as stored."""
+    """One step as stored. `model` is the one that ran, as soon as one did."""
 
     id: str
     kind: str
@@ -36,6 +36,7 @@ class StepView:
     error: Mapping[str, Any] | None
     started_at: datetime | None
     finished_at: datetime | None
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,15 @@ class JobView:
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self.status in TERMINAL_JOB
+
+    @property
+    def usage(self) -> dict[str, float]:
+        """What its steps have used, added up."""
+        total: dict[str, float] = {}
+        for step in self.steps:
+            for name, number in step.usage.items():
+                total[name] = round(total.get(name, 0.0) + number, 3)
+        return total
 
     @property
     def progress(self) -> float:
@@ -210,11 +220,13 @@ def _steps(conn: Connection, job_ids: Sequence[str]) -> dict[str, list[StepView]
 
 
 def _step(row: Row[Any], needs: list[str]) -> StepView:
+    usage = dict(row.usage or {})
+    ran = usage.pop("model", None)
     return StepView(
         id=row.id,
         kind=row.kind,
         tool=row.tool,
-        model=row.model,
+        model=ran or row.model,
         lane=row.lane,
         status=StepStatus(row.status),
         needs=needs,
@@ -227,6 +239,7 @@ def _step(row: Row[Any], needs: list[str]) -> StepView:
         error=row.error,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        usage=usage,
     )
 
 

@@ -33,8 +33,12 @@ class Silent:
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
         """Nothing."""
 
-    def delta(self, text: str) -> None:
+    def delta(self, text: str, place: int = 0) -> None:
         """Nothing."""
+
+    def stopped(self, place: int) -> bool:
+        """Never."""
+        return False
 
 
 @dataclass

@@ -32,8 +32,12 @@ class Quiet:
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
         """Nothing."""
 
-    def delta(self, text: str) -> None:
+    def delta(self, text: str, place: int = 0) -> None:
         """Nothing."""
+
+    def stopped(self, place: int) -> bool:
+        """Never."""
+        return False
 
 
 def defaults(tool: str, **given: Any) -> dict[str, Any]:

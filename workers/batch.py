@@ -1,10 +1,10 @@
 """One batch: claimed steps of one tool and model, from their inputs to what is to be committed.
 
-Nothing here changes the database. Each item ends as a commit or as an error of its own; only a stop
-ends the batch as a whole.
+Nothing here changes the database. Each item ends as a commit, as an error of its own, or with the
+reason why it had to stop; the others go on. Where a hook asks its model again, all that ask again
+are the next batch.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from medley.backend import Backend, Request, Result
-from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, StepStopped
+from medley.backend import Request, Result
+from medley.errors import BackendError, BadInput, MedleyError
 from medley.media.facts import Limits
 from medley.tools import Tool, Toolbox
 from orchestrator.assets import AssetStore
@@ -32,11 +32,10 @@ from orchestrator.engine import (
     resolve,
 )
 from orchestrator.hooks import Hook, Prepared
+from workers.asking import Asker, as_medley_error
 from workers.control import Scratch, StepControl
 from workers.media import Stored, to_parts, to_values
 from workers.residency import Residency
-
-log = logging.getLogger(__name__)
 
 MAX_ASKS = 4  #: how often a hook may ask its backend again
 
@@ -53,12 +52,18 @@ class Item:
     commit: Commit | None = None
     error: MedleyError | None = None
     stopped: str | None = None
-    seconds: float = 0.0  # of the backend, its share of the batch
+    model: str | None = None  # that ran last
+    used: dict[str, float] = field(default_factory=dict)  # over all rounds; seconds: its share
 
     @property
     def open(self) -> bool:
         """Whether its backend still has to run."""
         return self.commit is None and self.error is None and self.stopped is None
+
+    def use(self, more: Mapping[str, float]) -> None:
+        """Adds to what it has used."""
+        for name, number in more.items():
+            self.used[name] = self.used.get(name, 0.0) + number
 
 
 @dataclass(kw_only=True)
@@ -68,6 +73,7 @@ class Kitchen:
     tools: Toolbox
     hooks: Mapping[str, Hook]
     residency: Residency
+    asker: Asker
     store: AssetStore
     limits: Limits
     scratch: Path
@@ -139,20 +145,17 @@ class Kitchen:
         if not requests:
             return
         began = time.monotonic()
-        results = self._results(requests, control)
+        answers = self.asker.ask([(item.lease, request) for item, request in requests], control)
         seconds = (time.monotonic() - began) / len(requests)
-        for (item, _), result in zip(requests, results, strict=True):
-            item.seconds += seconds
-            stopped = control.why_stopped(item.lease)
-            if stopped is not None:
-                item.stopped = stopped
-            elif isinstance(result, MedleyError):
-                item.error = result
-            elif isinstance(result, str):
-                item.stopped = result
-            else:
-                with caught(item):
-                    self._finish(conn, item, result)
+        for (item, _), answer in zip(requests, answers, strict=True):
+            item.use({"seconds": seconds})
+            item.model = answer.model
+            item.stopped = control.why_stopped(item.lease) or answer.stopped
+            if item.stopped is None:
+                item.error = answer.error
+                if answer.result is not None:
+                    with caught(item):
+                        self._finish(conn, item, answer.result)
 
     def _request(self, item: Item, assets: Mapping[str, StoredAsset]) -> Request:
         try:
@@ -168,86 +171,49 @@ class Kitchen:
             seed=item.lease.seed,
         )
 
-    def _results(
-        self, requests: Sequence[tuple[Item, Request]], control: StepControl
-    ) -> list[Result | MedleyError | str]:
-        """One result, error or reason to stop for each request."""
-        model = requests[0][0].lease.model
-        try:
-            backend = self._backend(model)
-            control.tick(0, 1)
-            results = backend.run([request for _, request in requests], control)
-            if len(results) != len(requests):
-                return [BackendError("The backend gave too few results.")] * len(requests)
-            return [result.error or result for result in results]
-        except StepStopped as stop:
-            return [control.why_stopped(item.lease) or str(stop) for item, _ in requests]
-        except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
-            found = as_medley_error(error)
-            if isinstance(found, OutOfMemory) and model is not None:
-                self.residency.forget(model)
-            return [found] * len(requests)
-
-    def _backend(self, model: str | None) -> Backend:
-        backend = self.residency.backend(model)
-        if backend is None:
-            raise BackendError(f"{model} has no backend to run.")
-        return backend
-
     def _finish(self, conn: Raw, item: Item, result: Result) -> None:
-        stored = to_parts(
-            result.outputs, item.lease, item.tool, item.inputs, self.store, self.limits
-        )
+        item.use(result.usage)
+        ran = replace(item.lease, model=item.model)
+        stored = to_parts(result.outputs, ran, item.tool, item.inputs, self.store, self.limits)
         if stored.assets:
             crash_point("worker.after_blob_before_commit")
         hook = self.hooks.get(item.tool.name)
         if hook is None or item.prepared is None:
-            item.commit = commit_of(stored, self._usage(item, result), item.key)
+            item.commit = self._commit(item, stored, item.key)
             return
         decided = hook.complete(conn, item.lease, stored.parts, item.prepared)
         if isinstance(decided, Prepared):
             item.prepared, item.inputs = decided, decided.inputs
             item.commit = decided.commit
             return
-        base = commit_of(stored, self._usage(item, result), None)
+        base = self._commit(item, stored, None)
         item.commit = replace(
             decided,
             outputs=decided.outputs or base.outputs,
             assets=[*base.assets, *decided.assets],
             embeddings=[*base.embeddings, *decided.embeddings],
             usage={**base.usage, **decided.usage},
+            model=base.model,
         )
 
-    def _usage(self, item: Item, result: Result) -> dict[str, float]:
+    def _commit(self, item: Item, stored: Stored, key: str | None) -> Commit:
+        """What a plain step commits. What another model made is not kept as this one's."""
+        other = item.model if item.model != item.lease.model else None
+        return Commit(
+            outputs=stored.to_json(),
+            assets=stored.assets,
+            embeddings=stored.embeddings,
+            usage=self._usage(item),
+            cache_key=None if other else key,
+            model=other,
+        )
+
+    def _usage(self, item: Item) -> dict[str, float]:
         """What the step used; seconds on an accelerator count towards the job's budget."""
-        used = {"seconds": round(item.seconds, 3)}
-        if self.residency.device != "cpu" and self.residency.spec(item.lease.model).memory_bytes:
-            used["gpu_seconds"] = used["seconds"]
-        return {**used, **result.usage}
-
-
-def commit_of(stored: Stored, usage: Mapping[str, float], key: str | None) -> Commit:
-    """What a plain step commits."""
-    return Commit(
-        outputs=stored.to_json(),
-        assets=stored.assets,
-        embeddings=stored.embeddings,
-        usage=usage,
-        cache_key=key,
-    )
-
-
-def as_medley_error(error: BaseException) -> MedleyError:
-    """Any exception as one of ours. What nobody expected is a `BackendError`, and is logged."""
-    if isinstance(error, MedleyError):
-        return error
-    name = type(error).__name__
-    if isinstance(error, MemoryError) or name in ("OutOfMemoryError", "CudaOutOfMemoryError"):
-        return OutOfMemory("The device has no room for this.")
-    log.error("step.unexpected error=%s", name, exc_info=error)
-    return BackendError(f"{name}: {str(error)[:500]}")
+        used = {**item.used, "seconds": round(item.used["seconds"], 3)}
+        if self.residency.device != "cpu" and self.residency.spec(item.model).memory_bytes:
+            used.setdefault("gpu_seconds", used["seconds"])
+        return used
 
 
 class caught:

@@ -29,6 +29,7 @@ from orchestrator.engine import Offer
 from orchestrator.events import Announcer
 from orchestrator.hooks import hooks
 from orchestrator.relay import send
+from workers.asking import Asker
 from workers.batch import Kitchen
 from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
@@ -90,6 +91,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         tools=tools,
         hooks={**hooks(tools, models), **test_hooks(tools)},
         residency=residency,
+        asker=Asker(residency, tools, tell=changed),
         store=FolderStore(settings.asset_folder),
         limits=Limits.of(settings),
         scratch=Path(tempfile.gettempdir()),
@@ -119,8 +121,8 @@ def make_offer(settings: Settings, tools: Toolbox, models: Mapping[str, ModelSpe
     return Offer(
         lanes=list(lanes),
         tools=sorted(f"{name}@{tools[name].version}" for name in served),
-        # A hook asks its model several times and reads rows between: one at a time.
-        batch={name: most for name, most in served.items() if most > 1 and tools[name].planned},
+        # Indexing reads what nobody has embedded yet: two at once would embed the same twice.
+        batch={name: most for name, most in served.items() if most > 1 and name != "index"},
         ttl=settings.lease_ttl_s,
     )
 

@@ -21,6 +21,8 @@ MAX_PREVIEW = 65_536  #: bytes
 
 #: Stores one report of progress for a lease; False means fenced.
 Store = Callable[[Lease, Mapping[str, Any]], bool]
+#: Ends one lease of a batch, for a reason, while the others go on.
+Leave = Callable[[Lease, str], None]
 
 
 class Scratch:
@@ -54,14 +56,16 @@ class StepControl:
         store: Store,
         scratch: Scratch,
         *,
+        leave: Leave = lambda lease, why: None,
         shutting_down: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._leases = leases
+        self._leases = self._served = list(leases)
         self._keeping = keeping
         self._announcer = announcer
         self._store = store
         self._scratch = scratch
+        self._leave = leave
         self._shutting_down = shutting_down
         self._clock = clock
         self._stored_at = self._previewed_at = self._moved_at = clock()
@@ -72,12 +76,20 @@ class StepControl:
         """A private folder for large intermediate files; emptied after the batch."""
         return self._scratch.path()
 
+    def serve(self, leases: Sequence[Lease]) -> None:
+        """From now on a backend runs these leases of the batch, in this order."""
+        self._served = list(leases)
+
     def why_stopped(self, lease: Lease) -> str | None:
         """Why this lease has to stop, if it has to."""
         return self._stopped.get(key_of(lease))
 
+    def stopped(self, place: int) -> bool:
+        """Whether the request at this place has to stop while others go on."""
+        return key_of(self._served[place]) in self._stopped
+
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
-        """Reports progress; raises `StepStopped` when every step of the batch has to stop."""
+        """Reports progress; raises `StepStopped` when every step that runs has to stop."""
         self._listen()
         now = self._clock()
         if now - self._stored_at >= STORED_EVERY_S:
@@ -86,27 +98,38 @@ class StepControl:
             for lease in self._running():
                 if not self._store(lease, progress):
                     self._stopped[key_of(lease)] = "fenced"
+                    self._leave(lease, "fenced")
             self._announcer.stored(lease.job for lease in self._leases)
         if preview is not None and now - self._previewed_at >= PREVIEW_EVERY_S:
             self._previewed_at = now
             self._show(preview)
 
-    def delta(self, text: str) -> None:
-        """Passes on newly generated text; also raises `StepStopped`."""
+    def delta(self, text: str, place: int = 0) -> None:
+        """Passes on new text of the request at this place; also raises `StepStopped`."""
         self._listen()
-        if len(self._leases) == 1 and text:
-            self._announcer.delta(self._leases[0].job, self._leases[0].step, text)
+        lease = self._served[place]
+        if text and key_of(lease) not in self._stopped:
+            self._announcer.delta(lease.job, lease.step, text)
 
     def _running(self) -> list[Lease]:
-        return [lease for lease in self._leases if key_of(lease) not in self._stopped]
+        return [lease for lease in self._served if key_of(lease) not in self._stopped]
 
     def _listen(self) -> None:
-        self._stopped.update(self._keeping.stops())
+        said = dict(self._keeping.stops())
         if self._shutting_down():
-            for lease in self._running():
-                self._stopped[key_of(lease)] = "shutdown"
+            said |= {key_of(lease): "shutdown" for lease in self._leases}
+        new = [
+            lease
+            for lease in self._leases
+            if key_of(lease) in said and key_of(lease) not in self._stopped
+        ]
+        self._stopped |= {key_of(lease): said[key_of(lease)] for lease in new}
         if not self._running():
             raise StepStopped(next(iter(self._stopped.values()), "stopped"))
+        for lease in new:
+            # It ends now and is held no more: who holds on to a stopped step is killed.
+            self._leave(lease, self._stopped[key_of(lease)])
+            self._stopped[key_of(lease)] = "fenced"
         now = self._clock()
         if now - self._moved_at >= MOVED_EVERY_S:
             self._moved_at = now
@@ -114,11 +137,11 @@ class StepControl:
             self._keeping.moved()
 
     def _show(self, preview: Any) -> None:
-        """Previews belong to the first step of a batch; backends show one picture at a time."""
+        """Previews belong to the first step that runs; backends show one picture at a time."""
         picture = preview.convert("RGB")
         picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=80)
         if buffer.tell() <= MAX_PREVIEW:
-            lease = self._leases[0]
+            lease = self._served[0]
             self._announcer.preview(lease.job, lease.step, buffer.getvalue(), "image/jpeg")

@@ -69,6 +69,10 @@ class Keeping:
         held = [lease.key() for lease in leases]
         self._write(hold=held, deadline_s=deadline_s, stall_s=stall_s)
 
+    def drop(self, lease: Lease) -> None:
+        """This lease is held no more; the others are."""
+        self._write(hold=[key for key in self._written["hold"] if key != lease.key()])
+
     def let_go(self) -> None:
         """Nothing is held any more."""
         self._write(hold=[])

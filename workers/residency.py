@@ -47,6 +47,11 @@ class Residency:
         """Where models are loaded to."""
         return self._device
 
+    @property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """The catalogue."""
+        return self._models
+
     def held(self) -> list[str]:
         """Ids of the models in memory."""
         return list(self._residents)

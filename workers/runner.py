@@ -87,7 +87,7 @@ class Runner:
                 self._rescue(item)
         for item in items:
             if item.commit is None:
-                self._end(item)
+                self._end(item.lease, item.error, item.stopped)
         finished = [(item.lease, item.commit) for item in items if item.commit is not None]
         claim_more = claim_more and not self.leaving()
         go_on = self._row < MOST_IN_A_ROW and self.clock() - began < QUICK_S
@@ -122,8 +122,15 @@ class Runner:
                 lambda conn: engine.report_progress(conn, lease, progress)
             ),
             scratch,
+            leave=self._leave,
             shutting_down=self.overdue,
         )
+
+    def _leave(self, lease: Lease, why: str) -> None:
+        """One step of a batch has to stop while others go on."""
+        self.keeping.drop(lease)
+        self._end(lease, None, why)
+        self.announcer.stored([lease.job])
 
     def _offer(self, go_on: bool = False) -> Offer:
         return replace(self.offer, held=self.kitchen.residency.held(), go_on=go_on)
@@ -180,18 +187,18 @@ class Runner:
         except MedleyError as second:
             log.warning("step.rescue failed job=%s error=%s", item.lease.job, second.message)
 
-    def _end(self, item: Item) -> None:
+    def _end(self, lease: Lease, error: MedleyError | None, stopped: str | None) -> None:
         """Ends an attempt that made nothing."""
-        if item.error is not None:
-            self._fail(item.lease, item.error)
-        elif item.stopped == "step_deadline":
-            self._fail(item.lease, StepDeadline("The step ran longer than its tool allows."))
-        elif item.stopped == "stalled":
-            self._fail(item.lease, Stalled("The step showed no progress for too long."))
-        elif item.stopped != "fenced":
+        if error is not None:
+            self._fail(lease, error)
+        elif stopped == "step_deadline":
+            self._fail(lease, StepDeadline("The step ran longer than its tool allows."))
+        elif stopped == "stalled":
+            self._fail(lease, Stalled("The step showed no progress for too long."))
+        elif stopped != "fenced":
             # Canceled: the engine knows. Shutting down: somebody else goes on.
-            outcome = self.link.call(lambda conn: engine.release_step(conn, item.lease))
-            log.info("step.%s job=%s step=%s", outcome, item.lease.job, item.lease.step)
+            outcome = self.link.call(lambda conn: engine.release_step(conn, lease))
+            log.info("step.%s job=%s step=%s", outcome, lease.job, lease.step)
 
     def _fail(self, lease: Lease, error: MedleyError) -> None:
         delay = engine.retry_delay(lease, error)

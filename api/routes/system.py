@@ -1,15 +1,17 @@
 """The state of the installation, and whether it lives and is ready."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.schemas.rooms import Health, LaneOut, SystemOut, WorkerOut
+from api.schemas.rooms import Health, HubOut, LaneOut, SystemOut, WorkerOut
 from api.state import Here, Service, Tenant
 from medley.status import Lane
 from orchestrator import overview
+from orchestrator.routing import Policy, choose
 
 router = APIRouter(tags=["system"])
 _SHOWN = ("fastapi", "celery", "sqlalchemy", "psycopg", "redis")
@@ -22,6 +24,7 @@ def get_system(here: Here, tenant: Tenant) -> SystemOut:
     with here.db.connect() as conn:
         workers = overview.list_workers(conn)
         found = overview.overview(conn)
+        hub = _hub(here, overview.model_states(conn))
     lanes = {
         lane: LaneOut(
             ready=found.ready.get(lane, 0),
@@ -35,6 +38,7 @@ def get_system(here: Here, tenant: Tenant) -> SystemOut:
         versions={"python": platform.python_version(), **{name: version(name) for name in _SHOWN}},
         profile=here.settings.profile,
         redis="connected" if here.feed.alive else "away",
+        hub=hub,
         jobs=dict(found.jobs),
         lanes=lanes,
         workers=[WorkerOut.model_validate(item, from_attributes=True) for item in workers],
@@ -53,18 +57,25 @@ def get_health() -> Health:
 def get_readiness(here: Here, reply: Response) -> Health:
     """Whether requests can be served: the database answers and its tables are current.
 
-    Without Redis jobs are still accepted and run, only later; that is shown, and not unready.
+    Without Redis or a hub jobs are still accepted, and run later; that is shown, and not unready.
     """
-    checks = {"database": _database(here), "redis": "ok" if here.feed.alive else "away"}
-    ready = checks["database"] == "ok"
-    reply.status_code = 200 if ready else 503
-    return Health(status="ok" if ready else "unready", checks=checks)
-
-
-def _database(here: Service) -> str:
+    redis = "ok" if here.feed.alive else "away"
     try:
         with here.db.connect() as conn:
             current = overview.schema_is_current(conn)
+            hub = _hub(here, overview.model_states(conn)) if current else None
     except SQLAlchemyError:
-        return "does not answer"
-    return "ok" if current else "its tables are not current: run `medley migrate`"
+        current, database, hub = False, "does not answer", None
+    else:
+        database = "ok" if current else "its tables are not current: run `medley migrate`"
+    checks = {"database": database, "redis": redis} | ({"hub": hub.status} if hub else {})
+    reply.status_code = 200 if current else 503
+    return Health(status="ok" if current else "unready", checks=checks)
+
+
+def _hub(here: Service, states: Mapping[str, Mapping[str, str]]) -> HubOut | None:
+    spec = choose("plan", here.rules.models, Policy())
+    if spec is None:
+        return None
+    away = "away" in states.get(spec.id, {}).values()
+    return HubOut(model=spec.id, status="away" if away else "ok", fallback=spec.fallback or None)

@@ -73,7 +73,7 @@ def _tool(here: Service, tool: Tool, live: set[str]) -> ToolOut:
 
 def _model(spec: ModelSpec, states: Mapping[str, str]) -> ModelOut:
     shown = next(
-        (state for state in ("loaded", "loading", "failed") if state in states.values()),
+        (state for state in ("away", "loaded", "loading", "failed") if state in states.values()),
         "available",
     )
     return ModelOut(

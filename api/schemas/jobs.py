@@ -25,7 +25,7 @@ class StepOut(Out):
 
     id: str
     tool: str
-    model: str | None
+    model: str | None = Field(description="The model that runs it, or that ran in its place.")
     status: StepStatus
     needs: list[str] = Field(description="Steps whose outputs it reads.")
     inputs: dict[str, Any] = Field(description="What it reads: assets, words, outputs of steps.")
@@ -38,6 +38,10 @@ class StepOut(Out):
     worker: str | None
     started_at: Time | None
     completed_at: Time | None
+    usage: dict[str, float] = Field(
+        description="What its last attempt used: `seconds`, `gpu_seconds`, and of a hub "
+        "`input_tokens` and `output_tokens`."
+    )
 
 
 class PlanView(Out):
@@ -129,6 +133,7 @@ class JobOut(Out):
     outputs: list[Output]
     error: dict[str, Any] | None
     metrics: Metrics
+    usage: dict[str, float] = Field(description="The usage of its steps, added up.")
     conversation: str | None
     message: str | None = Field(description="The message that asked for this job.")
     workflow: str | None

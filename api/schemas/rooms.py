@@ -173,7 +173,7 @@ class ModelOut(Out):
     revision: str
     space: str
     about: str
-    status: Literal["loaded", "loading", "failed", "available"]
+    status: Literal["loaded", "loading", "failed", "away", "available"]
     workers: list[str] = Field(description="Workers that hold it in memory.")
 
 
@@ -198,6 +198,16 @@ class LaneOut(Out):
     workers: int
 
 
+class HubOut(Out):
+    """The model that plans."""
+
+    model: str
+    status: Literal["ok", "away"] = Field(
+        description="`away`: it did not answer when a worker asked it last."
+    )
+    fallback: str | None = Field(description="The model that runs its steps meanwhile.")
+
+
 class SystemOut(Out):
     """The state of the installation."""
 
@@ -206,6 +216,7 @@ class SystemOut(Out):
     versions: dict[str, str]
     profile: str
     redis: Literal["connected", "away"]
+    hub: HubOut | None
     jobs: dict[str, int] = Field(description="Jobs that have not ended, by status.")
     lanes: dict[str, LaneOut]
     workers: list[WorkerOut]

@@ -13,6 +13,7 @@ from medley.errors import CallerError
 from medley.mcp.snapshot import attached
 from medley.modality import Modality
 from medley.settings import Settings
+from orchestrator.routing import Policy, choose
 
 REMOTE_HUB = "remote-hub"
 
@@ -31,6 +32,7 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
                 specs[spec.id] = spec
     if settings.hub_url:
         # A hub that the operator names takes over from the bundled one.
+        other = choose("plan", specs, Policy(commercial_only=True))
         specs[REMOTE_HUB] = ModelSpec(
             id=REMOTE_HUB,
             backend="openai",
@@ -39,6 +41,7 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
             about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
             options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
             rank=-1,
+            fallback=other.id if other is not None and settings.hub_fallback else "",
         )
     for path, found in attached(settings.home):
         specs[f"mcp/{found.name}"] = ModelSpec(
@@ -55,7 +58,21 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
 
         names = frozenset(tool.name for tool in TEST_TOOLS)
         specs["test-tools"] = ModelSpec(id="test-tools", backend="testing", tools=names)
+    _check_fallbacks(specs)
     return specs
+
+
+def _check_fallbacks(specs: Mapping[str, ModelSpec]) -> None:
+    for spec in specs.values():
+        if not spec.fallback:
+            continue
+        other, says = specs.get(spec.fallback), f"{spec.id} cannot fall back on {spec.fallback!r}:"
+        if other is None:
+            raise CallerError(f"{says} there is no such model.")
+        if spec.commercial and not other.commercial:
+            raise CallerError(f"{says} it is not for commercial use.")
+        if spec.space and spec.space != other.space:
+            raise CallerError(f"{says} it is of another space.")
 
 
 def _files(settings: Settings) -> Iterator[Path]:
@@ -89,10 +106,10 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
 
 
 def _source(source: str) -> str:
-    """`package:folder` names files shipped with Medley; anything else is a folder or a hub id, as
-    it stands.
+    """`package:folder` names files shipped with Medley; anything else is a folder, a hub id or an
+    address, as it stands.
     """
     package, colon, folder = source.partition(":")
-    if colon and package.isidentifier():
+    if colon and package.isidentifier() and not folder.startswith("//"):
         return str(resources.files(package).joinpath(folder))
     return source

@@ -301,12 +301,13 @@ class Commit:
     question: str | None = None  # a plan step's: the job waits until somebody answers
     steps: Sequence[NewStep] = ()  # appended to the job
     message: NewMessage | None = None
+    model: str | None = None  # that ran in place of the step's own
 
     def to_data(self, lease: Lease) -> dict[str, Any]:
         """Plain JSON, as the SQL functions read it."""
         data: dict[str, Any] = {**lease.key(), "outputs": dict(self.outputs)}
-        if self.usage:
-            data["usage"] = dict(self.usage)
+        if self.usage or self.model:
+            data["usage"] = dict(self.usage) | ({"model": self.model} if self.model else {})
         if self.assets:
             data["assets"] = [_plain(asset) for asset in self.assets]
         if self.embeddings:

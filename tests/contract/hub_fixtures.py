@@ -34,22 +34,37 @@ TOOLS = [
 
 @dataclass
 class Recorder:
-    """A control that counts ticks, keeps deltas, and stops at a chosen tick."""
+    """A control that counts ticks, keeps deltas, and stops at a chosen tick: everything, or only
+    the places of `leaving`.
+    """
 
     scratch: Path
     stop_at: int | None = None
+    leaving: frozenset[int] = frozenset()
     ticks: int = 0
     deltas: list[str] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # whose the deltas are
 
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
         """Counts, and stops when told to."""
         self.ticks += 1
-        if self.stop_at is not None and self.ticks >= self.stop_at:
+        if self.stop_at is not None and self.ticks >= self.stop_at and not self.leaving:
             raise StepStopped
 
-    def delta(self, text: str) -> None:
+    def delta(self, text: str, place: int = 0) -> None:
         """Keeps the text."""
         self.deltas.append(text)
+        self.places.append(place)
+
+    def stopped(self, place: int) -> bool:
+        """Whether this place was told to leave."""
+        return place in self.leaving and self.stop_at is not None and self.ticks >= self.stop_at
+
+    def text(self, place: int) -> str:
+        """What was streamed for a place."""
+        return "".join(
+            text for text, whose in zip(self.deltas, self.places, strict=True) if whose == place
+        )
 
 
 def write_tiny_hub(folder: Path, *, compact: bool, connector: str | None = "mlp") -> ModelSpec:

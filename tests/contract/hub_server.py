@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hub.decoding import FreeGuide, GrammarGuide, Guide, generate
+from hub.decoding import FreeGuide, GrammarGuide, Guide
+from hub.generating import Row, generate
 from hub.grammar import dumps
 from hub.local import LocalHub
 from tests.contract.hub_fixtures import Recorder
@@ -49,15 +50,8 @@ class HubServer(ThreadingHTTPServer):
         ids = reading.tokenizer(words, return_tensors="pt")
         inputs = {"input_ids": ids["input_ids"], "attention_mask": ids["attention_mask"]}
         with self.lock:
-            generate(
-                model,
-                inputs,
-                [guide],
-                Recorder(Path()),
-                pad=reading.pad,
-                limit=body["max_tokens"],
-                heard=lambda row: None,
-            )
+            row = Row(guide=guide, limit=body["max_tokens"])
+            generate(model, inputs, [row], Recorder(Path()), pad=reading.pad)
         for start in range(0, len(guide.text), 7):
             yield guide.text[start : start + 7]
 

@@ -143,3 +143,29 @@ def test_missing_weights_or_servers_are_unavailable(world: World) -> None:
 def test_an_unknown_tool_is_refused(world: World) -> None:
     (result,) = world.run(Request(tool="speak", inputs={}, params={}))
     assert isinstance(result.error, MedleyError)
+
+
+def test_each_of_several_answers_is_streamed_under_its_own_place(world: World) -> None:
+    control = Recorder(world.folder)
+    less = Request(tool="answer", inputs={"facts": facts() | {"steps": [], "show": []}}, params={})
+    results = world.run(answer(), plan_request(), less, control=control)
+    assert results[0].outputs["reply"] != results[2].outputs["reply"]
+    for place in (0, 2):
+        assert results[place].error is None
+        assert control.text(place).strip() == results[place].outputs["reply"]["text"].strip()
+
+
+def test_what_has_to_stop_leaves_the_batch_and_the_others_go_on(world: World) -> None:
+    control = Recorder(world.folder, stop_at=2, leaving=frozenset({1}))
+    results = world.run(answer(), plan_request(), answer(), control=control)
+    assert [result.error is None for result in results] == [True, False, True]
+
+
+def test_a_batch_gives_what_each_of_it_gives_alone(world: World) -> None:
+    faults = [{"pointer": "/steps", "reason": "too few"}]
+    batch = [plan_request("a"), plan_request("b, but longer than the other one"), answer()]
+    batch += [plan_request("c", seed=3, faults=faults), plan_request("d", seed=4, faults=faults)]
+    together = world.run(*batch)
+    alone = [world.run(request)[0] for request in batch]
+    assert [result.outputs for result in together] == [result.outputs for result in alone]
+    assert [result.usage for result in together] == [result.usage for result in alone]

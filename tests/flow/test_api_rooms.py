@@ -8,9 +8,10 @@ import pytest
 
 from api.main import create_app
 from medley.settings import Settings
-from orchestrator.database import create_engine
+from orchestrator.database import connect, create_engine
 from orchestrator.engine import NewMessage, NewStep
 from tests.flow.api_world import World, caption_plan, open_world, png
+from workers.child import enter, note_model
 
 
 @pytest.fixture
@@ -207,6 +208,23 @@ def test_the_system_counts_what_is_open(world: World) -> None:
     assert found["lanes"]["cpu"]["ready"] == 1
     assert world.client.get("/healthz").json()["status"] == "ok"
     assert world.client.get("/readyz").json()["checks"]["database"] == "ok"
+
+
+def test_a_hub_that_is_away_is_told_and_does_not_make_the_service_unready(
+    settings: Settings,
+) -> None:
+    remote = {"hub_url": "http://127.0.0.1:9/v1", "hub_fallback": True}
+    chosen = settings.model_copy(update=remote)
+    with open_world(create_app(chosen), chosen) as world:
+        expected = {"model": "remote-hub", "status": "ok", "fallback": "starter/hub"}
+        assert world.client.get("/v1/system").json()["hub"] == expected
+        with connect(str(settings.database_url)) as conn:
+            enter(conn, "w", {"lanes": [], "tools": [], "models": [], "facts": {}})
+            note_model(conn, "w", "remote-hub", "away")
+        assert world.client.get("/v1/system").json()["hub"] == {**expected, "status": "away"}
+        assert world.client.get("/v1/models/remote-hub").json()["status"] == "away"
+        ready = world.client.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["hub"]) == (200, "away")
 
 
 def test_without_its_tables_the_service_is_not_ready(

@@ -1,5 +1,6 @@
 """The client of remote hubs: patient with busy servers, plain about refusals."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from hub.client import ChatServer
+from hub.listening import Said
 from medley.errors import BackendError, Unavailable
 from tests.contract.hub_fixtures import Recorder
 
@@ -32,15 +34,28 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
+class Asker:
+    """A client on an event loop of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.loop = asyncio.Runner()
+        self.server = ChatServer(url=url, model="m", retries=1)
+
+    def ask(self, messages: list[Any], control: Recorder, **more: Any) -> Said:
+        """One answer."""
+        return self.loop.run(self.server.ask(messages, control, **more))
+
+
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
+def server() -> Iterator[Asker]:
     SCRIPT.clear()
     SEEN.clear()
     http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=http.serve_forever, daemon=True).start()
-    client = ChatServer(url=f"http://127.0.0.1:{http.server_address[1]}/v1", model="m", retries=1)
-    yield client
-    client.close()
+    asker = Asker(f"http://127.0.0.1:{http.server_address[1]}/v1")
+    yield asker
+    asker.loop.run(asker.server.close())
+    asker.loop.close()
     http.shutdown()
     http.server_close()
 
@@ -64,51 +79,51 @@ def streamed(*pieces: str) -> tuple[int, dict[str, str], str]:
     )
 
 
-def test_a_busy_server_is_asked_again_after_its_retry_after(server: ChatServer) -> None:
+def test_a_busy_server_is_asked_again_after_its_retry_after(server: Asker) -> None:
     control = Recorder(Path())
     SCRIPT.extend([(429, {"Retry-After": "1"}, "{}"), said("hello")])
     assert server.ask([], control).text == "hello"
     assert control.ticks > 3  # it went on listening for a stop while it waited
 
 
-def test_a_server_that_wants_too_long_a_wait_is_unavailable(server: ChatServer) -> None:
+def test_a_server_that_wants_too_long_a_wait_is_unavailable(server: Asker) -> None:
     SCRIPT.append((503, {"Retry-After": "3600"}, "{}"))
     with pytest.raises(Unavailable):
         server.ask([], Recorder(Path()))
 
 
-def test_a_server_that_stays_broken_is_unavailable(server: ChatServer) -> None:
+def test_a_server_that_stays_broken_is_unavailable(server: Asker) -> None:
     SCRIPT.extend([(500, {}, "{}"), (500, {}, '{"error":{"message":"on fire"}}')])
     with pytest.raises(Unavailable, match="on fire"):
         server.ask([], Recorder(Path()))
 
 
-def test_a_refused_request_is_not_sent_again(server: ChatServer) -> None:
+def test_a_refused_request_is_not_sent_again(server: Asker) -> None:
     SCRIPT.append((400, {}, '{"error":{"message":"bad schema"}}'))
     with pytest.raises(BackendError, match="bad schema"):
         server.ask([], Recorder(Path()))
 
 
-def test_a_wrong_key_is_unavailable_at_once(server: ChatServer) -> None:
+def test_a_wrong_key_is_unavailable_at_once(server: Asker) -> None:
     SCRIPT.append((401, {}, "{}"))
     with pytest.raises(Unavailable):
         server.ask([], Recorder(Path()))
 
 
-def test_pieces_are_heard_as_they_come(server: ChatServer) -> None:
+def test_pieces_are_heard_as_they_come(server: Asker) -> None:
     heard: list[str] = []
     SCRIPT.append(streamed("I s", "ee"))
     assert server.ask([], Recorder(Path()), heard=heard.append).text == "I see"
     assert heard == ["I s", "ee"]
 
 
-def test_the_schema_travels_as_response_format(server: ChatServer) -> None:
+def test_the_schema_travels_as_response_format(server: Asker) -> None:
     SCRIPT.append(said("{}"))
     server.ask([], Recorder(Path()), name="plan", schema={"type": "object"})
     assert SEEN[0]["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
-def test_what_the_server_counted_is_usage(server: ChatServer) -> None:
+def test_what_the_server_counted_is_usage(server: Asker) -> None:
     SCRIPT.append(said("x"))
     assert server.ask([], Recorder(Path())).usage == {"input_tokens": 3.0, "output_tokens": 2.0}
 

@@ -13,7 +13,7 @@ from medley.modality import Modality
 from medley.tools import port
 from orchestrator.engine import Lease
 from orchestrator.events import Announcer
-from workers.batch import as_medley_error
+from workers.asking import as_medley_error
 from workers.board import Board
 from workers.control import Scratch, StepControl
 from workers.keeping import Key, key_of
@@ -134,9 +134,17 @@ class World:
         self.now = 0.0
         self.keeper = Keeper()
         self.stored: list[tuple[str, Mapping[str, Any]]] = []
+        self.left: list[tuple[str, str]] = []
         keeping: Any = self.keeper
+        self.announcer = Announcer(None)
         self.control = StepControl(
-            leases, keeping, Announcer(None), self.store, Scratch(root), clock=lambda: self.now
+            leases,
+            keeping,
+            self.announcer,
+            self.store,
+            Scratch(root),
+            leave=lambda lease, why: self.left.append((lease.step, why)),
+            clock=lambda: self.now,
         )
 
     def store(self, of: Lease, progress: Mapping[str, Any]) -> bool:
@@ -166,9 +174,34 @@ def test_a_batch_goes_on_while_one_of_its_steps_may(tmp_path: Path) -> None:
     first, second = lease("s1"), lease("s2")
     world = World(tmp_path, [first, second])
     world.keeper.said[key_of(first)] = "canceled"
-    world.control.tick(1, 2)
-    assert world.control.why_stopped(first) == "canceled"
+    for _ in range(2):
+        world.control.tick(1, 2)
+    assert world.left == [("s1", "canceled")]
+    assert [world.control.stopped(place) for place in (0, 1)] == [True, False]
     assert world.control.why_stopped(second) is None
+    world.keeper.said[key_of(second)] = "canceled"
+    with pytest.raises(StepStopped):
+        world.control.tick(2, 2)
+    assert world.control.why_stopped(second) == "canceled"
+
+
+def test_places_are_those_of_what_runs_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = lease("s1"), lease("s2")
+    world = World(tmp_path, [first, second])
+    heard: list[tuple[str, ...]] = []
+    monkeypatch.setattr(world.announcer, "delta", lambda *said: heard.append(said))
+    world.control.delta("to the first", 0)
+    world.control.delta("to the second", 1)
+    world.control.serve([second])
+    world.control.delta("again", 0)
+    assert [(step, text) for _, step, text in heard] == [
+        ("s1", "to the first"), ("s2", "to the second"), ("s2", "again")
+    ]  # fmt: skip
+    world.keeper.said[key_of(second)] = "canceled"
+    with pytest.raises(StepStopped):
+        world.control.tick(1, 2)
+    assert world.control.stopped(0)
+    assert world.control.why_stopped(first) is None
 
 
 def test_the_scratch_folder_is_made_when_it_is_wanted_and_emptied_after(tmp_path: Path) -> None:
