@@ -147,7 +147,9 @@ def test_an_unknown_tool_is_refused(world: World) -> None:
 
 def test_each_of_several_answers_is_streamed_under_its_own_place(world: World) -> None:
     control = Recorder(world.folder)
-    results = world.run(answer(), plan_request(), answer(), control=control)
+    less = Request(tool="answer", inputs={"facts": facts() | {"steps": [], "show": []}}, params={})
+    results = world.run(answer(), plan_request(), less, control=control)
+    assert results[0].outputs["reply"] != results[2].outputs["reply"]
     for place in (0, 2):
         assert results[place].error is None
         assert control.text(place).strip() == results[place].outputs["reply"]["text"].strip()

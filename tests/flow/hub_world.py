@@ -39,6 +39,7 @@ class HubWorld:
 
     runner: Runner
     conn: Raw
+    settings: Settings
     calls: list[list[str]] = field(default_factory=list)  # tools of each call, by batch
     tokens: int = 0  # calls of the tiny model
 
@@ -111,7 +112,7 @@ def hub_world(
     assert chosen.database_url is not None
     try:
         with connect(chosen.database_url) as conn:
-            yield HubWorld(runner, conn)
+            yield HubWorld(runner, conn, chosen)
     finally:
         runner.keeping.leave()
         runner.keeping.close()

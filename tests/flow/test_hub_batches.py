@@ -1,27 +1,31 @@
 """Requests of several jobs are decoded together, and stay apart in everything else."""
 
-import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
+from typing import Any
 
+import httpx2
 import pytest
-import redis
 
+from api.main import create_app
 from medley.settings import Settings
 from orchestrator import engine, invariants
-from orchestrator.events import channel, client_url
+from tests.flow.api_world import served
 from tests.flow.hub_world import HubWorld, hub_world
+from tests.flow.test_api_events import parse
 
 
 @pytest.fixture
 def world(settings: Settings, tmp_path: Path) -> Iterator[HubWorld]:
     with hub_world(settings, tmp_path) as opened:
+        opened.watch("tiny")
         yield opened
 
 
 def test_plans_and_answers_of_several_jobs_are_one_call_each(world: HubWorld) -> None:
-    world.watch("tiny")
     jobs = [world.ask(f"Hello number {number}") for number in range(3)]
     world.runner.drain("hub")
     assert world.calls[0] == ["plan"] * 3
@@ -60,22 +64,41 @@ def test_a_canceled_job_leaves_the_batch_at_once_and_the_others_stay_whole(
     assert invariants.check(world.conn) == []
 
 
-def test_pieces_of_answers_go_to_the_job_that_they_answer(
-    world: HubWorld, settings: Settings
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_answer_is_streamed_to_who_listens_to_its_job_and_to_nobody_else(
+    world: HubWorld, number: int
 ) -> None:
+    with (
+        served(create_app(world.settings)) as url,
+        httpx2.Client(base_url=url, timeout=120) as client,
+        ThreadPoolExecutor(number) as listeners,
+    ):
+        orders = [{"input": f"Hello {place}"} for place in range(number)]
+        jobs = [client.post("/v1/jobs", json=order).json() for order in orders]
+        listening = Semaphore(0)
 
-    jobs = [world.ask(f"Hello number {number}") for number in range(2)]
-    with redis.Redis.from_url(client_url(str(settings.redis_url))) as client:
-        heard = client.pubsub(ignore_subscribe_messages=True)
-        heard.subscribe(*[channel(job) for job in jobs])
-        for _ in jobs:  # each is confirmed, and counts as no message
-            heard.get_message(timeout=5.0)
-        world.runner.drain("hub")
-        pieces = dict.fromkeys(jobs, "")
-        while (message := heard.get_message(timeout=1.0)) is not None:
-            said = json.loads(message["data"])
-            if said["type"] == "delta":
-                pieces[message["channel"].decode().removeprefix(channel(""))] += said["text"]
-    for job in jobs:
-        (part, *_) = world.step(job, "answer")["outputs"]["reply"]
-        assert part["text"].strip() == pieces[job].strip()
+        def listen(job: dict[str, Any]) -> list[dict[str, Any]]:
+            with client.stream("GET", job["urls"]["events"]) as reply:
+                events = []
+                for event in parse(reply.iter_lines()):
+                    events.append(event)
+                    if event.get("event") == "snapshot":
+                        listening.release()
+                return events
+
+        heard = [listeners.submit(listen, job) for job in jobs]
+        for _ in jobs:
+            assert listening.acquire(timeout=60)
+        while not all(stream.done() for stream in heard):
+            world.runner.drain("hub")
+            time.sleep(0.1)
+        assert ["plan"] * number in world.calls
+        for job, stream in zip(jobs, heard, strict=True):
+            deltas = [
+                event["data"] for event in stream.result() if event.get("event") == "text.delta"
+            ]
+            assert {(delta["job"], delta["step"]) for delta in deltas} == {(job["id"], "answer")}
+            found = client.get(job["urls"]["self"]).json()
+            assert "".join(delta["data"]["text"] for delta in deltas) == found["answer"]["text"]
+            used = [step["usage"]["output_tokens"] for step in found["plan"]["steps"]]
+            assert found["usage"]["output_tokens"] == sum(used) > 0

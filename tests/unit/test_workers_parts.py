@@ -135,10 +135,11 @@ class World:
         self.stored: list[tuple[str, Mapping[str, Any]]] = []
         self.left: list[tuple[str, str]] = []
         keeping: Any = self.keeper
+        self.announcer = Announcer(None)
         self.control = StepControl(
             leases,
             keeping,
-            Announcer(None),
+            self.announcer,
             self.store,
             Scratch(root),
             leave=lambda lease, why: self.left.append((lease.step, why)),
@@ -183,10 +184,18 @@ def test_a_batch_goes_on_while_one_of_its_steps_may(tmp_path: Path) -> None:
     assert world.control.why_stopped(second) == "canceled"
 
 
-def test_places_are_those_of_what_runs_now(tmp_path: Path) -> None:
+def test_places_are_those_of_what_runs_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = lease("s1"), lease("s2")
     world = World(tmp_path, [first, second])
+    heard: list[tuple[str, ...]] = []
+    monkeypatch.setattr(world.announcer, "delta", lambda *said: heard.append(said))
+    world.control.delta("to the first", 0)
+    world.control.delta("to the second", 1)
     world.control.serve([second])
+    world.control.delta("again", 0)
+    assert [(step, text) for _, step, text in heard] == [
+        ("s1", "to the first"), ("s2", "to the second"), ("s2", "again")
+    ]  # fmt: skip
     world.keeper.said[key_of(second)] = "canceled"
     with pytest.raises(StepStopped):
         world.control.tick(1, 2)
