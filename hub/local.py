@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub.generating import Row, generate, silent
+from hub.generating import Row, generate, has_plain_cache, silent
 from hub.items import Item, Reading, answer_item, describe_item, plan_item
+from hub.prefix import Prefix
 from hub.streaming import streamed
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
@@ -32,6 +33,7 @@ class LocalHub:
     def __init__(self) -> None:
         self._reading: Reading | None = None
         self._model: Any = None
+        self._prefix: Prefix | None = None
 
     def load(self, model: ModelSpec, device: str) -> None:
         """Brings weights and connector into memory. Raises `Unavailable`, `OutOfMemory`."""
@@ -54,10 +56,11 @@ class LocalHub:
             raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
         self._reading = Reading.of(tokenizer, loaded, _connector(model, loaded), model.options)
         self._model = loaded
+        self._prefix = Prefix(loaded) if has_plain_cache(loaded) else None
 
     def unload(self) -> None:
         """Frees the weights."""
-        self._reading = self._model = None
+        self._reading = self._model = self._prefix = None
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
         """One result per request, in order. Raises `StepStopped` within one token of a stop."""
@@ -112,7 +115,9 @@ class LocalHub:
         return self._reading
 
     def _inputs(self, items: list[Item]) -> dict[str, Any]:
-        """Token ids, or embeddings as soon as one item has soft tokens; left-padded."""
+        """Token ids, or embeddings as soon as one item has soft tokens; left-padded. What is known
+        of the prompts' beginning stands before the padding.
+        """
         import torch
 
         longest = max(item.length for item in items)
@@ -121,14 +126,20 @@ class LocalHub:
         for row, item in enumerate(items):
             mask[row, longest - item.length :] = 1
         if all(item.soft is None for item in items):
+            prompts = [item.before + item.after for item in items]
+            known, cache = self._prefix.of(prompts) if self._prefix else (0, None)
             ids = torch.full(
                 (len(items), longest), self._known.pad, dtype=torch.long, device=device
             )
-            for row, item in enumerate(items):
-                ids[row, longest - item.length :] = torch.tensor(
-                    item.before + item.after, device=device
+            for row, prompt in enumerate(prompts):
+                ids[row, :known] = torch.tensor(prompt[:known], device=device)
+                ids[row, longest - len(prompt) + known :] = torch.tensor(
+                    prompt[known:], device=device
                 )
-            return {"input_ids": ids, "attention_mask": mask}
+                mask[row, :known] = 1
+                mask[row, known : longest - len(prompt) + known] = 0
+            found = {"input_ids": ids, "attention_mask": mask}
+            return found | ({"past_key_values": cache} if cache is not None else {})
         embed = self._model.get_input_embeddings()
         rows = torch.zeros(
             len(items), longest, embed.weight.shape[1], dtype=embed.weight.dtype, device=device
