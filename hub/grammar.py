@@ -15,7 +15,7 @@ from typing import Any
 
 from medley.modality import STORED, Modality
 from medley.tasks import KnownAsset
-from medley.tools import Port, Tool, Toolbox
+from medley.tools import BUDGET, Port, Tool, Toolbox
 
 EMBEDDABLE = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
 MAX_WORDS = 2000  #: characters of a free text argument
@@ -226,13 +226,14 @@ class Rules:
 
 
 def parameters(tool: Tool, seed: bool) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each parameter, cut down to what a decoder can keep: bounded, without
-    null.
+    """The JSON schema of each parameter that a hub may set, cut down to what a decoder can keep:
+    bounded, without null.
     """
     schema = tool.params.model_json_schema()
     found = {
         name: _bounded(entry, schema.get("$defs", {}))
         for name, entry in schema.get("properties", {}).items()
+        if not entry.get(BUDGET)
     }
     if tool.seeded and seed:
         found["seed"] = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}

@@ -77,7 +77,10 @@ class Reading:
             pad=pad,
             ends=ends,
             context=int(getattr(model.config, "max_position_embeddings", 0) or 1 << 20),
-            control=[str(word) for word in tokenizer.all_special_tokens],
+            control=[
+                *map(str, tokenizer.all_special_tokens),
+                *map(str, tokenizer.get_added_vocab()),
+            ],
             max_steps=int(options.get("max_steps", 8 if small else 16)),
             max_words=int(options.get("max_words", 800)),
         )
@@ -162,7 +165,7 @@ def plan_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=guide,
         finish=lambda done: {"plan": read_plan(done.text)},
-        limit=PLAN_TOKENS,
+        limit=_least(PLAN_TOKENS, task.max_tokens),
         temperature=0.7 if repairs else 0.0,
         seed=request.seed + len(task.faults),
     )
@@ -182,7 +185,7 @@ def answer_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=lambda: GrammarGuide(reading.guided, grammar),
         finish=lambda done: {"reply": _read(ReplyDraft, json.loads(done.text)).model_dump()},
-        limit=ANSWER_TOKENS + sum(len(step.text) for step in facts.steps),
+        limit=_least(ANSWER_TOKENS + sum(len(step.text) for step in facts.steps), facts.max_tokens),
         reading=reply_text,
         temperature=0.7 if facts.faults else 0.0,
         seed=request.seed + len(facts.faults),
@@ -222,13 +225,14 @@ def describe_item(reading: Reading, request: Request) -> Item:
     with torch.inference_mode():
         vector = torch.from_numpy(media.vector).unsqueeze(0).to(next(connector.parameters()).device)
         soft = connector(vector.float())[0]
+    limit = _least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
     return Item(
         before=reading.tokens(before),
         soft=soft,
         after=reading.tokens(after),
-        limit=DESCRIBE_TOKENS,
+        limit=limit,
         guide=lambda: FreeGuide(
-            reading.guided, reading.ends, DESCRIBE_TOKENS, reading.tokenizer.all_special_ids
+            reading.guided, reading.ends, limit, reading.tokenizer.all_special_ids
         ),
         finish=lambda done: {"text": done.text.strip()},
         reading=str,
@@ -241,6 +245,10 @@ def asked(question: str, language: str) -> str:
     if language in ("en", "zh") and (not question or language_of(question) != language):
         return DEFAULT_QUESTION[language]
     return question or DEFAULT_QUESTION["en"]
+
+
+def _least(ours: int, asked: int | None) -> int:
+    return ours if asked is None else min(ours, asked)
 
 
 def read_plan(text: str) -> dict[str, Any]:

@@ -94,7 +94,11 @@ def _one(
         tools = toolbox(test_tools=True).only(task.tools).planned()
         schema = plan_schema(tools, task.assets, min(task.max_steps, bounds.steps), bounds.words)
         said = server.ask(
-            list(chat.plan_messages(task, tools)), control, name="plan", schema=schema
+            list(chat.plan_messages(task, tools)),
+            control,
+            name="plan",
+            schema=schema,
+            max_tokens=task.max_tokens,
         )
         return Result(outputs={"plan": read_json(said.text)}, usage=said.usage)
     if request.tool == "answer":
@@ -105,6 +109,7 @@ def _one(
             name="reply",
             schema=reply_schema(facts, bounds.words * 5),
             heard=control.delta if alone else None,
+            max_tokens=facts.max_tokens,
         )
         return Result(outputs={"reply": _draft(said.text, facts)}, usage=said.usage)
     if request.tool == "describe":
@@ -113,7 +118,12 @@ def _one(
         )
         parts = media_parts(request.inputs.get("media"))
         message = {"role": "user", "content": [*parts, {"type": "text", "text": text.strip()}]}
-        said = server.ask([message], control, heard=control.delta if alone else None)
+        said = server.ask(
+            [message],
+            control,
+            heard=control.delta if alone else None,
+            max_tokens=request.params.get("max_tokens"),
+        )
         return Result(outputs={"text": said.text.strip()}, usage=said.usage)
     raise BadInput(f"A hub does not serve {request.tool!r}.")
 

@@ -43,7 +43,8 @@ class PlanTask(_Task):
     history: list[Turn] = Field(default_factory=list)
     previous: dict[str, Any] | None = None  # the refused or failed plan
     faults: list[dict[str, Any]] = Field(default_factory=list)  # {pointer, reason, suggestion}
-    max_steps: int = 64
+    max_steps: int = 64  # with the embeddings and the index that are added later
+    max_tokens: int | None = None  # that the hub may write
 
 
 class StepFact(_Task):
@@ -67,6 +68,7 @@ class AnswerFacts(_Task):
     show: list[str] = Field(default_factory=list)  # short ids that the plan wants shown
     history: list[Turn] = Field(default_factory=list)
     faults: list[str] = Field(default_factory=list)  # what was untrue in the last attempt
+    max_tokens: int | None = None  # that the hub may write
 
 
 class ReplyDraft(_Task):

@@ -5,28 +5,35 @@ Nothing is written. The gate looks at the plan itself, lowering at the models th
 
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from medley.backend import ModelSpec
-from medley.gate import Fault, Known, Limits, check, refuse
+from medley.gate import Limits, refuse
 from medley.modality import Modality
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.tools import Toolbox
+from orchestrator import history
 from orchestrator.binding import declared
-from orchestrator.lowering import lower, unlowered
-from orchestrator.routing import Policy, choose
+from orchestrator.database import raw
+from orchestrator.lowering import unlowered
+from orchestrator.routing import Policy
+from orchestrator.settling import Means, settle
 from orchestrator.tables import assets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What plans may use here: declared tools and the models of the catalogue."""
+    """What plans may use here: declared tools and the models of the catalogue.
+
+    `withheld`: models that are left out for their licence, so that a refusal can name them.
+    """
 
     tools: Toolbox
     models: Mapping[str, ModelSpec]
+    withheld: Collection[ModelSpec] = ()
     max_steps: int = 64
     commercial_only: bool = False
 
@@ -35,14 +42,26 @@ class Rules:
         asked = bool(options.get("commercial_only"))
         return Policy(commercial_only=self.commercial_only or asked)
 
-    def servable(self, policy: Policy) -> Toolbox:
-        """The tools that a plan may use and that some permitted model serves."""
-        planned = self.tools.planned()
-        return planned.only(name for name in planned if choose(name, self.models, policy))
-
     def limits(self, options: Mapping[str, Any]) -> Limits:
         """The limits of one plan."""
-        return Limits(max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps))
+        return Limits(
+            max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps),
+            max_gpu_seconds=options.get("max_gpu_seconds"),
+        )
+
+    def means(
+        self, conn: Connection, tenant: str, options: Mapping[str, Any], served: Collection[str]
+    ) -> Means:
+        """What a plan of this caller may be run with. `served`: nothing stands for not asked."""
+        limited = options.get("max_gpu_seconds") is not None
+        return Means(
+            tools=self.tools,
+            models=self.models,
+            policy=self.policy(options),
+            served=served or None,
+            withheld=self.withheld,
+            costs=history.gpu_costs(raw(conn), tenant) if limited else {},
+        )
 
 
 def checked(
@@ -54,23 +73,22 @@ def checked(
     *,
     inputs: Mapping[str, frozenset[Modality]] | None = None,
     prefix: str = "",
+    served: Collection[str] = (),
+    taken: Collection[str] = (),
 ) -> Plan:
-    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
+    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`.
+
+    `served`: tools of live workers, where the plan must be able to run now; without them it may
+    wait for its workers. `taken`: ids that its steps may not have.
+    """
     plan = unlowered(plan)
-    policy = rules.policy(options)
-    known = Known(
-        tools=rules.servable(policy),
-        assets=find_assets(conn, tenant, _assets_of(plan)),
-        inputs=inputs or {},
-        limits=rules.limits(options),
-    )
-    faults = check(plan, known)
-    lowered = plan
-    if not faults:
-        lowered, faults = lower(plan, known, rules.models, policy)
+    means = rules.means(conn, tenant, options, served)
+    found = find_assets(conn, tenant, _assets_of(plan))
+    known = means.known(found, rules.limits(options), inputs=inputs, taken=taken)
+    settled, faults = settle(plan, known, means)
     if faults:
-        raise refuse(Fault(prefix + item.pointer, item.reason, item.suggestion) for item in faults)
-    return lowered
+        raise refuse(replace(item, pointer=prefix + item.pointer) for item in faults)
+    return settled
 
 
 def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rules) -> Plan:

@@ -5,23 +5,25 @@ The hub sees short asset ids and live tools only; what leaves here is a checked,
 with real ids.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
-from medley.gate import EMBEDDABLE, Fault, Known, Limits, check, parse_plan
+from medley.gate import EMBEDDABLE, Barred, Fault, Known, Limits, parse_plan
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, Turn
 from medley.tools import Toolbox
-from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.routing import Policy
+from orchestrator.settling import Means, bounded, settle
 
 MAX_REPAIRS = 2  #: how often the hub may mend a plan
+MAX_FAULTS = 24  #: of one plan that the hub is told
+TAKEN = frozenset({"plan", "answer"})  #: ids of the steps around the plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +35,33 @@ class PlanRequest:
     tools: Toolbox  # live, and allowed in plans
     models: Mapping[str, ModelSpec]
     policy: Policy = field(default_factory=Policy)
+    barred: Mapping[str, Barred] = field(default_factory=dict)  # tools that cannot be used now
+    served: Collection[str] | None = None  # by live workers; None: not asked
+    costs: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()
     limits: Limits = field(default_factory=Limits)
+    max_output_tokens: int | None = None  # of each step of the hub
 
     def known(self) -> Known:
         """What the plan may refer to, under short ids."""
-        return Known(tools=self.tools, assets=self.register.modalities(), limits=self.limits)
+        return Known(
+            tools=self.tools,
+            barred=self.barred,
+            assets=self.register.modalities(),
+            limits=self.limits,
+            taken=TAKEN,
+        )
+
+    def means(self) -> Means:
+        """What the plan may be run with."""
+        return Means(
+            tools=self.tools,
+            models=self.models,
+            policy=self.policy,
+            served=self.served,
+            costs=self.costs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +81,14 @@ def first_task(request: PlanRequest) -> PlanTask:
         outputs=list(request.outputs),
         history=list(request.history),
         max_steps=request.limits.max_steps,
+        max_tokens=request.max_output_tokens,
     )
 
 
 def repair_task(request: PlanRequest, refused: Refused) -> PlanTask:
     """What the hub is asked after a refusal."""
     previous = refused.plan if isinstance(refused.plan, dict) else None
-    faults = [fault.to_data() for fault in refused.faults]
+    faults = [fault.to_data() for fault in refused.faults[:MAX_FAULTS]]
     return first_task(request).model_copy(update={"previous": previous, "faults": faults})
 
 
@@ -77,17 +100,17 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     try:
         plan = parse_plan(data)
     except InvalidPlan as error:
-        return Refused(data, [Fault(item["pointer"], item["reason"]) for item in error.errors])
-    faults = check(plan, request.known())
+        return Refused(data, [Fault(**item) for item in error.errors])
+    settled, faults = settle(plan, request.known(), request.means())
     if faults:
         return Refused(data, faults)
     if not plan.reply.show:
         shown = list(leaves(plan, request.tools))[:64]
-        plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})
-    lowered, faults = lower(plan, request.known(), request.models, request.policy)
-    if faults:
-        return Refused(data, faults)
-    return Plan.model_validate(request.register.lengthen(lowered.to_json()))
+        settled = settled.model_copy(
+            update={"reply": plan.reply.model_copy(update={"show": shown})}
+        )
+    settled = bounded(settled, request.tools, request.max_output_tokens)
+    return Plan.model_validate(request.register.lengthen(settled.to_json()))
 
 
 def leaves(plan: Plan, tools: Toolbox) -> Iterator[str]:

@@ -47,6 +47,14 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
     return specs
 
 
+def withheld(settings: Settings) -> list[ModelSpec]:
+    """The models that this installation leaves out because their licence forbids commercial use."""
+    if not settings.commercial_only:
+        return []
+    found = [_spec(entry, path) for path in _files(settings) for entry in _entries(path)]
+    return [spec for spec in found if not spec.commercial]
+
+
 def _files(settings: Settings) -> Iterator[Path]:
     yield from sorted(Path(__file__).parent.glob("*.toml"))
     if settings.model_folder is not None:

@@ -79,6 +79,7 @@ def _facts(context: JobContext, made: Made, register: Register) -> AnswerFacts:
         steps=steps,
         show=_shown(context, made, shorten),
         history=context.history,
+        max_tokens=context.options.get("max_output_tokens"),
     )
 
 

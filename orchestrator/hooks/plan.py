@@ -11,7 +11,7 @@ from medley.parts import DataPart, Part
 from medley.plan import Plan
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
-from orchestrator import planner
+from orchestrator import history, planner
 from orchestrator.context import JobContext, load_context
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
@@ -19,7 +19,7 @@ from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
 from orchestrator.planner import PlanRequest, Refused
 from orchestrator.register import Register
-from orchestrator.routing import Policy, live_tools
+from orchestrator.routing import Policy, usable
 
 _SERVED = """
 SELECT DISTINCT jsonb_array_elements_text(tools) FROM workers
@@ -64,15 +64,21 @@ class PlanHook:
         policy = Policy(commercial_only=bool(context.options.get("commercial_only")))
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
+        most = context.options.get("max_gpu_seconds")
+        tools, barred = usable(self._tools, self._models, policy, served)
         request = PlanRequest(
             words=context.words,
             register=Register(context.given),
-            tools=live_tools(self._tools.planned(), self._models, served, policy),
+            tools=tools,
             models=self._models,
             policy=policy,
+            barred=barred,
+            served=served,
+            costs=history.gpu_costs(conn, context.tenant) if most is not None else {},
             outputs=context.outputs,
             history=context.history,
-            limits=Limits(max_steps=row[0] if row else Limits().max_steps),
+            limits=Limits(max_steps=row[0] if row else Limits().max_steps, max_gpu_seconds=most),
+            max_output_tokens=context.options.get("max_output_tokens"),
         )
         return context, request
 
