@@ -153,10 +153,15 @@ def plan_item(reading: Reading, request: Request) -> Item:
     )
 
     def guide() -> Guide:
-        steps = min(task.max_steps, reading.max_steps)
-        return PlanGuide(
-            reading.guided, PlanGrammar(tools, task.assets, words, steps, reply=not reading.compact)
+        grammar = PlanGrammar(
+            tools,
+            task.assets,
+            words,
+            min(task.max_steps, reading.max_steps),
+            reply=not reading.compact,
+            budget=task.max_steps,
         )
+        return PlanGuide(reading.guided, grammar)
 
     # The same question would get the same plan again: a repair is drawn, not chosen.
     repairs = len(task.faults) > 0
@@ -245,6 +250,13 @@ def asked(question: str, language: str) -> str:
     if language in ("en", "zh") and (not question or language_of(question) != language):
         return DEFAULT_QUESTION[language]
     return question or DEFAULT_QUESTION["en"]
+
+
+def _control_words(tokenizer: Any) -> list[str]:
+    """Special tokens, and added ones that are marks: `<tool_call>`, but not a run of blanks."""
+    added = [str(word) for word in tokenizer.get_added_vocab()]
+    marks = [word for word in added if any(sign in word for sign in "<>[]|")]
+    return [*map(str, tokenizer.all_special_tokens), *marks]
 
 
 def _least(ours: int, asked: int | None) -> int:
