@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 BINDING = 'A binding is {"asset": "…"}, {"from": "s1.image"}, {"text": "…"} or {"input": "…"}.'
+SHAPE = 'A plan is {"steps": [{"id": "s1", "tool": "…", "inputs": {…}}], "reply": {…}}.'
 UPLOAD = "Upload the file first, or name one that is there."
 _BY_KIND = {
     "missing": "Add it.",

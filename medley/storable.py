@@ -40,9 +40,11 @@ def unstorable(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def made_storable(value: Any) -> Any:
-    """The value with what cannot be kept in a text replaced by U+FFFD; numbers stay as they are."""
+    """The value with U+FFFD for signs, and null for numbers, that cannot be kept."""
     if isinstance(value, str):
         return _UNFIT.sub("\ufffd", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {made_storable(key): made_storable(item) for key, item in value.items()}
     if isinstance(value, list):

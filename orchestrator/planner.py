@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medley.advice import SHAPE
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
@@ -96,9 +97,11 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a
     hub wrote.
     """
-    data = normalise(data, request.known())
     try:
+        data = normalise(data, request.known())
         plan = parse_plan(data)
+    except RecursionError:
+        return Refused(None, [Fault("", "This is nested too deep for a plan.", SHAPE)])
     except InvalidPlan as error:
         return Refused(data, [Fault(**item) for item in error.errors])
     settled, faults = settle(plan, request.known(), request.means())
