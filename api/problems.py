@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from medley.advice import advice
 from medley.errors import MedleyError, Unavailable
 
 logger = logging.getLogger("medley.api")
@@ -199,4 +200,4 @@ def _fault(item: Mapping[str, Any]) -> dict[str, str]:
     where, *rest = item["loc"] or ("body",)
     places = "".join("/" + str(place).replace("~", "~0").replace("/", "~1") for place in rest)
     pointer = places if where == "body" else f"{where}{places}"
-    return {"pointer": pointer, "reason": str(item["msg"])}
+    return {"pointer": pointer, "reason": str(item["msg"]), "suggestion": advice(item)}

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from api.problems import ApiError
+from medley.storable import storable_text
 
 MAX_BYTES = 1 << 20  #: of a JSON body
 MAX_DEPTH = 32
@@ -81,13 +82,8 @@ def _walk(value: Any) -> None:
 
 def check_text(text: str) -> None:
     """Refuses what the database cannot store: NUL and lone surrogates. Raises `ApiError` 400."""
-    if "\0" in text:
-        raise _bad("A text contains NUL.")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise _bad("A text contains half of a surrogate pair.") from None
+    if not storable_text(text):
+        raise _bad("A text contains NUL or half of a surrogate pair.")
 
 
 class _StrictRequest(Request):

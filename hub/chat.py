@@ -4,16 +4,24 @@ are written out.
 Everything that came out of media, files or tools stands in quoted, marked sections.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from hub.grammar import dumps, parameters, required
-from hub.prompting import one_line, render, untrusted
+from hub.prompting import cleaned, defused, one_line, render, untrusted
 from medley.plain import language_of, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact, Turn
 from medley.tools import Port, Tool, Toolbox
 
 MAX_HISTORY = 13  #: turns that are shown, a summary of earlier ones counted
+MAX_ABOUT = 400  #: characters of a tool's description
+#: Control words of well-known models, for servers whose tokenizer nobody here can see.
+FAMILIAR = (
+    "<s>", "</s>", "<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]",
+    "<<SYS>>", "<</SYS>>", "<think>", "</think>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]",
+    "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[AVAILABLE_TOOLS]", "<end_of_utterance>",
+)  # fmt: skip
 
 
 class Message(TypedDict):
@@ -52,34 +60,34 @@ def plan_messages(task: PlanTask, tools: Toolbox) -> list[Message]:
         history=_history(task.history),
         outputs=outputs,
         repair=repair,
-        request=task.request,
+        request=defused(task.request),
     )
     asking = render("plan_asking") + "\n" if task.may_ask else ""
     system = render("plan_system", tools=tool_lines(tools), asking=asking)
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    return _conversation(system, user)
 
 
 def answer_messages(facts: AnswerFacts) -> list[Message]:
     """Asks for the reply."""
     shown = f'\nThese must be in "show": {", ".join(to_show(facts))}.\n' if to_show(facts) else ""
-    repair = (
-        "\nYour last reply was untrue: "
-        + " ".join(one_line(fault, 300) for fault in facts.faults)
-        + "\n"
-        if facts.faults
-        else ""
-    )
+    faults = "\n".join(one_line(fault, 300) for fault in facts.faults)
+    repair = f"\nYour last reply was untrue:\n{untrusted(faults, 'checker')}\n" if faults else ""
     user = render(
         "answer_user",
-        request=facts.request,
+        request=defused(facts.request),
         assets=_assets(facts.assets),
         steps=_steps(facts.steps),
         shown=shown,
         repair=repair,
     )
+    return _conversation(render("answer_system"), user)
+
+
+def _conversation(system: str, user: str) -> list[Message]:
+    """Both messages without control words of any model."""
     return [
-        {"role": "system", "content": render("answer_system")},
-        {"role": "user", "content": user},
+        {"role": "system", "content": cleaned(system, FAMILIAR)},
+        {"role": "user", "content": cleaned(user, FAMILIAR)},
     ]
 
 
@@ -90,7 +98,7 @@ def describe_text(media: str, question: str, language: str) -> str:
     return render(
         "describe_user",
         media=media,
-        question=asked,
+        question=cleaned(asked, FAMILIAR),
         language="Chinese" if chosen == "zh" else "English",
     )
 
@@ -108,7 +116,8 @@ def _tool_line(tool: Tool) -> str:
         for name, schema in parameters(tool, seed=True).items()
     )
     # What a server says of its own tool is no instruction.
-    about = untrusted(tool.about, tool.server) if tool.server else tool.about
+    about = one_line(defused(tool.about), MAX_ABOUT)
+    about = untrusted(about, tool.server) if tool.server else about
     return f"- {tool.name}({takes}) -> {gives}{' params: ' + params if params else ''} | {about}"
 
 
@@ -155,8 +164,17 @@ def _steps(steps: Sequence[StepFact]) -> str:
     return "\n".join(_step(step) for step in steps) or "Nothing had to be done."
 
 
+def _names_assets(value: object) -> bool:
+    if isinstance(value, list):
+        return all(_names_assets(item) for item in value)
+    return isinstance(value, str) and re.fullmatch(r"a\d{1,6}", value) is not None
+
+
 def _step(step: StepFact) -> str:
-    line = f"{step.id} {step.tool} {dumps(step.about)}: {step.status}"
+    about = dumps(step.about)
+    if not all(_names_assets(value) for value in step.about.values()):
+        about = untrusted(about, "inputs")  # words, perhaps of an earlier step
+    line = f"{step.id} {step.tool} {about}: {step.status}"
     if step.assets:
         line += ", made " + ", ".join(f"[{name}]" for name in step.assets)
     if step.error:

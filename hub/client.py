@@ -78,14 +78,15 @@ class ChatServer:
         name: str = "",
         schema: Mapping[str, Any] | None = None,
         heard: Callable[[str], None] | None = None,
+        max_tokens: int | None = None,
     ) -> Said:
-        """One answer. `heard` gets its words as they come. Raises `Unavailable`, `BackendError`,
-        `StepStopped`.
+        """One answer of at most `max_tokens`, or of what the server may write. `heard` gets its
+        words as they come. Raises `Unavailable`, `BackendError`, `StepStopped`.
         """
         body: dict[str, Any] = {
             "model": self.model,
             "messages": messages,
-            "max_tokens": self.max_tokens,
+            "max_tokens": min(self.max_tokens, max_tokens or self.max_tokens),
             "temperature": 0.0,
             "stream": True,
             "stream_options": {"include_usage": True},

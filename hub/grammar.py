@@ -15,9 +15,11 @@ from typing import Any
 
 from medley.modality import STORED, Modality
 from medley.tasks import KnownAsset
-from medley.tools import Port, Tool, Toolbox
+from medley.tools import BUDGET, Port, Tool, Toolbox
 
 EMBEDDABLE = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
+SEARCH = "search"  #: the tool before which an index is made
+MANY = 1 << 16  #: steps; more than any plan has
 MAX_WORDS = 2000  #: characters of a free text argument
 CHUNK = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[a-zA-Z0-9']+|.", re.DOTALL)
 
@@ -53,8 +55,10 @@ class PlanGrammar:
     max_steps: int = 12
     reply: bool = True  # whether the model also writes what to show
     may_ask: bool = False  # whether it may write a question instead of a first step
+    budget: int | None = None  # of steps with those that are added later; None: any
     given: list[Given] = field(init=False)
     steps: list[dict[str, Any]] = field(init=False, default_factory=list)
+    added: set[str] = field(init=False, default_factory=set)  # what steps may be added for
 
     def __post_init__(self) -> None:
         self.given = [
@@ -68,6 +72,7 @@ class PlanGrammar:
     def add(self, step: dict[str, Any]) -> None:
         """Takes note of a finished step, so that later ones can refer to what it gives."""
         self.steps.append(step)
+        self.added |= self._additions(step)
         for name, port in self.tools[step["tool"]].outputs.items():
             source = {"from": f"{step['id']}.{name}"}
             self.given.append(Given(source, port.accepts, port.many))
@@ -90,6 +95,23 @@ class PlanGrammar:
         rules.add("ending", self._ending(rules))
         return rules.text(" | ".join(options))
 
+    @property
+    def room(self) -> int:
+        """How many steps may still be added, whether by the model or for what it reads."""
+        spent = len(self.steps) + len(self.added)
+        return MANY if self.budget is None else self.budget - spent
+
+    def _additions(self, step: dict[str, Any]) -> set[str]:
+        """What a step may need another one for: media and words that it reads as embeddings, and
+        the index of a search.
+        """
+        tool = self.tools[step["tool"]]
+        found = {tool.name} if tool.name == SEARCH else set()
+        for name, bound in step["inputs"].items():
+            if Modality.EMBEDDING in tool.inputs[name].accepts:
+                found |= {dumps(item) for item in (bound if isinstance(bound, list) else [bound])}
+        return found
+
     def _ending(self, rules: "Rules") -> str:
         shown = [
             f"{step['id']}.{name}"
@@ -109,8 +131,12 @@ class PlanGrammar:
     def _tool(self, place: int, tool: Tool, rules: "Rules") -> str | None:
         # Rules are called by places: a name may hold what Lark does not read as one.
         ports: list[tuple[str, str, bool]] = []
+        embedded = sum(Modality.EMBEDDING in port.accepts for port in tool.inputs.values())
+        room = self.room - 1 - embedded - (tool.name == SEARCH)
+        if room < 0:
+            return None
         for number, (name, port) in enumerate(tool.inputs.items()):
-            bound = self._port(f"{place}_{number}", port, rules)
+            bound = self._port(f"{place}_{number}", port, rules, room + 1)
             if bound is None and port.required:
                 return None
             if bound is not None:
@@ -128,7 +154,8 @@ class PlanGrammar:
             body.append(f"({opening} {members})" + ("" if needed else "?"))
         return rules.add(f"tool_{place}", " ".join(body))
 
-    def _port(self, name: str, port: Port, rules: "Rules") -> str | None:
+    def _port(self, name: str, port: Port, rules: "Rules", room: int) -> str | None:
+        """The rule of what a port may be bound to; `room`: the most values that are embedded."""
         accepted = port.accepts
         if Modality.EMBEDDING in accepted and "embed" in self.tools:
             accepted |= EMBEDDABLE
@@ -137,7 +164,9 @@ class PlanGrammar:
         if Modality.TEXT in accepted:
             opening = literal('{"text":')
             single.append(f'{opening} {rules.words()} "}}"')
-        lists = [literal(dumps(item.binding)) for item in fitting if item.many] if port.many else []
+        # What is embedded first is embedded one by one.
+        whole = [item for item in fitting if item.many and item.modalities <= port.accepts]
+        lists = [literal(dumps(item.binding)) for item in whole] if port.many else []
         if not single and not lists:
             return None
         if not port.many:
@@ -145,7 +174,8 @@ class PlanGrammar:
         options = list(lists)
         if single:
             item = rules.add(f"b_{name}", " | ".join(single))
-            options.append(f'"[" {item} ("," {item}){{0,{port.max_items - 1}}} "]"')
+            most = min(port.max_items, room) if Modality.EMBEDDING in accepted else port.max_items
+            options.append(items(item, most))
         return rules.add(f"l_{name}", " | ".join(options))
 
 
@@ -174,9 +204,7 @@ class Rules:
         """A text argument: a JSON string."""
         source = self._words.source
         if source is None:
-            return self.add(
-                "words", _json({"type": "string", "minLength": 1, "maxLength": self._words.limit})
-            )
+            return self.add("words", string(self._words.limit))
         if not source.strip():
             return self.add("words", literal('""'))
         self.add("SOURCE", f"%regex {dumps({'substring_chunks': chunks(source)})}")
@@ -211,36 +239,25 @@ class Rules:
             return self.add(name, " | ".join(literal(dumps(option)) for option in schema["enum"]))
         kind = schema.get("type")
         if kind == "string":
-            return (
-                self.words()
-                if self._words.source is not None
-                else self.add(
-                    name,
-                    _json(
-                        {
-                            **schema,
-                            "minLength": 1,
-                            "maxLength": min(schema.get("maxLength", MAX_WORDS), self._words.limit),
-                        }
-                    ),
-                )
-            )
+            if self._words.source is not None:
+                return self.words()
+            limit = min(schema.get("maxLength", MAX_WORDS), self._words.limit)
+            return self.add(name, string(limit))
         if kind == "array":
             item = self.value(f"{name}_i", schema["items"])
-            return self.add(
-                name, f'"[" {item} ("," {item}){{0,{max(schema.get("maxItems", 16) - 1, 0)}}} "]"'
-            )
+            return self.add(name, items(item, max(schema.get("maxItems", 16), 1)))
         return self.add(name, _json(schema))
 
 
 def parameters(tool: Tool, seed: bool) -> dict[str, dict[str, Any]]:
-    """The JSON schema of each parameter, cut down to what a decoder can keep: bounded, without
-    null.
+    """The JSON schema of each parameter that a hub may set, cut down to what a decoder can keep:
+    bounded, without null.
     """
     schema = tool.params.model_json_schema()
     found = {
         name: _bounded(entry, schema.get("$defs", {}))
         for name, entry in schema.get("properties", {}).items()
+        if not entry.get(BUDGET)
     }
     if tool.seeded and seed:
         found["seed"] = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
@@ -290,6 +307,17 @@ def chunks(source: str) -> list[str]:
     as JSON spells them.
     """
     return CHUNK.findall(dumps(source)[1:-1])
+
+
+def items(rule: str, most: int) -> str:
+    """A JSON list of 1 to `most` of these."""
+    more = f' ("," {rule}){{0,{most - 1}}}' if most > 1 else ""
+    return f'"[" {rule}{more} "]"'
+
+
+def string(limit: int) -> str:
+    """A JSON string of 1 to `limit` characters, none of which is a control character."""
+    return rf'/"([^"\\\x00-\x1f\x7f]|\\["\\n]){{1,{limit}}}"/'
 
 
 def literal(text: str) -> str:

@@ -78,7 +78,10 @@ class Reading:
             pad=pad,
             ends=ends,
             context=int(getattr(model.config, "max_position_embeddings", 0) or 1 << 20),
-            control=[str(word) for word in tokenizer.all_special_tokens],
+            control=[
+                *map(str, tokenizer.all_special_tokens),
+                *map(str, tokenizer.get_added_vocab()),
+            ],
             max_steps=int(options.get("max_steps", 8 if small else 16)),
             max_words=int(options.get("max_words", 800)),
         )
@@ -156,10 +159,16 @@ def plan_item(reading: Reading, request: Request) -> Item:
     )
 
     def guide() -> Guide:
-        steps = min(task.max_steps, reading.max_steps)
         chat_hub = not reading.compact  # one that was never trained on plans alone
-        asks = chat_hub and task.may_ask
-        grammar = PlanGrammar(tools, task.assets, words, steps, reply=chat_hub, may_ask=asks)
+        grammar = PlanGrammar(
+            tools,
+            task.assets,
+            words,
+            min(task.max_steps, reading.max_steps),
+            reply=chat_hub,
+            may_ask=chat_hub and task.may_ask,
+            budget=task.max_steps,
+        )
         return PlanGuide(reading.guided, grammar)
 
     # The same question would get the same plan again: a repair is drawn, not chosen.
@@ -169,7 +178,7 @@ def plan_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=guide,
         finish=lambda done: {"plan": read_plan(done.text)},
-        limit=PLAN_TOKENS,
+        limit=_least(PLAN_TOKENS, task.max_tokens),
         temperature=0.7 if repairs else 0.0,
         seed=request.seed + len(task.faults),
     )
@@ -189,7 +198,7 @@ def answer_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=lambda: GrammarGuide(reading.guided, grammar),
         finish=lambda done: {"reply": _read(ReplyDraft, json.loads(done.text)).model_dump()},
-        limit=ANSWER_TOKENS + sum(len(step.text) for step in facts.steps),
+        limit=_least(ANSWER_TOKENS + sum(len(step.text) for step in facts.steps), facts.max_tokens),
         reading=reply_text,
         temperature=0.7 if facts.faults else 0.0,
         seed=request.seed + len(facts.faults),
@@ -229,13 +238,14 @@ def describe_item(reading: Reading, request: Request) -> Item:
     with torch.inference_mode():
         vector = torch.from_numpy(media.vector).unsqueeze(0).to(next(connector.parameters()).device)
         soft = connector(vector.float())[0]
+    limit = _least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
     return Item(
         before=reading.tokens(before),
         soft=soft,
         after=reading.tokens(after),
-        limit=DESCRIBE_TOKENS,
+        limit=limit,
         guide=lambda: FreeGuide(
-            reading.guided, reading.ends, DESCRIBE_TOKENS, reading.tokenizer.all_special_ids
+            reading.guided, reading.ends, limit, reading.tokenizer.all_special_ids
         ),
         finish=lambda done: {"text": done.text.strip()},
         reading=str,
@@ -248,6 +258,17 @@ def asked(question: str, language: str) -> str:
     if language in ("en", "zh") and (not question or language_of(question) != language):
         return DEFAULT_QUESTION[language]
     return question or DEFAULT_QUESTION["en"]
+
+
+def _control_words(tokenizer: Any) -> list[str]:
+    """Special tokens, and added ones that are marks: `<tool_call>`, but not a run of blanks."""
+    added = [str(word) for word in tokenizer.get_added_vocab()]
+    marks = [word for word in added if any(sign in word for sign in "<>[]|")]
+    return [*map(str, tokenizer.all_special_tokens), *marks]
+
+
+def _least(ours: int, asked: int | None) -> int:
+    return ours if asked is None else min(ours, asked)
 
 
 def read_plan(text: str) -> dict[str, Any]:

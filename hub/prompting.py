@@ -11,8 +11,11 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
+from medley.lookalikes import replaced, visible
+
 FOLDER = Path(__file__).parent / "prompts"
-UNTRUSTED = re.compile(r"<\s*/?\s*untrusted", re.IGNORECASE)
+_OPENING = r"(?:<|&lt;?|&#0*60;?|&#x0*3c;?|%3c|\\u003c|\\x3c)"  # of a tag, also as it is escaped
+_SECTION = re.compile(_OPENING + r"[^\w<>]{0,8}" + r"[\s_.-]{0,2}".join("untrusted"))
 
 
 @cache
@@ -33,20 +36,25 @@ def render(name: str, **values: str) -> str:
 
 
 def cleaned(text: str, control: Iterable[str] = ()) -> str:
-    """Text that cannot pose as a control word of the model: `<|end|>` becomes `< |end|>`."""
-    for word in sorted(set(control), key=len, reverse=True):
-        if len(word) > 1:
-            text = text.replace(word, f"{word[0]} {word[1:]}")
-    return text.replace("<|", "< |")
+    """Text that cannot pose as a control word of the model, not even by signs that look alike:
+    `<|end|>` becomes `< |end|>`. What no reader sees is left out.
+    """
+    words = sorted({word.lower() for word in control if len(word) > 1}, key=len, reverse=True)
+    pattern = re.compile("|".join(re.escape(word) for word in (*words, "<|")))
+    return replaced(pattern, visible(text), lambda found: f"{found[0]} {found[1:]}")
+
+
+def defused(text: str) -> str:
+    """Text that cannot pose as the beginning or the end of a quoted section."""
+    return replaced(_SECTION, visible(text), lambda found: f"({found[1:]}")
 
 
 def untrusted(text: str, source: str) -> str:
     """A quoted section for words out of media, files or tools: data, never instruction."""
-    inside = UNTRUSTED.sub("<(untrusted", text)
-    return f'<untrusted source="{source}">\n{inside}\n</untrusted>'
+    return f'<untrusted source="{source}">\n{defused(text)}\n</untrusted>'
 
 
 def one_line(text: str, limit: int) -> str:
     """Text on one line without quotation marks, cut to `limit` characters."""
-    flat = re.sub(r"[\s\"“”]+", " ", text).strip()
+    flat = re.sub(r"[\s\"“”„‟\uff02″]+", " ", visible(text)).strip()
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

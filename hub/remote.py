@@ -135,7 +135,11 @@ async def _result(
         most = min(task.max_steps, bounds.steps)
         schema = plan_schema(tools, task.assets, most, bounds.words, may_ask=task.may_ask)
         said = await server.ask(
-            list(chat.plan_messages(task, tools)), control, name="plan", schema=schema
+            list(chat.plan_messages(task, tools)),
+            control,
+            name="plan",
+            schema=schema,
+            max_tokens=task.max_tokens,
         )
         return Result(outputs={"plan": read_json(said.text)}, usage=said.usage)
     if request.tool == "answer":
@@ -146,6 +150,7 @@ async def _result(
             name="reply",
             schema=reply_schema(facts, bounds.words * 5),
             heard=heard,
+            max_tokens=facts.max_tokens,
         )
         return Result(outputs={"reply": _draft(said.text, facts)}, usage=said.usage)
     if request.tool == "describe":
@@ -154,7 +159,8 @@ async def _result(
         )
         parts = media_parts(request.inputs.get("media"))
         message = {"role": "user", "content": [*parts, {"type": "text", "text": text.strip()}]}
-        said = await server.ask([message], control, heard=heard)
+        most = request.params.get("max_tokens")
+        said = await server.ask([message], control, heard=heard, max_tokens=most)
         return Result(outputs={"text": said.text.strip()}, usage=said.usage)
     raise BadInput(f"A hub does not serve {request.tool!r}.")
 

@@ -17,6 +17,7 @@ from medley.gate import Known
 from medley.plan import STEP_ID
 from medley.tools import Tool
 
+MOST_STEPS = 256  #: beyond which no plan is read
 STEPS = ("steps", "plan", "tasks", "task_nodes", "nodes", "actions", "tool_calls", "calls")
 TOOL = ("tool", "tool_name", "name", "task", "action", "function")
 ARGUMENTS = ("inputs", "params", "arguments", "args", "parameters", "input", "kwargs")
@@ -43,7 +44,34 @@ def normalise(data: Any, known: Known) -> Any:
         reading.link(plan["steps"], data)
         known_keys = {*STEPS, *LINKS, *WORDS}
         plan |= {key: value for key, value in data.items() if key not in known_keys}
+    plan["steps"] = _in_order(plan["steps"])
     return plan
+
+
+def _in_order(steps: list[Any]) -> list[Any]:
+    """Steps behind those that they read, otherwise as they came; a circle stays as it is."""
+    left = {step["id"]: step for step in steps if isinstance(step, Mapping)}
+    if len(left) != len(steps) or len(left) > MOST_STEPS:
+        return steps
+    needs = {name: _read_by(step) & left.keys() for name, step in left.items()}
+    ordered: list[Any] = []
+    while left:
+        name = next((name for name in left if not needs[name] & left.keys()), None)
+        if name is None:
+            return steps
+        ordered.append(left.pop(name))
+    return ordered
+
+
+def _read_by(step: Mapping[str, Any]) -> set[str]:
+    """Ids of the steps that a step seems to wait for."""
+    found = {str(name) for name in _listed(step.get("after"))}
+    inputs = step.get("inputs")
+    values = list(inputs.values()) if isinstance(inputs, Mapping) else []
+    for item in (item for value in values for item in _listed(value)):
+        if isinstance(item, Mapping) and "from" in item:
+            found.add(str(item["from"]).partition(".")[0])
+    return found
 
 
 def _steps_of(data: Any) -> list[Any] | None:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from medley.sayable import sayable
 from medley.tasks import AnswerFacts, ReplyDraft, StepFact
 
 Language = Literal["en", "zh"]
+_MARK = re.compile(r"\[(a\d+)\]")
 MAX_QUOTE = 2000  #: characters of a step's words that an answer repeats
 
 _NOUNS: dict[Language, dict[str, tuple[str, str]]] = {  # one, several
@@ -163,6 +165,11 @@ def sayings(facts: AnswerFacts, language: Language) -> list[list[str]]:
     return found or [_say(facts.steps[-1], facts, language)]
 
 
+def quoted(words: str) -> str:
+    """Words of others as an answer may repeat them; `[a3]` in them names no asset."""
+    return _MARK.sub(r"(\1)", sayable(words)).strip()
+
+
 def _matters(step: StepFact, facts: AnswerFacts, shown: set[str]) -> bool:
     if step.status == "failed" or step.text or step.tool in ("search", "judge"):
         return True
@@ -181,10 +188,8 @@ def _say(step: StepFact, facts: AnswerFacts, language: Language) -> list[str]:
     }
     if step.status == "failed":
         end = "." if language == "en" else "。"
-        return [
-            form.format(**values, error=(step.error or "?").rstrip(".。") + end)
-            for form in _FAILED[language]
-        ]
+        error = quoted(step.error or "?").rstrip(".。") + end
+        return [form.format(**values, error=error) for form in _FAILED[language]]
     if step.tool == "judge":
         return list(_UNSURE[language])
     if step.assets:
@@ -194,9 +199,8 @@ def _say(step: StepFact, facts: AnswerFacts, language: Language) -> list[str]:
             for form in _MADE[language].get(step.tool, _MADE[language][""])
         ]
     if step.text:
-        return [
-            form.format(**values, text=step.text[:MAX_QUOTE].strip()) for form in _SAID[language]
-        ]
+        text = quoted(step.text[:MAX_QUOTE])
+        return [form.format(**values, text=text) for form in _SAID[language]]
     options = _NOTHING_FOUND if step.tool == "search" else _DONE
     return [form.format(**values) for form in options[language]]
 
@@ -218,7 +222,7 @@ def _source(step: StepFact, kinds: dict[str, str], language: Language) -> str:
 def _what(step: StepFact, language: Language) -> str:
     for value in step.about.values():
         if isinstance(value, str) and value.strip() and not _ids(value):
-            words = value.strip()[:200]
+            words = quoted(value)[:200]
             return f"“{words}”"
     return "it" if language == "en" else "它"
 

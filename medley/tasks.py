@@ -61,6 +61,7 @@ class PlanTask(_Task):
     previous: dict[str, Any] | None = None  # the refused plan, or the one that ran
     faults: list[dict[str, Any]] = Field(default_factory=list)  # {pointer, reason, suggestion}
     ran: list[StepFact] = Field(default_factory=list)  # what became of the plan before, if it ran
+    max_tokens: int | None = None  # that the hub may write
     may_ask: bool = False  # the hub may ask the caller a question instead: {"ask": "…"}
     max_steps: int = 64
 
@@ -74,6 +75,7 @@ class AnswerFacts(_Task):
     show: list[str] = Field(default_factory=list)  # short ids that the plan wants shown
     history: list[Turn] = Field(default_factory=list)
     faults: list[str] = Field(default_factory=list)  # what was untrue in the last attempt
+    max_tokens: int | None = None  # that the hub may write
 
 
 class ReplyDraft(_Task):

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from medley.modality import Modality
 from medley.status import Lane
 
+#: Marks a parameter, in its schema, that callers set and plans of the hub do not.
+BUDGET = "x-budget"
+
 
 class Params(BaseModel):
     """Parameters of a tool: a pydantic model; its fields carry ranges and defaults."""

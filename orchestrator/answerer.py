@@ -11,17 +11,25 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from medley.lookalikes import visible
 from medley.parts import AssetPart, Part, TextPart
+from medley.sayable import unsayable
 from medley.tasks import AnswerFacts, ReplyDraft
 from orchestrator.register import MARK, Register
 
 MAX_REPAIRS = 1  #: how often the hub may mend a reply
 
 _FAILURE = re.compile(
-    r"\b(not|fail\w*|unable|cannot|could|error|wrong)\b|n't\b|没|无法|失败|不能|错", re.IGNORECASE
+    r"\b(not|fail\w*|unable|cannot|error|wrong|impossible)\b|n't\b|没|无法|失败|不能|错",
+    re.IGNORECASE,
 )
 _MARKS = re.compile(rf"\s*{MARK.pattern}")
-_LINK = re.compile(r"!?\[[^\]]*\]\([^)]*\)|https?://\S+", re.IGNORECASE)
+_FILE = re.compile(
+    r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{1,80}\.(?:png|jpe?g|gif|webp|bmp|svg|wav|mp3|flac|ogg|m4a|mp4|"
+    r"mov|avi|webm|mkv|pdf|docx?|xlsx?|pptx?|zip|txt|csv|json|html?|exe|sh|py)(?![A-Za-z0-9])"
+    r"|(?<!\S)(?:~?/|[A-Za-z]:\\)[\w.-]+[/\\][\w./\\-]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,9 @@ def untruths(draft: ReplyDraft, facts: AnswerFacts) -> list[str]:
         for name in sorted({*MARK.findall(draft.text), *draft.show})
         if name not in known
     ]
-    found += [f"Links are not allowed: {link}" for link in _LINK.findall(draft.text)]
+    found += unsayable(draft.text)
+    told = _told(facts)
+    found += [f"There is no file {name}." for name in _FILE.findall(draft.text) if name not in told]
     failed = [step for step in facts.steps if step.status == "failed"]
     if failed and not _FAILURE.search(draft.text):
         found.append(f"The reply must say that {failed[0].tool} failed: {failed[0].error}")
@@ -58,9 +68,15 @@ def untruths(draft: ReplyDraft, facts: AnswerFacts) -> list[str]:
     return found
 
 
+def _told(facts: AnswerFacts) -> str:
+    """All words that the facts hold: a reply may repeat them."""
+    steps = [f"{step.about} {step.text} {step.error}" for step in facts.steps]
+    return "\n".join([facts.request, *(asset.about for asset in facts.assets), *steps])
+
+
 def to_reply(draft: ReplyDraft, register: Register) -> Reply:
     """The draft as message parts. Expects a draft without untruths."""
-    words = _MARKS.sub("", draft.text).strip()
+    words = visible(_MARKS.sub("", draft.text)).strip()
     parts: list[Part] = [TextPart(text=words)] if words else []
     for name in dict.fromkeys(draft.show):
         entry = register.entry(name)

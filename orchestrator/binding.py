@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from medley.advice import UPLOAD
 from medley.gate import Fault
 from medley.modality import Modality
 from medley.plan import (
@@ -74,12 +75,14 @@ class _Binding:
         if given is None:
             found = absent(item)
             if item.required and not found:
-                self.faults.append(Fault(f"/inputs/{name}", "This input is missing.", item.about))
+                self.faults.append(
+                    Fault(f"/inputs/{name}", "This input is missing.", item.about or "Add it.")
+                )
             return found
         listed = [given] if isinstance(given, TextBinding | AssetBinding) else list(given)
         if len(listed) != 1 and not item.many:
             reason = f"Takes one value, got {len(listed)}."
-            self.faults.append(Fault(f"/inputs/{name}", reason))
+            self.faults.append(Fault(f"/inputs/{name}", reason, "Give one value."))
         takes = modalities(item)
         for value in listed:
             self.judge(name, value, takes)
@@ -90,12 +93,13 @@ class _Binding:
         if isinstance(value, AssetBinding):
             if value.asset not in self.assets:
                 reason = f"There is no asset {value.asset!r}."
-                self.faults.append(Fault(f"/inputs/{name}", reason))
+                self.faults.append(Fault(f"/inputs/{name}", reason, UPLOAD))
                 return
             found = self.assets[value.asset]
         if found not in takes:
             wanted = " or ".join(sorted(takes))
-            self.faults.append(Fault(f"/inputs/{name}", f"Got {found}; takes {wanted}."))
+            reason = f"Got {found}; takes {wanted}."
+            self.faults.append(Fault(f"/inputs/{name}", reason, f"Give {wanted}."))
 
 
 def absent(item: WorkflowInput) -> list[Value]:

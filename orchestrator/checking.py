@@ -12,16 +12,18 @@ from sqlalchemy import Connection, select
 
 from medley.backend import ModelSpec
 from medley.errors import CallerError
-from medley.gate import Fault, Known, Limits, check, refuse
+from medley.gate import Fault, Limits, refuse
 from medley.modality import Modality
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.tools import Toolbox
+from orchestrator import history
 from orchestrator.binding import declared
 from orchestrator.candidates import Candidates
 from orchestrator.database import raw
-from orchestrator.lowering import lower, unlowered
-from orchestrator.routing import Policy, choose
-from orchestrator.subplans import inline, uses_flows, with_flows
+from orchestrator.lowering import unlowered
+from orchestrator.routing import Policy
+from orchestrator.settling import Means, settle
+from orchestrator.subplans import inline, uses_flows
 from orchestrator.tables import assets
 from orchestrator.workflows import load_flows
 
@@ -40,10 +42,14 @@ class ServerNotAllowed(CallerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What plans may use here: declared tools and the models of the catalogue."""
+    """What plans may use here: declared tools and the models of the catalogue.
+
+    `withheld`: models that are left out for their licence, so that a refusal can name them.
+    """
 
     tools: Toolbox
     models: Mapping[str, ModelSpec]
+    withheld: Collection[ModelSpec] = ()
     max_steps: int = 64
     commercial_only: bool = False
 
@@ -62,14 +68,26 @@ class Rules:
             raise ServerNotAllowed(unknown[0], self.servers)
         return replace(asked, commercial_only=self.commercial_only or asked.commercial_only)
 
-    def servable(self, policy: Policy) -> Toolbox:
-        """The tools that a plan may use and that some permitted model serves."""
-        planned = self.tools.planned()
-        return planned.only(name for name in planned if choose(name, self.models, policy))
-
     def limits(self, options: Mapping[str, Any]) -> Limits:
         """The limits of one plan."""
-        return Limits(max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps))
+        return Limits(
+            max_steps=min(options.get("max_steps") or self.max_steps, self.max_steps),
+            max_gpu_seconds=options.get("max_gpu_seconds"),
+        )
+
+    def means(
+        self, conn: Connection, tenant: str, options: Mapping[str, Any], served: Collection[str]
+    ) -> Means:
+        """What a plan of this caller may be run with. `served`: nothing stands for not asked."""
+        limited = options.get("max_gpu_seconds") is not None
+        return Means(
+            tools=self.tools,
+            models=self.models,
+            policy=self.policy(options),
+            served=served or None,
+            withheld=self.withheld,
+            costs=history.gpu_costs(raw(conn), tenant) if limited else {},
+        )
 
 
 def checked(
@@ -81,29 +99,28 @@ def checked(
     *,
     inputs: Mapping[str, frozenset[Modality]] | None = None,
     prefix: str = "",
+    served: Collection[str] = (),
+    taken: Collection[str] = (),
 ) -> Plan:
-    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`."""
+    """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`.
+
+    `served`: tools of live workers, where the plan must be able to run now; without them it may
+    wait for its workers. `taken`: ids that its steps may not have.
+    """
     plan = unlowered(plan)
-    policy = rules.policy(options)
-    flows = load_flows(raw(conn), tenant) if uses_flows(plan) else {}
-    known = Known(
-        tools=with_flows(rules.servable(policy), flows),
-        assets=find_assets(conn, tenant, _assets_of(plan)),
-        inputs=inputs or {},
-        limits=rules.limits(options),
+    means = replace(
+        rules.means(conn, tenant, options, served),
+        flows=load_flows(raw(conn), tenant) if uses_flows(plan) else {},
+        best_of=Candidates.of(options),
     )
-    faults = [*_not_named(plan, rules, policy)] or check(plan, known)
-    if not faults:
-        plan, faults = inline(plan, flows)
-    if not faults:
-        plan = Candidates.of(options).apply(plan, known.tools)
-        faults = check(plan, known)
-    lowered = plan
-    if not faults:
-        lowered, faults = lower(plan, known, rules.models, policy)
+    if faults := list(_not_named(plan, rules, means.policy)):
+        raise refuse(replace(item, pointer=prefix + item.pointer) for item in faults)
+    found = find_assets(conn, tenant, _assets_of(plan))
+    known = means.known(found, rules.limits(options), inputs=inputs, taken=taken)
+    settled, faults = settle(plan, known, means)
     if faults:
-        raise refuse(Fault(prefix + item.pointer, item.reason, item.suggestion) for item in faults)
-    return lowered
+        raise refuse(replace(item, pointer=prefix + item.pointer) for item in faults)
+    return settled
 
 
 def check_workflow(conn: Connection, tenant: str, workflow: Workflow, rules: Rules) -> Plan:

@@ -4,11 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Double, Row, cast, extract, func, select
+from psycopg.rows import namedtuple_row
 
 from medley.plan import Plan, PlanStep
-from medley.status import StepStatus
-from orchestrator.tables import steps
+from orchestrator.database import Raw
 
 LOOK_BACK = 2000  #: newest steps that are looked at
 LEAST = 3  #: runs of a tool below which nothing is said
@@ -33,7 +32,7 @@ class Estimate:
     basis: int = 0
 
 
-def estimate(conn: Connection, tenant: str, plan: Plan, cached: Collection[str] = ()) -> Estimate:
+def estimate(conn: Raw, tenant: str, plan: Plan, cached: Collection[str] = ()) -> Estimate:
     """From earlier runs of the same tools and models, without the `cached` steps; nothing where one
     of the others ran too rarely.
     """
@@ -55,35 +54,39 @@ def _name(step: PlanStep) -> tuple[str, str | None]:
     return step.tool, step.model
 
 
-def _sum(rows: Sequence[Row[Any]], kind: str) -> Seconds:
+def _sum(rows: Sequence[Any], kind: str) -> Seconds:
     p50, p90 = (
         sum(getattr(row, f"{kind}{share}") or 0.0 for row in rows) for share in ("p50", "p90")
     )
     return Seconds(round(p50, 3), round(p90, 3))
 
 
-def _runs(conn: Connection, tenant: str) -> Sequence[Row[Any]]:
-    """By tool and model: how many runs there were, and what they took."""
-    recent = (
-        select(
-            steps.c.tool,
-            steps.c.model,
-            cast(extract("epoch", steps.c.finished_at - steps.c.started_at), Double).label("took"),
-            cast(steps.c.usage["gpu_seconds"].astext, Double).label("gpu"),
-        )
-        .where(
-            steps.c.tenant == tenant,
-            steps.c.status == StepStatus.SUCCEEDED,
-            steps.c.started_at.is_not(None),
-        )
-        .order_by(steps.c.job.desc())
-        .limit(LOOK_BACK)
-        .subquery()
-    )
-    columns = [
-        func.percentile_cont(share).within_group(column).label(f"{kind}p{round(100 * share)}")
-        for kind, column in (("", recent.c.took), ("gpu_", recent.c.gpu))
-        for share in (0.5, 0.9)
-    ]
-    grouped = select(recent.c.tool, recent.c.model, func.count().label("runs"), *columns)
-    return conn.execute(grouped.group_by(recent.c.tool, recent.c.model)).all()
+def gpu_costs(conn: Raw, tenant: str) -> dict[tuple[str, str | None], float]:
+    """Accelerator seconds that nine of ten runs stayed below, by tool and model. What ran too
+    rarely, or never on an accelerator, is not named.
+    """
+    return {
+        (row.tool, row.model): row.gpu_p90
+        for row in _runs(conn, tenant)
+        if row.runs >= LEAST and row.gpu_p90
+    }
+
+
+#: By tool and model: how many runs there were, and what they took.
+_RUNS = """
+SELECT tool, model, count(*) AS runs,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY took) AS p90,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY gpu) AS gpu_p50,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY gpu) AS gpu_p90
+FROM (
+    SELECT tool, model, extract(epoch FROM finished_at - started_at)::float8 AS took,
+        (usage->>'gpu_seconds')::float8 AS gpu
+    FROM steps WHERE tenant = %s AND status = 'succeeded' AND started_at IS NOT NULL
+    ORDER BY job DESC LIMIT %s
+) recent GROUP BY tool, model
+"""
+
+
+def _runs(conn: Raw, tenant: str) -> Sequence[Any]:
+    return conn.cursor(row_factory=namedtuple_row).execute(_RUNS, [tenant, LOOK_BACK]).fetchall()

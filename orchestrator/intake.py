@@ -4,13 +4,14 @@ A free request gets two steps, `plan` and `answer`; the hub writes the rest. A w
 passes the gate here, and its steps are written at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
+from medley.advice import UPLOAD, advice
 from medley.errors import CallerError, Conflict, Unavailable
 from medley.gate import Fault, refuse
 from medley.modality import Modality
@@ -23,7 +24,8 @@ from orchestrator.binding import Values, bind, declared
 from orchestrator.checking import Rules, checked, find_assets, seeded
 from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
-from orchestrator.routing import choose
+from orchestrator.routing import choose, why_not
+from orchestrator.settling import bounded
 
 
 class InvalidRequest(CallerError):
@@ -72,8 +74,11 @@ def submit(conn: Connection, order: Order, rules: Rules) -> str:
     return engine.submit(raw(conn), job)
 
 
-def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
-    """The checked, lowered plan of a workflow or plan order. Raises `InvalidPlan`."""
+def plan_of(conn: Connection, order: Order, rules: Rules, served: Collection[str] = ()) -> Plan:
+    """The checked, lowered plan of a workflow or plan order. Raises `InvalidPlan`.
+
+    `served`: tools of live workers, where it must be able to run now.
+    """
     plan = order.plan
     if order.workflow is not None:
         _, faults = declared(order.workflow)
@@ -85,7 +90,7 @@ def plan_of(conn: Connection, order: Order, rules: Rules) -> Plan:
     if plan is None:
         raise InvalidRequest("There is neither a workflow nor a plan.")
     prefix = "/workflow/plan" if order.workflow is not None else "/plan"
-    return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix)
+    return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix, served=served)
 
 
 def revise(
@@ -98,8 +103,9 @@ def revise(
     job = jobs.get(conn, tenant, job_id)
     if job.status is not JobStatus.WAITING:
         raise Conflict(f"The job is {job.status}; only a waiting job can be given another plan.")
-    lowered = checked(conn, tenant, plan, rules, job.options, prefix="/plan")
-    lowered = seeded(lowered, rules, job.options)
+    taken = {step.id for step in job.steps if step.kind != "work"}
+    lowered = checked(conn, tenant, plan, rules, job.options, prefix="/plan", taken=taken)
+    lowered = _recipe(lowered, rules, job.options)
     steps = _steps(lowered, rules)
     engine.revise(raw(conn), tenant, job_id, lowered.to_json(), steps, expected=expected)
 
@@ -185,8 +191,8 @@ def retry(
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
     if not order.parts:
-        fault = {"pointer": "/input", "reason": "There are neither words nor files."}
-        raise InvalidRequest(f"/input: {fault['reason']}", errors=[fault])
+        fault = Fault("/input", "There are neither words nor files.", "Give either.")
+        raise InvalidRequest(f"/input: {fault.reason}", errors=[fault.to_data()])
     _require_assets(conn, order.tenant, order.parts)
     kinds = (Kind.PLAN,) if order.options.get("dry_run") else (Kind.PLAN, Kind.ANSWER)
     policy = rules.policy(order.options)
@@ -194,17 +200,22 @@ def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
     for kind in kinds:
         model = choose(kind.value, rules.models, policy)
         if model is None:
-            raise Unavailable(f"No permitted model serves {kind.value!r}.")
+            raise Unavailable(why_not(kind.value, rules.models, policy, rules.withheld))
         steps.append(NewStep.whole_job(rules.tools[kind.value], kind, model=model.id))
     return _job(order, rules, "request", steps, None)
 
 
 def _fixed(conn: Connection, order: Order, rules: Rules) -> NewJob:
-    plan = seeded(plan_of(conn, order, rules), rules, order.options)
+    plan = _recipe(plan_of(conn, order, rules), rules, order.options)
     if not plan.steps:
-        raise refuse([Fault("/plan/steps", "There is nothing to do.")])
+        raise refuse([Fault("/plan/steps", "There is nothing to do.", "Add a step.")])
     kind = "workflow" if order.workflow is not None else "plan"
     return _job(order, rules, kind, _steps(plan, rules), plan)
+
+
+def _recipe(plan: Plan, rules: Rules, options: Mapping[str, Any]) -> Plan:
+    plan = seeded(plan, rules, options)
+    return bounded(plan, rules.tools, options.get("max_output_tokens"))
 
 
 def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan | None) -> NewJob:
@@ -229,6 +240,7 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         metadata=dict(order.metadata),
         max_steps=rules.limits(order.options).max_steps,
         max_rounds=1 + int(order.options.get("max_revisions", 0)) if kind == "request" else 1,
+        max_gpu_seconds=order.options.get("max_gpu_seconds"),
     )
 
 
@@ -263,7 +275,7 @@ def _require_assets(conn: Connection, tenant: str, parts: Sequence[Part]) -> Non
     named = {part.asset for part in parts if isinstance(part, AssetPart)}
     known = find_assets(conn, tenant, named)
     faults = [
-        {"pointer": f"/input/{place}/asset", "reason": f"There is no asset {part.asset!r}."}
+        Fault(f"/input/{place}/asset", f"There is no asset {part.asset!r}.", UPLOAD).to_data()
         for place, part in enumerate(parts)
         if isinstance(part, AssetPart) and part.asset not in known
     ]
@@ -295,18 +307,19 @@ def _param_faults(
 ) -> list[Fault]:
     tool = tools.get(step.tool)
     if tool is None:
-        return [Fault(at, f"There is no tool {step.tool!r} any more.")]
+        return [Fault(at, f"There is no tool {step.tool!r} any more.", "Leave it as it was.")]
     merged = {**step.params, **params}
     seed = merged.pop("seed", 0)
     faults = []
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        faults.append(Fault(f"{at}/seed", "A seed is an integer from 0 to 2^63 - 1."))
+        reason = "A seed is an integer from 0 to 2^63 - 1."
+        faults.append(Fault(f"{at}/seed", reason, "Choose one in the range."))
     try:
         tool.params.model_validate(merged)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
             place = "".join(f"/{part}" for part in found["loc"])
-            faults.append(Fault(at + place, found["msg"]))
+            faults.append(Fault(at + place, found["msg"], advice(found)))
     return faults
 
 

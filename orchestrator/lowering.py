@@ -152,7 +152,8 @@ class _Lowering:
         """
         engine = choose("spread", self.models, self.policy)
         if engine is None:
-            self.faults.append(Fault(f"/steps/{place}/map", "Nothing here runs a step for each."))
+            reason, remedy = "Nothing here runs a step for each item.", "Name each item in a step."
+            self.faults.append(Fault(f"/steps/{place}/map", reason, remedy))
             return []
         ports = list(self.known.tools[step.tool].outputs)
         plain = step.model_copy(update={"model": model.id})
@@ -192,7 +193,8 @@ class _Lowering:
         listed, asked = inputs["candidates"], inputs["request"]
         if not isinstance(listed, list) or isinstance(asked, list):
             reason = "A judge reads a list of single candidates and one request."
-            self.faults.append(Fault(f"/steps/{place}/inputs", reason))
+            remedy = "Name each candidate, lists by their items."
+            self.faults.append(Fault(f"/steps/{place}/inputs", reason, remedy))
             return dict(inputs)
         sources = {item.step for item in listed if isinstance(item, OutputBinding)}
         made = [self.models[step.model] for step in self.steps if step.id in sources and step.model]

@@ -5,29 +5,33 @@ The hub sees short asset ids and live tools only; what leaves here is a checked,
 with real ids.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from medley.advice import SHAPE
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
-from medley.gate import EMBEDDABLE, Fault, Known, Limits, check, parse_plan
+from medley.gate import EMBEDDABLE, Barred, Fault, Known, Limits, check, parse_plan
 from medley.mcp.declaration import Declaration
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, StepFact, Turn
 from medley.tools import Toolbox
 from orchestrator.candidates import Candidates
-from orchestrator.lowering import lower
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
 from orchestrator.routing import Policy
-from orchestrator.subplans import Flows, declaration, inline
+from orchestrator.settling import Means, bounded, settle
+from orchestrator.subplans import Flows, declaration
 
 MAX_REPAIRS = 2  #: how often the hub may mend a plan
 MAX_QUESTIONS = 3  #: how often it may ask the caller of one job
 MAX_QUESTION = 500  #: characters
+EITHER = "Either plan steps, or ask one question."
+MAX_FAULTS = 24  #: of one plan that the hub is told
+TAKEN = frozenset({"plan", "answer"})  #: ids of the steps around the plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,9 @@ class PlanRequest:
     tools: Toolbox  # live, and allowed in plans
     models: Mapping[str, ModelSpec]
     policy: Policy = field(default_factory=Policy)
+    barred: Mapping[str, Barred] = field(default_factory=dict)  # tools that cannot be used now
+    served: Collection[str] | None = None  # by live workers; None: not asked
+    costs: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()
     limits: Limits = field(default_factory=Limits)
@@ -49,10 +56,29 @@ class PlanRequest:
     ran: Sequence[Ran] = ()  # what the job has of plans before
     facts: Sequence[StepFact] = ()  # what became of it, as the hub is told
     previous: Mapping[str, Any] | None = None  # the plan before, under short ids
+    max_output_tokens: int | None = None  # of each step of the hub
 
     def known(self) -> Known:
         """What the plan may refer to, under short ids."""
-        return Known(tools=self.tools, assets=self.register.modalities(), limits=self.limits)
+        return Known(
+            tools=self.tools,
+            barred=self.barred,
+            assets=self.register.modalities(),
+            limits=self.limits,
+            taken=TAKEN,
+        )
+
+    def means(self) -> Means:
+        """What the plan may be run with."""
+        return Means(
+            tools=self.tools,
+            models=self.models,
+            policy=self.policy,
+            served=self.served,
+            costs=self.costs,
+            flows=self.flows,
+            best_of=self.best_of,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +118,14 @@ def first_task(request: PlanRequest) -> PlanTask:
         ran=list(request.facts),
         may_ask=request.may_ask,
         max_steps=request.limits.max_steps,
+        max_tokens=request.max_output_tokens,
     )
 
 
 def repair_task(request: PlanRequest, refused: Refused) -> PlanTask:
     """What the hub is asked after a refusal."""
     previous = refused.plan if isinstance(refused.plan, dict) else None
-    faults = [fault.to_data() for fault in refused.faults]
+    faults = [fault.to_data() for fault in refused.faults[:MAX_FAULTS]]
     return first_task(request).model_copy(update={"previous": previous, "faults": faults})
 
 
@@ -110,10 +137,10 @@ def decide(data: Any, request: PlanRequest) -> Revision | Refused | Asked:
     if ask is not None:
         data = {key: value for key, value in data.items() if key != "ask"}
         if not isinstance(ask, str) or (ask.strip() and data.get("steps")):
-            return Refused(data, [Fault("/ask", "Either plan steps or ask one question.")])
+            return Refused(data, [Fault("/ask", "There are steps and a question.", EITHER)])
         if ask.strip():
             if not request.may_ask:
-                return Refused(data, [Fault("/ask", "Do not ask. Plan with what is known.")])
+                return Refused(data, [Fault("/ask", "Do not ask.", "Plan with what is known.")])
             return Asked(" ".join(ask.split())[:MAX_QUESTION])
     plan = judge(data, request)
     if isinstance(plan, Refused):
@@ -126,27 +153,21 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     """The plan with real ids and models, if it passes; otherwise why not. Never raises for what a
     hub wrote.
     """
-    data = normalise(data, request.known())
     try:
+        data = normalise(data, request.known())
         plan = parse_plan(data)
+    except RecursionError:
+        return Refused(None, [Fault("", "This is nested too deep for a plan.", SHAPE)])
     except InvalidPlan as error:
-        return Refused(data, [Fault(item["pointer"], item["reason"]) for item in error.errors])
-    faults = check(plan, request.known())
-    if faults:
-        return Refused(data, faults)
-    if not plan.reply.show:
+        return Refused(data, [Fault(**item) for item in error.errors])
+    if not plan.reply.show and not check(plan, request.known()):
         shown = list(leaves(plan, request.tools))[:64]
         plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})
-    plan, faults = inline(plan, request.flows)
+    settled, faults = settle(plan, request.known(), request.means())
     if faults:
         return Refused(data, faults)
-    plan = request.best_of.apply(plan, request.tools)
-    if faults := check(plan, request.known()):
-        return Refused(data, faults)
-    lowered, faults = lower(plan, request.known(), request.models, request.policy)
-    if faults:
-        return Refused(data, faults)
-    return Plan.model_validate(request.register.lengthen(lowered.to_json()))
+    settled = bounded(settled, request.tools, request.max_output_tokens)
+    return Plan.model_validate(request.register.lengthen(settled.to_json()))
 
 
 def leaves(plan: Plan, tools: Toolbox) -> Iterator[str]:

@@ -93,17 +93,20 @@ class _Inlining:
             self.steps.append(step)
         elif step.map is not None:
             reason = "A workflow cannot be run for each item of a list; its steps can."
-            self.faults.append(Fault(f"/steps/{place}/map", reason))
+            remedy = "Use its steps here, with a map each."
+            self.faults.append(Fault(f"/steps/{place}/map", reason, remedy))
         elif self.depth >= MAX_DEPTH:
             reason = f"Workflows use each other more than {MAX_DEPTH} levels deep."
-            self.faults.append(Fault(f"/steps/{place}/tool", reason))
+            self.faults.append(Fault(f"/steps/{place}/tool", reason, "Use their steps instead."))
         else:
             self.write_out(place, step, workflow)
 
     def write_out(self, place: int, step: PlanStep, workflow: Workflow) -> None:
         plan, faults = inline(workflow.plan, self.flows, self.depth + 1)
         if faults:
-            self.faults += [Fault(f"/steps/{place}/tool", fault.reason) for fault in faults]
+            self.faults += [
+                Fault(f"/steps/{place}/tool", fault.reason, fault.suggestion) for fault in faults
+            ]
             return
         values = {
             name: _listed(step.inputs[name]) if name in step.inputs else absent(item)

@@ -11,6 +11,7 @@ from medley.media.facts import Limits
 from medley.media.values import Audio, Embedding, Encoded, Value, Video
 from medley.modality import STORED, Modality
 from medley.parts import AssetPart, DataPart, Part, TextPart
+from medley.storable import made_storable
 from medley.tools import Port, Tool
 from orchestrator.assets import AssetStore
 from orchestrator.engine import Inputs, Lease, NewAsset, NewEmbedding, StoredAsset
@@ -108,9 +109,9 @@ class _Writer:
     def write(self, value: Value) -> Part:
         modality = modality_of(value, self.declared)
         if modality is Modality.TEXT:
-            return TextPart(text=value)
+            return TextPart(text=made_storable(value))
         if modality not in STORED:
-            return DataPart(data=value)
+            return DataPart(data=made_storable(value))
         file = encode(value, modality, self.limits)
         most = self.limits.max_bytes
         if file.path is not None:

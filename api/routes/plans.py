@@ -16,7 +16,7 @@ from api.strict_json import StrictRoute
 from medley.errors import MedleyError, Unavailable
 from medley.plan import Plan
 from medley.status import JobStatus
-from orchestrator import cache, engine, history, intake, jobs
+from orchestrator import cache, engine, history, intake, jobs, overview
 from orchestrator.database import raw
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
@@ -45,7 +45,7 @@ def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> 
     with here.db.begin() as conn:
         assets = orders.register(conn, tenant, files)
         order = orders.order(conn, tenant, body, files, assets)
-        return intake.plan_of(conn, order, here.rules)
+        return intake.plan_of(conn, order, here.rules, served=overview.live_tools(conn))
 
 
 async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
@@ -94,7 +94,7 @@ def _estimate(here: Service, tenant: str, plan: Plan) -> Estimate:
     tools, models = here.rules.tools, here.rules.models
     with here.db.connect() as conn:
         cached = cache.foresee(raw(conn), tenant, plan, tools, models)
-        found = history.estimate(conn, tenant, plan, cached)
+        found = history.estimate(raw(conn), tenant, plan, cached)
     used = {step.model for step in plan.steps}
     sizes = [spec.memory_bytes for name, spec in models.items() if name in used]
     return Estimate(

@@ -77,7 +77,6 @@ class Options(Body):
     commercial_only: bool = Field(
         default=False, description="Use only models whose licence permits commercial use."
     )
-    max_steps: int | None = Field(default=None, ge=1, le=256)
     best_of: int = Field(
         default=1,
         ge=1,
@@ -101,6 +100,23 @@ class Options(Body):
         default=None,
         max_length=16,
         description="Attached MCP servers whose tools the plan may use; without it none.",
+    )
+    max_steps: int | None = Field(
+        default=None, ge=1, le=256, description="Of the plan, with the embeddings that it reads."
+    )
+    max_gpu_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e6,
+        description="A plan that would take longer, as earlier runs of its steps tell, is refused; "
+        "a job that has taken longer is stopped. A step that never ran counts as nothing.",
+    )
+    max_output_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Most tokens that each step of the language model may write. A description is "
+        "cut there, an unfinished answer is replaced by a plain one, an unfinished plan fails.",
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from medley.modality import STORED, Modality
 from medley.status import Lane
-from medley.tools import Params, Tool, port
+from medley.tools import BUDGET, Params, Tool, port
 
 TEXT, IMAGE, AUDIO, VIDEO = Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO
 EMBEDDING, DATA = Modality.EMBEDDING, Modality.DATA
@@ -22,6 +22,13 @@ class DescribeParams(Params):
 
     question: str = Field(default="", max_length=2000, description="What to look or listen for.")
     language: Literal["auto", "en", "zh"] = "auto"
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Most tokens to write.",
+        json_schema_extra={BUDGET: True},
+    )
 
 
 class CombineParams(Params):

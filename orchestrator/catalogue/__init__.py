@@ -75,6 +75,14 @@ def _check_fallbacks(specs: Mapping[str, ModelSpec]) -> None:
             raise CallerError(f"{says} it is of another space.")
 
 
+def withheld(settings: Settings) -> list[ModelSpec]:
+    """The models that this installation leaves out because their licence forbids commercial use."""
+    if not settings.commercial_only:
+        return []
+    found = [_spec(entry, path) for path in _files(settings) for entry in _entries(path)]
+    return [spec for spec in found if not spec.commercial]
+
+
 def _files(settings: Settings) -> Iterator[Path]:
     yield from sorted(Path(__file__).parent.glob("*.toml"))
     if settings.model_folder is not None:

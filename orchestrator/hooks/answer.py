@@ -64,6 +64,7 @@ def _facts(context: JobContext, made: Made, register: Register) -> AnswerFacts:
         steps=register.shortened(made.told),
         show=_shown(context, made, register),
         history=context.history,
+        max_tokens=context.options.get("max_output_tokens"),
     )
 
 

@@ -11,7 +11,7 @@ from medley.parts import DataPart, Part, TextPart
 from medley.plan import PlanStep
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
-from orchestrator import planner
+from orchestrator import history, planner
 from orchestrator.candidates import Candidates
 from orchestrator.context import JobContext, load_context, load_made
 from orchestrator.database import Raw
@@ -20,7 +20,7 @@ from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
 from orchestrator.planner import Asked, PlanRequest, Refused
 from orchestrator.register import Register
-from orchestrator.routing import Policy, live_tools
+from orchestrator.routing import Policy, usable
 from orchestrator.subplans import with_flows
 from orchestrator.workflows import load_flows
 
@@ -71,18 +71,23 @@ class PlanHook:
         policy = Policy.asked(context.options)
         served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
         row = conn.execute(_JOB, (lease.job,)).fetchone()
+        most = context.options.get("max_gpu_seconds")
+        tools, barred = usable(self._tools, self._models, policy, served)
         flows = load_flows(conn, lease.tenant)
-        live = live_tools(self._tools.planned(), self._models, served, policy)
         request = PlanRequest(
             words=context.words,
             register=register,
-            tools=with_flows(live, flows),
+            tools=with_flows(tools, flows),
             flows=flows,
             models=self._models,
             policy=policy,
+            barred=barred,
+            served=served,
+            costs=history.gpu_costs(conn, context.tenant) if most is not None else {},
             outputs=context.outputs,
             history=context.history,
-            limits=Limits(max_steps=row[0] if row else Limits().max_steps),
+            limits=Limits(max_steps=row[0] if row else Limits().max_steps, max_gpu_seconds=most),
+            max_output_tokens=context.options.get("max_output_tokens"),
             best_of=Candidates.of(context.options),
             may_ask=context.may_ask and context.questions < planner.MAX_QUESTIONS,
             round=lease.round,

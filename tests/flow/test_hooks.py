@@ -72,14 +72,14 @@ def add_asset(conn: Raw, modality: Modality, vector: list[float] | None = None) 
     return asset
 
 
-def ask(conn: Raw, words: str, *assets: tuple[str, Modality]) -> str:
+def ask(conn: Raw, words: str, *assets: tuple[str, Modality], **options: Any) -> str:
     given = [{"type": "asset", "asset": asset, "modality": modality} for asset, modality in assets]
     steps = [
         NewStep.whole_job(TOOLS["plan"], Kind.PLAN),
         NewStep.whole_job(TOOLS["answer"], Kind.ANSWER),
     ]
     request = {"input": [*given, {"type": "text", "text": words}]}
-    return submit(conn, NewJob(tenant="t", steps=steps, request=request))
+    return submit(conn, NewJob(tenant="t", steps=steps, request=request, options=options))
 
 
 def take(conn: Raw) -> Lease:
@@ -135,6 +135,36 @@ def test_a_plan_may_only_use_assets_of_its_job(conn: Raw, models: dict[str, Mode
     ask(conn, "What is this?", (mine, Modality.IMAGE))
     foreign = {"steps": [{"id": "s1", "tool": "describe", "inputs": {"media": {"asset": other}}}]}
     assert isinstance(plan_with(conn, models, foreign), Prepared)
+
+
+def test_the_token_budget_of_a_job_reaches_the_hub_and_its_steps(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    picture = add_asset(conn, Modality.IMAGE)
+    ask(conn, "What is this?", (picture, Modality.IMAGE), max_output_tokens=30)
+    hook, lease = hooks(TOOLS, models)["plan"], take(conn)
+    asked = hook.prepare(conn, lease, {})
+    assert asked.inputs["task"].data["max_tokens"] == 30  # type: ignore[union-attr]
+    described = {"id": "s1", "tool": "describe", "inputs": {"media": {"asset": "a1"}}}
+    raised = {**described, "params": {"max_tokens": 100_000}}
+    done = hook.complete(conn, lease, {"plan": DataPart(data={"steps": [raised]})}, asked)
+    assert isinstance(done, Commit)
+    (step,) = [step for step in done.steps if step.tool == "describe"]
+    assert step.params == {"max_tokens": 30}
+
+
+def test_a_plan_of_the_hub_is_held_against_the_gpu_seconds_of_its_job(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    for _ in range(3):
+        step = NewStep(id="s1", tool="text_to_image", lane="generate", model="starter/generator")
+        submit(conn, NewJob(tenant="t", steps=[step], kind="plan"))
+        commit_step(conn, "w", take(conn), Commit(usage={"gpu_seconds": 9.0}))
+    ask(conn, "Draw a cat", max_gpu_seconds=5)
+    refused = plan_with(conn, models, draw())
+    assert isinstance(refused, Prepared)
+    (fault,) = refused.inputs["task"].data["faults"]  # type: ignore[union-attr]
+    assert "9.0 GPU seconds" in fault["reason"]
 
 
 def finish(conn: Raw, outputs: dict[str, Any]) -> None:

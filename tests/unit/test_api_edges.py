@@ -133,7 +133,7 @@ def test_inputs_of_a_workflow_fill_single_ports_and_lists() -> None:
     assert plan.steps[0].inputs["images"] == pictures
     assert "text" not in plan.steps[1].inputs
     _, faults = bind(workflow, {"photos": TextBinding(text="x")}, known)
-    assert faults == [Fault("/inputs/photos", "Got text; takes image.")]
+    assert faults == [Fault("/inputs/photos", "Got text; takes image.", "Give image.")]
 
 
 def test_the_committed_document_is_true() -> None:

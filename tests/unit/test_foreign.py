@@ -108,6 +108,14 @@ def test_arguments_find_their_place_by_what_the_tool_declares() -> None:
     ]
 
 
+def test_steps_that_stand_before_what_they_read_are_moved_behind_it() -> None:
+    turn = {"id": "turn", "tool": "rotate", "inputs": {"image": {"from": "draw.image"}}}
+    draw = {"id": "draw", "tool": "text_to_image", "inputs": {"prompt": "a cat"}}
+    assert [step["id"] for step in read([turn, draw])] == ["draw", "turn"]
+    circle = [turn, {**turn, "id": "draw", "inputs": {"image": {"from": "turn.image"}}}]
+    assert [step["id"] for step in normalise(circle, KNOWN)["steps"]] == ["turn", "draw"]
+
+
 @pytest.mark.parametrize(
     ("data", "pointer"),
     [

@@ -1,6 +1,5 @@
 """The gate lets through what can run, and names each fault with its place."""
 
-import contextlib
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medley.errors import InvalidPlan
-from medley.gate import Known, Limits, check, parse_plan
+from medley.gate import Barred, Known, Limits, check, overspent, parse_plan
 from medley.modality import Modality
 from medley.toolset import toolbox
 
@@ -96,6 +95,93 @@ def test_a_list_output_needs_an_item_where_one_value_is_taken() -> None:
     assert faults(frames, step("s2", "collage", images={"from": "s1.assets"})) == []
 
 
+def test_a_list_cannot_be_embedded_in_one_go() -> None:
+    found = step("s1", "search", query={"asset": "a1"})
+    mixed = step("s2", "embed_combine", embeddings={"from": "s1.assets"})
+    assert faults(found, mixed)[0][0] == "/steps/1/inputs/embeddings"
+    picked = step("s2", "embed_combine", embeddings=[{"from": "s1.assets", "item": 0}])
+    assert faults(found, picked) == []
+
+
+def test_an_item_beyond_the_longest_list_is_refused() -> None:
+    found = step("s1", "search", query={"asset": "a1"})
+    far = step("s2", "rotate", image={"from": "s1.assets", "item": 50})
+    assert faults(found, far)[0] == ("/steps/1/inputs/image", 'Pick an "item" from 0 to 49.')
+
+
+def test_a_reference_to_a_later_step_is_refused() -> None:
+    turned = step("s1", "rotate", image={"from": "s2.image"})
+    drawn = step("s2", "text_to_image", prompt="a cat")
+    assert faults(turned, drawn) == [("/steps/0/inputs/image", "Put 's2' before 's1'.")]
+    waiting = {**step("s1", "speak", text="x"), "after": ["s2"]}
+    assert faults(waiting, drawn)[0][0] == "/steps/0/after/0"
+
+
+def test_an_id_that_the_job_has_taken_is_refused() -> None:
+    known = Known(tools=toolbox(), taken={"answer"})
+    assert faults(step("answer", "speak", text="x"), known=known)[0][0] == "/steps/0/id"
+
+
+def test_a_tool_that_cannot_be_used_now_is_named_with_one_that_gives_the_same() -> None:
+    tools = toolbox()
+    known = Known(
+        tools=tools.only(name for name in tools if name != "text_to_image"),
+        barred={"text_to_image": Barred(tools["text_to_image"], "No live worker serves it now.")},
+    )
+    plan = parse_plan({"steps": [step("s1", "text_to_image", prompt="a cat")]})
+    (fault,) = check(plan, known)
+    assert (fault.pointer, fault.reason) == ("/steps/0/tool", "No live worker serves it now.")
+    assert "'embedding_to_image' can be used" in fault.suggestion
+
+
+def test_a_long_list_and_many_readers_are_refused() -> None:
+    known = Known(tools=toolbox(), assets=KNOWN.assets, limits=Limits(max_fan_out=1))
+    pictures = [{"asset": "a1"}] * 17
+    assert faults(step("s1", "collage", images=pictures))[0][0] == "/steps/0/inputs/images"
+    assert faults(step("s1", "collage", images=[]))[0][0] == "/steps/0/inputs/images"
+    drawn = step("s1", "text_to_image", prompt="a cat")
+    readers = [step(f"s{n}", "rotate", image={"from": "s1.image"}) for n in (2, 3)]
+    assert faults(drawn, *readers, known=known)[0][0] == "/steps/0"
+
+
+def test_gpu_seconds_are_judged_by_what_is_known() -> None:
+    plan = parse_plan({"steps": [step("s1", "text_to_image"), step("s2", "speak")]})
+    costs = {("text_to_image", None): 7.0}
+    assert list(overspent(plan, Limits(max_gpu_seconds=8), costs)) == []
+    assert list(overspent(plan, Limits(max_gpu_seconds=1), {})) == []
+    (fault,) = overspent(plan, Limits(max_gpu_seconds=5), costs)
+    assert "7.0 GPU seconds" in fault.reason
+    assert "s1" in fault.suggestion
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer"),
+    [
+        ({"text": "a\0b"}, "/steps/0/inputs/text/text"),
+        ({"text": "\ud800"}, "/steps/0/inputs/text/text"),
+    ],
+)
+def test_text_that_cannot_be_kept_is_refused(value: Any, pointer: str) -> None:
+    with pytest.raises(InvalidPlan) as refused:
+        parse_plan({"steps": [step("s1", "speak", text=value)]})
+    assert refused.value.errors[0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused(weight: float) -> None:
+    with pytest.raises(InvalidPlan) as refused:
+        parse_plan({"steps": [step("s1", "embed_combine", {"weights": [weight]})]})
+    assert refused.value.errors[0]["pointer"] == "/steps/0/params/weights/0"
+
+
+def test_a_binding_that_is_none_is_one_fault() -> None:
+    odd = step("s1", "speak", text={"url": "http://evil.example/x"})
+    with pytest.raises(InvalidPlan) as refused:
+        parse_plan({"steps": [odd]})
+    assert [error["pointer"] for error in refused.value.errors] == ["/steps/0/inputs/text"]
+    assert "A binding is" in refused.value.errors[0]["suggestion"]
+
+
 def test_limits_are_kept() -> None:
     known = Known(tools=toolbox(), assets=KNOWN.assets, limits=Limits(max_steps=2, max_depth=2))
     chain = [step("s0", "rotate", image={"asset": "a1"})]
@@ -135,8 +221,11 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_json_is_either_refused_or_checked_never_a_crash(data: Any) -> None:
-    with contextlib.suppress(InvalidPlan):
-        assert isinstance(check(parse_plan(data), KNOWN), list)
+    try:
+        found = [fault.to_data() for fault in check(parse_plan(data), KNOWN)]
+    except InvalidPlan as refused:
+        found = refused.errors
+    assert all(fault["reason"] and fault["suggestion"] for fault in found)
 
 
 FRAMES = {"id": "s1", "tool": "extract_frames", "inputs": {"video": {"asset": "v"}}}

@@ -10,6 +10,7 @@ import pytest
 from hub.decoding import PlanGuide
 from hub.grammar import PlanGrammar, Words, chunks
 from hub.schema import plan_schema, reply_schema
+from medley.errors import BackendError
 from medley.gate import Known, check, parse_plan
 from medley.tasks import AnswerFacts, KnownAsset
 from medley.toolset import toolbox
@@ -82,6 +83,45 @@ def test_an_embedding_port_takes_media_only_while_embed_is_live() -> None:
     assert "embedding_to_image" not in PlanGrammar(alone, ASSETS).next()
     both = TOOLS.only(["embedding_to_image", "embed"])
     assert '{\\"asset\\":\\"a2\\"}' in PlanGrammar(both, ASSETS).next()
+
+
+def test_a_list_of_media_is_not_embedded_whole() -> None:
+    grammar = PlanGrammar(TOOLS.only(["search", "embed", "embed_combine", "collage"]), ASSETS)
+    grammar.add({"id": "s1", "tool": "search", "inputs": {"query": {"asset": "a1"}}})
+    rules = dict(line.split(": ", 1) for line in grammar.next().splitlines())
+    whole = '{\\"from\\":\\"s1.assets\\"}'
+    assert whole not in rules["l_embed_combine_embeddings"]
+    assert whole not in rules["l_collage_images"]  # it may hold sounds
+
+
+def test_steps_that_are_added_for_embeddings_count_against_the_budget(tokenizer: Any) -> None:
+    for seed in range(6):
+        grammar = PlanGrammar(
+            TOOLS.only(["embed", "embed_combine", "describe", "search"]),
+            ASSETS,
+            Words(limit=4),
+            budget=5,
+        )
+        plan = wander(tokenizer, grammar, seed)
+        read = [
+            json.dumps(item)
+            for step in plan["steps"]
+            if step["tool"] != "embed"
+            for bound in step["inputs"].values()
+            for item in (bound if isinstance(bound, list) else [bound])
+        ]
+        searched = any(step["tool"] == "search" for step in plan["steps"])
+        assert len(plan["steps"]) + len(set(read)) + searched <= 5
+
+
+def test_words_hold_no_control_characters(tokenizer: Any) -> None:
+    grammar = PlanGrammar(TOOLS.only(["speak"]), [], Words(limit=6), max_steps=1)
+    guide = PlanGuide(tokenizer, grammar)
+    for token in b'{"steps":[{"id":"s1","tool":"speak","inputs":{"text":{"text":"':
+        guide.take(token)
+    guide.take(ord("\\"))
+    with pytest.raises(BackendError):
+        guide.take(ord("u"))
 
 
 def test_later_steps_see_what_earlier_ones_give() -> None:

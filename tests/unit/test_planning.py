@@ -142,6 +142,15 @@ def test_whatever_a_hub_writes_is_refused_without_an_exception(
     assert isinstance(judge(data, request_), Refused)
 
 
+@pytest.mark.parametrize("levels", [40, 900, 5000])
+def test_a_plan_that_is_nested_without_end_is_refused(request_: PlanRequest, levels: int) -> None:
+    deep: Any = {"odd": 1}
+    for _ in range(levels):
+        deep = {"value": deep}
+    step = {"id": "s1", "tool": "speak", "inputs": {"text": deep}}
+    assert isinstance(judge({"steps": [step]}, request_), Refused)
+
+
 def test_commercial_only_never_uses_a_non_commercial_model(models: dict[str, ModelSpec]) -> None:
     private = ModelSpec(
         id="nc", backend="imagebind", tools=frozenset({"embed"}), commercial=False, rank=-5
