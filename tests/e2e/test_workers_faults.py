@@ -309,7 +309,7 @@ def test_children_that_die_at_any_named_point_lose_and_repeat_nothing(fresh: Wor
 
 
 def test_a_worker_whose_children_hang_starts_anew(fresh: World) -> None:
-    fresh.start_worker(MEDLEY_STALL_S="3")
+    fresh.start_worker(MEDLEY_STALL_S="10")
     assert fresh.worker is not None
     old = fresh.children()
     for pid in old:
