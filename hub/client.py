@@ -83,10 +83,11 @@ class ChatServer:
         """One answer of at most `max_tokens`, or of what the server may write. `heard` gets its
         words as they come. Raises `Unavailable`, `BackendError`, `StepStopped`.
         """
+        most = min(self.max_tokens, max_tokens or self.max_tokens)
         body: dict[str, Any] = {
             "model": self.model,
             "messages": messages,
-            "max_tokens": min(self.max_tokens, max_tokens or self.max_tokens),
+            "max_tokens": most,
             "temperature": 0.0,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -102,7 +103,7 @@ class ChatServer:
             try:
                 async with self._client.stream("POST", "/chat/completions", json=body) as answer:
                     if answer.status_code < 400:
-                        return await self._listen(answer, control, reader)
+                        return await self._listen(answer, control, reader, most)
                     await answer.aread()
                     trouble = f"{answer.status_code} {reason_of(answer.text)}"
                     if answer.status_code not in AGAIN:
@@ -119,14 +120,16 @@ class ChatServer:
             await _pause(wait, control)
         raise Unavailable(f"The hub at {self.place} does not answer: {trouble}")
 
-    async def _listen(self, answer: httpx2.Response, control: Control, reader: Reader) -> Said:
+    async def _listen(
+        self, answer: httpx2.Response, control: Control, reader: Reader, most: int
+    ) -> Said:
         reader.begin()
         count = 0
         async for event in events_of(answer):
-            control.tick(count, self.max_tokens)
+            control.tick(count, most)
             reader.read(event)
             count += 1
-        return reader.end(self.max_tokens)
+        return reader.end(most)
 
 
 def _named(error: Exception) -> str:

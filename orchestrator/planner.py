@@ -19,7 +19,7 @@ from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
 from medley.tasks import PlanTask, StepFact, Turn
 from medley.tools import Toolbox
-from orchestrator.candidates import Candidates
+from orchestrator.candidates import JUDGE, Candidates
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
 from orchestrator.routing import Policy
@@ -31,6 +31,7 @@ MAX_QUESTIONS = 3  #: how often it may ask the caller of one job
 MAX_QUESTION = 500  #: characters
 EITHER = "Either plan steps, or ask one question."
 MAX_FAULTS = 24  #: of one plan that the hub is told
+UNASKED = frozenset({JUDGE})  #: what the caller asks for by an option, and the hub need not know
 TAKEN = frozenset({"plan", "answer"})  #: ids of the steps around the plan
 
 
@@ -101,7 +102,7 @@ def first_task(request: PlanRequest) -> PlanTask:
     return PlanTask(
         request=request.words,
         assets=request.register.known(),
-        tools=list(request.tools),
+        tools=[name for name in request.tools if name not in UNASKED],
         outside=[
             Declaration.model_validate(tool.declared)
             for tool in request.tools.values()

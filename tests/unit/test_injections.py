@@ -83,6 +83,18 @@ PLACES: dict[str, Place] = {
     "earlier turn": lambda words: chat.plan_messages(
         PlanTask(request="draw", history=[Turn(role="assistant", text=words)]), TOOLS
     ),
+    "summary of earlier turns": lambda words: chat.plan_messages(
+        PlanTask(request="draw", history=[Turn(role="summary", text=words)]), TOOLS
+    ),
+    "words of a step that ran": lambda words: chat.plan_messages(
+        PlanTask(request="draw", ran=as_fact(text=words).steps), TOOLS
+    ),
+    "error of a step that ran": lambda words: chat.plan_messages(
+        PlanTask(request="draw", ran=as_fact(status="failed", error=words).steps), TOOLS
+    ),
+    "plan that ran": lambda words: chat.plan_messages(
+        PlanTask(request="draw", ran=as_fact().steps, previous={"steps": [words]}), TOOLS
+    ),
     "refused plan": lambda words: chat.plan_messages(
         PlanTask(request="draw", previous={"steps": [words]}, faults=[FAULT]), TOOLS
     ),
