@@ -41,7 +41,10 @@ WITH RECURSIVE up AS (
 SELECT role, parts, depth FROM up WHERE depth > 0 ORDER BY depth
 """
 _STEPS = """
-SELECT id, tool, status, inputs, params, outputs, error, round FROM steps
+SELECT id, tool, status, inputs, params, outputs, error, round, map IS NOT NULL AS item,
+    ARRAY(SELECT e.src FROM edges e JOIN steps p ON p.job = e.job AND p.id = e.src
+          WHERE e.job = s.job AND e.dst = s.id AND p.map IS NULL) AS needs
+FROM steps s
 WHERE job = %(job)s AND tenant = %(tenant)s AND kind = 'work' ORDER BY round, position, id
 """
 _ASSETS = "SELECT id, modality, origin FROM assets WHERE tenant = %(tenant)s AND id = ANY(%(ids)s)"
@@ -168,6 +171,7 @@ def load_made(conn: Raw, job_id: str, tenant: str) -> Made:
                 tool=row.tool,
                 inputs=row.inputs,
                 params=row.params,
+                needs=frozenset(row.needs),
                 done=row.status in DONE_STEP,
                 error=str((row.error or {}).get("message", "")),
                 round=row.round,

@@ -17,6 +17,7 @@ from medley.gate import EMBEDDABLE, Barred, Fault, Known, Limits, check, parse_p
 from medley.mcp.declaration import Declaration
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
+from medley.sayable import sayable
 from medley.tasks import PlanTask, StepFact, Turn
 from medley.tools import Toolbox
 from orchestrator.candidates import JUDGE, Candidates
@@ -142,7 +143,7 @@ def decide(data: Any, request: PlanRequest) -> Revision | Refused | Asked:
         if ask.strip():
             if not request.may_ask:
                 return Refused(data, [Fault("/ask", "Do not ask.", "Plan with what is known.")])
-            return Asked(" ".join(ask.split())[:MAX_QUESTION])
+            return Asked(" ".join(sayable(ask).split())[:MAX_QUESTION])
     plan = judge(data, request)
     if isinstance(plan, Refused):
         return plan

@@ -6,7 +6,7 @@ was.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class Ran:
     inputs: Mapping[str, Any]
     params: Mapping[str, Any]
     done: bool
+    needs: frozenset[str] = frozenset()  # steps that it waited for
     error: str = ""
     round: int = 1
 
@@ -40,8 +41,9 @@ def revise(plan: Plan, ran: Sequence[Ran], round_: int) -> Revision | list[Fault
 
     `round_` is the number of the plan; new steps whose ids are taken are named after it.
     """
-    done = {_key(step.tool, step.inputs, step.params): step.id for step in ran if step.done}
-    failed = {_key(step.tool, step.inputs, step.params): step for step in ran if step.error}
+    ended = {step.id for step in ran if step.done}
+    done = {_key_of(step): step.id for step in ran if step.done and _whole(step, ended)}
+    failed = {_key_of(step): step for step in ran if step.error}
     taken = {step.id for step in ran} | {step.id for step in plan.steps}
     used = {step.id for step in ran}
     names: dict[str, str] = {}
@@ -51,7 +53,8 @@ def revise(plan: Plan, ran: Sequence[Ran], round_: int) -> Revision | list[Fault
     for name in plan.order():
         step = plan.step(name)
         data = step.model_dump(mode="json", by_alias=True, exclude_none=True)
-        key = _key(step.tool, _renamed(data["inputs"], names), data["params"])
+        needs = [names.get(needed, needed) for needed in step.needs()]
+        key = _key(step.tool, _renamed(data["inputs"], names), data["params"], needs, names)
         if key in done:
             names[name] = done[key]
             continue
@@ -75,6 +78,7 @@ def _plan(plan: Plan, names: Mapping[str, str]) -> dict[str, Any]:
             **step,
             "id": names[step["id"]],
             "inputs": _renamed(step.get("inputs", {}), names),
+            "params": _named(step["tool"], step.get("params", {}), names),
             "after": [names[name] for name in step.get("after", [])],
         }
         for step in data["steps"]
@@ -100,8 +104,38 @@ def _source(source: str, names: Mapping[str, str]) -> str:
     return f"{names.get(step, step)}.{port}"
 
 
-def _key(tool: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> str:
-    return json.dumps([tool, inputs, params], sort_keys=True)
+def _whole(step: Ran, ended: set[str]) -> bool:
+    """Whether its work can be kept: what it added for the items of a list was done, too."""
+    return step.tool != "spread" or step.params["step"]["id"] in ended
+
+
+def _named(tool: str, params: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    """Parameters in which the steps that run for each item of a list go by these names."""
+    if tool == "gather":
+        return {**params, "of": names.get(params["of"], params["of"])}
+    if tool == "spread":
+        each = _renamed(params["step"], names)
+        return {**params, "step": {**each, "id": names.get(each["id"], each["id"])}}
+    return params
+
+
+def _key_of(step: Ran) -> str:
+    return _key(step.tool, step.inputs, step.params, step.needs, {})
+
+
+def _key(
+    tool: str,
+    inputs: Mapping[str, Any],
+    params: Mapping[str, Any],
+    needs: Iterable[str],
+    names: Mapping[str, str],
+) -> str:
+    """What a step does, whatever it is called."""
+    plain = dict(_named(tool, params, names))
+    plain.pop("of", None)
+    if tool == "spread":
+        plain["step"] = {name: value for name, value in plain["step"].items() if name != "id"}
+    return json.dumps([tool, inputs, plain, sorted(needs)], sort_keys=True)
 
 
 def _fresh(name: str, round_: int, taken: set[str]) -> str:

@@ -8,7 +8,7 @@ from medley.backend import ModelSpec
 from medley.errors import MedleyError, Unavailable
 from medley.gate import Limits
 from medley.parts import DataPart, Part, TextPart
-from medley.plan import PlanStep
+from medley.plan import Plan, PlanStep
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
 from orchestrator import history, planner
@@ -18,6 +18,7 @@ from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.lowering import unlowered
 from orchestrator.planner import Asked, PlanRequest, Refused
 from orchestrator.register import Register
 from orchestrator.routing import Policy, usable
@@ -93,9 +94,14 @@ class PlanHook:
             round=lease.round,
             ran=made.ran,
             facts=register.shortened(made.facts),
-            previous=register.shorten(context.plan),
+            previous=register.shorten(_as_written(context.plan)),
         )
         return context, request
+
+
+def _as_written(plan: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The plan without what lowering added, as the hub knows it."""
+    return None if plan is None else unlowered(Plan.model_validate(plan)).to_json()
 
 
 def _ask(task: PlanTask, *, round_: int) -> Prepared:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from medley.gate import Fault
-from medley.plan import Plan
+from medley.plan import Plan, PlanStep
 from orchestrator.revising import Ran, Revision, revise
 
 
@@ -20,6 +20,7 @@ def ran(data: dict[str, Any], *, error: str = "", done: bool = True) -> Ran:
         tool=data["tool"],
         inputs=data["inputs"],
         params=data["params"],
+        needs=frozenset(PlanStep.model_validate(data).needs()),
         done=done and not error,
         error=error,
     )
@@ -66,3 +67,40 @@ def test_a_step_that_was_skipped_may_stand_in_the_next_plan() -> None:
     rows = (ran(step("s1"), error="no room"), ran(step("s2", "rotate", "s1"), done=False))
     found = fitted([step("s1", scale=0.5), step("s2", "rotate", "s1")], *rows)
     assert [item.id for item in found.new] == ["s1_r2", "s2_r2"]
+
+
+def each(name: str, spread: str, *, left: float = 0.0) -> list[dict[str, Any]]:
+    """A step that crops each picture of a list, as lowering writes it."""
+    bound = {"from": "s1.images"}
+    crop = {"id": name, "tool": "crop", "map": "image", "inputs": {"image": bound}}
+    crop["params"] = {"left": left}
+    items = {"id": spread, "tool": "spread", "inputs": {"items": bound}, "params": {"step": crop}}
+    gather = {"id": name, "tool": "gather", "inputs": {}, "after": [spread]}
+    gather["params"] = {"of": name, "ports": ["image"]}
+    return [{**items, "after": ["s1"]}, gather]
+
+
+FRAMES = {"id": "s1", "tool": "extract_frames", "inputs": {"video": {"asset": "v"}}, "params": {}}
+
+
+def test_what_ran_for_each_item_is_kept_whatever_it_is_called_now() -> None:
+    rows = [ran(FRAMES), *(ran(item) for item in each("s2", "s2_each1"))]
+    found = fitted([FRAMES, *each("s5", "s5_each1"), step("s6", "rotate", "s5")], *rows)
+    assert [item.id for item in found.new] == ["s6"]
+    assert found.plan.step("s6").needs() == {"s2"}
+
+
+def test_what_is_to_run_otherwise_for_each_item_is_new_under_its_own_names() -> None:
+    rows = [ran(FRAMES), *(ran(item) for item in each("s2", "s2_each1"))]
+    found = fitted([FRAMES, *each("s2", "s2_each1", left=0.5)], *rows)
+    assert [item.id for item in found.new] == ["s2_each1_r2", "s2_r2"]
+    assert found.plan.step("s2_each1_r2").params["step"]["id"] == "s2_r2"
+    assert found.plan.step("s2_r2").params["of"] == "s2_r2"
+    assert found.plan.step("s2_r2").needs() == {"s2_each1_r2"}
+
+
+def test_items_that_failed_are_added_anew() -> None:
+    spread, gather = each("s2", "s2_each1")
+    rows = [ran(FRAMES), ran(spread), ran(gather, done=False)]
+    found = fitted([FRAMES, *each("s2", "s2_each1")], *rows)
+    assert [item.id for item in found.new] == ["s2_each1_r2", "s2_r2"]
