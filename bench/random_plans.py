@@ -58,12 +58,12 @@ class Quiet:
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
         """Goes on."""
 
-    def delta(self, text: str) -> None:
+    def delta(self, text: str, place: int = 0) -> None:
         """Goes on."""
 
-    def stopped(self, place: int) -> Any:
+    def stopped(self, place: int) -> bool:
         """Nothing is."""
-        return lambda: False
+        return False
 
 
 def write_random_hub(folder: Path, *, wording: str, seed: int = 0) -> ModelSpec:

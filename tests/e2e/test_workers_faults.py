@@ -317,7 +317,7 @@ def test_a_worker_whose_children_hang_starts_anew(fresh: World) -> None:
     job = fresh.submit(step("a"))
     assert fresh.ended(job) is JobStatus.SUCCEEDED
     assert fresh.worker.poll() is None
-    assert not set(old) & set(fresh.children())
+    fresh.until(lambda: not set(old) & set(fresh.children()))
     fresh.check()
 
 
