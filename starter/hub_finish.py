@@ -288,6 +288,23 @@ def tune(given: argparse.Namespace) -> None:
     keep(state_file, both, opts, step)
 
 
+def mean(given: argparse.Namespace) -> None:
+    """Averages the weights of all runs of `finish`: they lie in one valley, and the middle of it is
+    better than its sides (model soups, Wortsman et al., 2022).
+    """
+    import torch
+
+    from starter.train_hub import optimizers
+
+    files = sorted(RUN.glob("finished-*.pt"))
+    states = [torch.load(file, weights_only=True)["model"] for file in files]
+    both = torch.nn.ModuleDict({"model": make_model(), "connector": make_connector()})
+    both.load_state_dict(
+        {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+    )
+    keep(RUN / "tune.pt", both, optimizers(both, given.rate), 0)
+
+
 def resume(given: argparse.Namespace) -> None:
     """Puts the exported hub where training goes on from, on a machine that did not train it."""
     import torch

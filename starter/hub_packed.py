@@ -6,6 +6,7 @@ times cheaper than with padded batches. The weights are those of the transformer
 
     python -m starter.hub_packed plans --minutes 40      planning and answering, from words alone
     python -m starter.hub_packed finish --minutes 15     with descriptions, down to a rate of nought
+                                                         (several runs: `train_hub mean`)
 """
 
 import argparse
@@ -244,6 +245,8 @@ def train(
             keep(STATE, both, opts, step)
     keep(STATE, both, opts, step)
     keep(TUNED, both, opts, step)
+    if told:
+        keep(RUN / f"finished-{step}.pt", both, opts, step)
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("train_hub", "tune"),
     ("hub_packed", "plans"),
     ("hub_packed", "finish", "--minutes", "16", "--first", "0.5"),
+    ("hub_packed", "finish", "--minutes", "18", "--first", "0.6"),
+    ("train_hub", "mean"),
     ("train_hub", "export"),
     ("judge",),
     ("evaluate",),

@@ -5,6 +5,7 @@ then all together.
     python -m starter.train_hub text      stage zero: plans and answers from words alone
     python -m starter.train_hub align     stage one: the connector alone, encoder and hub frozen
     python -m starter.train_hub tune      stage two: connector and hub, on all of it
+    python -m starter.train_hub mean      the mean of the weights that runs of `finish` ended with
     python -m starter.train_hub export    fp16 weights to starter/weights/hub
     python -m starter.train_hub resume    the other way: shipped weights to where training goes on
 
@@ -247,7 +248,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("stage", choices=("data", "text", "align", "tune", "export", "resume"))
+    parser.add_argument(
+        "stage", choices=("data", "text", "align", "tune", "mean", "export", "resume")
+    )
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=48)
