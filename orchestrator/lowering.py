@@ -121,7 +121,7 @@ class _Lowering:
     faults: list[Fault] = field(default_factory=list)
     embedded: dict[tuple[str, str], str] = field(
         default_factory=dict
-    )  # (binding, space) -> embed step
+    )  # (binding, encoder) -> embed step
     index: str | None = None
 
     def add(self, place: int, step: PlanStep) -> None:
@@ -223,17 +223,14 @@ class _Lowering:
         found = self.modalities(binding)
         if found & accepts or not (Modality.EMBEDDING in accepts and found & EMBEDDABLE):
             return binding
-        key = (binding.model_dump_json(by_alias=True), reader.space)
+        space = reader.space or self.policy.space
+        encoder = choose("embed", self.models, replace(self.policy, space=space))
+        if encoder is None:
+            fault = Fault(f"/steps/{place}", f"No encoder writes the space {reader.space!r}.")
+            self.faults.append(fault)
+            return binding
+        key = (binding.model_dump_json(by_alias=True), encoder.id)
         if key not in self.embedded:
-            policy = Policy(
-                commercial_only=self.policy.commercial_only, space=reader.space or self.policy.space
-            )
-            encoder = choose("embed", self.models, policy)
-            if encoder is None:
-                self.faults.append(
-                    Fault(f"/steps/{place}", f"No encoder writes the space {reader.space!r}.")
-                )
-                return binding
             step_id = self.fresh_id("embed", len(self.embedded) + 1)
             self.steps.append(
                 PlanStep(id=step_id, tool="embed", inputs={"media": binding}, model=encoder.id)

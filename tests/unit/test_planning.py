@@ -221,3 +221,16 @@ def test_a_mapped_step_is_lowered_and_can_be_edited_again(request_: PlanRequest)
     assert plan.step("s2_each1").needs() == {"s1"}
     again = unlowered(plan)
     assert (again.step("s2").tool, again.step("s2").map) == ("describe", "media")
+
+
+def test_one_embedding_serves_readers_that_name_the_space_and_readers_that_do_not(
+    request_: PlanRequest,
+) -> None:
+    combined = {"embeddings": [{"asset": "a1"}, {"text": "snow"}]}
+    steps = [
+        {"id": "s1", "tool": "describe", "inputs": {"media": {"asset": "a1"}}},
+        {"id": "s2", "tool": "embed_combine", "inputs": combined},
+    ]
+    plan = judge({"steps": steps}, request_)
+    assert isinstance(plan, Plan)
+    assert [step.tool for step in plan.steps].count("embed") == 2
