@@ -39,8 +39,8 @@ class Candidates:
 
     def apply(self, plan: Plan, tools: Toolbox) -> Plan:
         """The plan with its candidates; as it is where one is enough and nothing has to be judged,
-        where there is no judge, or where a judge reads the drawing already. Expects a plan that
-        passed the gate.
+        where there is no judge, where a judge reads the drawing already, or where a step is run
+        for each item of a list. Expects a plan that passed the gate.
         """
         wanted = self.number > 1 or self.threshold is not None
         return _several(plan, tools, self) if wanted and JUDGE in tools else plan
@@ -58,7 +58,8 @@ def _several(plan: Plan, tools: Toolbox, wanted: Candidates) -> Plan:
     steps: list[PlanStep] = []
     chosen: dict[str, str] = {}
     for step in plan.steps:
-        port = _drawn(tools[step.tool]) if step.id not in judged else None
+        single = step.id not in judged and step.map is None
+        port = _drawn(tools[step.tool]) if single else None
         if port is None:
             steps.append(step)
             continue

@@ -28,6 +28,20 @@ class Prepared:
 Parts = Mapping[str, Part | list[Part]]
 
 
+class WithoutBackend:
+    """A hook's part after `prepare`, where that decides everything and no backend runs."""
+
+    def complete(
+        self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared
+    ) -> Commit | Prepared:
+        """What `prepare` has found."""
+        return prepared
+
+    def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
+        """What fails, fails."""
+        return None
+
+
 class Hook(Protocol):
     """What stands around the backend of one tool."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from medley.backend import ModelSpec
-from medley.errors import BadInput, MedleyError
+from medley.errors import BadInput
 from medley.gate import Known
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, Binding, OutputBinding, PlanStep, TextBinding
@@ -20,28 +20,14 @@ from medley.tools import Toolbox
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
-from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.hooks.base import Prepared, WithoutBackend
 from orchestrator.lowering import lower_items
 from orchestrator.routing import Policy
 
 _PART: TypeAdapter[Part] = TypeAdapter(Part)
 
 
-class _WithoutBackend:
-    """What hooks have in common that decide everything before a backend would run."""
-
-    def complete(
-        self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared
-    ) -> Commit | Prepared:
-        """What `prepare` has found."""
-        return prepared
-
-    def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
-        """What fails, fails."""
-        return None
-
-
-class SpreadHook(_WithoutBackend):
+class SpreadHook(WithoutBackend):
     """Adds the steps of the items."""
 
     def __init__(self, tools: Toolbox, models: Mapping[str, ModelSpec]) -> None:
@@ -79,7 +65,7 @@ class SpreadHook(_WithoutBackend):
         return Prepared(inputs=inputs, commit=Commit(outputs={"steps": ids}, steps=steps))
 
 
-class GatherHook(_WithoutBackend):
+class GatherHook(WithoutBackend):
     """Lists what the items' steps gave."""
 
     def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:

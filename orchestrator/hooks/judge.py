@@ -5,13 +5,13 @@ backend runs.
 from collections.abc import Sequence
 from typing import Any
 
-from medley.errors import BadInput, MedleyError
+from medley.errors import BadInput
 from medley.modality import Modality
 from medley.parts import AssetPart, Part
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease
 from orchestrator.engine.bindings import Inputs
-from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.hooks.base import Prepared, WithoutBackend
 
 _SCORES = """
 SELECT e.asset, 1 - (e.vector <=> q.vector) FROM embeddings q
@@ -21,7 +21,7 @@ WHERE q.asset = %(request)s AND q.tenant = %(tenant)s AND e.asset = ANY(%(vector
 """
 
 
-class JudgeHook:
+class JudgeHook(WithoutBackend):
     """Answers from the database alone."""
 
     def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:
@@ -40,16 +40,6 @@ class JudgeHook:
             raise BadInput(f"{missing[0]} is not of the space of the request.")
         scores = [round(found[vector.asset], 6) for vector in vectors]
         return Prepared(inputs=inputs, commit=_verdict(candidates, scores, lease.params))
-
-    def complete(
-        self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared
-    ) -> Commit | Prepared:
-        """What `prepare` has found."""
-        return prepared
-
-    def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
-        """Without a verdict nothing is chosen."""
-        return None
 
 
 def _verdict(candidates: Sequence[AssetPart], scores: Sequence[float], params: Any) -> Commit:

@@ -1,12 +1,12 @@
 """The hook of `search`: the nearest assets in a space, by pgvector. No backend runs."""
 
-from medley.errors import BadInput, MedleyError
+from medley.errors import BadInput
 from medley.modality import Modality
 from medley.parts import AssetPart
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease
 from orchestrator.engine.bindings import Inputs
-from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.hooks.base import Prepared, WithoutBackend
 
 _NEAREST = """
 SELECT e.asset, a.modality, a.media_type, 1 - (e.vector <=> q.vector) AS score
@@ -21,7 +21,7 @@ ORDER BY e.vector <=> q.vector LIMIT %(limit)s
 _SOURCES = "SELECT origin -> 'embeds' FROM assets WHERE id = %s AND tenant = %s"
 
 
-class SearchHook:
+class SearchHook(WithoutBackend):
     """Answers from the database alone."""
 
     def prepare(self, conn: Raw, lease: Lease, inputs: Inputs) -> Prepared:
@@ -45,13 +45,3 @@ class SearchHook:
         ]
         scores = {"type": "data", "data": [round(float(score), 6) for *_, score in rows]}
         return Prepared(inputs=inputs, commit=Commit(outputs={"assets": hits, "scores": scores}))
-
-    def complete(
-        self, conn: Raw, lease: Lease, outputs: Parts, prepared: Prepared
-    ) -> Commit | Prepared:
-        """What `prepare` has found."""
-        return prepared
-
-    def rescue(self, conn: Raw, lease: Lease, error: MedleyError) -> Commit | None:
-        """A search that fails, fails."""
-        return None

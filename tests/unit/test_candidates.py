@@ -60,3 +60,10 @@ def test_the_judge_reads_embeddings_of_one_space() -> None:
     embeds = [lowered.step(name.partition(".")[0]) for name in sources]
     assert {(step.tool, step.model) for step in embeds} == {("embed", "starter/encoder")}
     assert len(set(sources)) == 3
+
+
+def test_a_drawing_for_each_item_of_a_list_is_not_multiplied() -> None:
+    words = [{"text": "a cat"}, {"text": "a dog"}]
+    step = {"id": "s1", "tool": "text_to_image", "map": "prompt", "inputs": {"prompt": words}}
+    plan = Plan.model_validate({"steps": [step]})
+    assert Candidates(number=2).apply(plan, TOOLS).steps == plan.steps

@@ -190,7 +190,7 @@ CREATE OR REPLACE FUNCTION medley_store(j jobs) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE jobs SET status = j.status, phase = j.phase, plan = j.plan, plan_revision = j.plan_revision,
-        held = j.held, question = j.question, request = j.request, outputs = j.outputs, error = j.error, cancel_requested_at = j.cancel_requested_at,
+        held = j.held, question = j.question, outputs = j.outputs, error = j.error, cancel_requested_at = j.cancel_requested_at,
         cancel_reason = j.cancel_reason, round = j.round, max_rounds = j.max_rounds, gpu_seconds = j.gpu_seconds,
         steps_total = j.steps_total, steps_left = j.steps_left, event_seq = j.event_seq,
         started_at = j.started_at, finished_at = j.finished_at

@@ -132,8 +132,9 @@ BEGIN
     IF j.id IS NULL OR j.question IS NULL OR NOT j.held THEN
         RETURN j.status;
     END IF;
-    j.request := j.request || jsonb_build_object(
-        'dialogue', coalesce(j.request->'dialogue', '[]'::jsonb) || p_turns);
+    -- Here and nowhere else: a request may be long, and other changes leave it as it is.
+    UPDATE jobs SET request = request || jsonb_build_object(
+        'dialogue', coalesce(request->'dialogue', '[]'::jsonb) || p_turns) WHERE id = j.id;
     j.question := NULL;
     j.held := false;
     j.status := 'running';
