@@ -6,7 +6,7 @@ an earlier step, words, a named input of the workflow, or a list of these where 
 many.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any
 
@@ -101,6 +101,20 @@ class PlanStep(_Shape):
         read = {item.step for _, _, item in self.bindings() if isinstance(item, OutputBinding)}
         return read | set(self.after)
 
+    def reading(self, source: Callable[[str], str]) -> "PlanStep":
+        """The same step with each `"s1.image"` that it reads replaced by what `source` says."""
+
+        def one(item: Binding) -> Binding:
+            if isinstance(item, OutputBinding):
+                return item.model_copy(update={"source": source(item.source)})
+            return item
+
+        inputs = {
+            port: [one(item) for item in bound] if isinstance(bound, list) else one(bound)
+            for port, bound in self.inputs.items()
+        }
+        return self.model_copy(update={"inputs": inputs})
+
 
 class Reply(_Shape):
     """What the answer should be about: outputs to show, and optionally words for a workflow without
@@ -135,6 +149,25 @@ class Plan(_Shape):
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as stored and shown."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def of_steps(names: Mapping[str, str]) -> Callable[[str], str]:
+    """From `"s1.image"` to the same output of the step under its new name."""
+
+    def source(name: str) -> str:
+        step, _, port = name.partition(".")
+        return f"{names.get(step, step)}.{port}"
+
+    return source
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """This step id, or the next like it that is not taken; it is from then on."""
+    name, number = name[:32], 2
+    while name in taken:
+        name, number = f"{name[:28].rstrip('_')}_{number}", number + 1
+    taken.add(name)
+    return name
 
 
 class WorkflowInput(_Shape):

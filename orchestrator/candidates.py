@@ -6,12 +6,12 @@ in the plan, with their results and the judge's scores.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from medley.modality import Modality
-from medley.plan import OutputBinding, Plan, PlanStep
+from medley.plan import OutputBinding, Plan, PlanStep, unused
 from medley.tools import Tool, Toolbox
 
 JUDGE = "judge"
@@ -68,16 +68,31 @@ def _several(plan: Plan, tools: Toolbox, wanted: Candidates) -> Plan:
         several = [
             step.model_copy(
                 update={
-                    "id": step.id if place == 0 else _fresh(f"{step.id}_{place + 1}", taken),
+                    "id": step.id if place == 0 else unused(f"{step.id}_{place + 1}", taken),
                     "params": {**step.params, "seed": first + place},
                 }
             )
             for place in range(wanted.number)
         ]
-        judge = _judge(_fresh(f"{JUDGE}_{step.id}", taken), several, port, wanted.threshold)
+        judge = _judge(unused(f"{JUDGE}_{step.id}", taken), several, port, wanted.threshold)
         chosen[f"{step.id}.{port}"] = f"{judge.id}.best"
         steps += [*several, judge]
-    return Plan.model_validate(_rebound(plan.model_copy(update={"steps": steps}), chosen))
+
+    def best(name: str) -> str:
+        return chosen.get(name, name)
+
+    read = [_with_best(step, best) for step in steps]
+    reply = plan.reply.model_copy(update={"show": [best(name) for name in plan.reply.show]})
+    return plan.model_copy(update={"steps": read, "reply": reply})
+
+
+def _with_best(step: PlanStep, best: Callable[[str], str]) -> PlanStep:
+    """A reader of the best candidates; only a judge reads all of its own."""
+    read = step.reading(best)
+    if step.tool != JUDGE:
+        return read
+    inputs = {**read.inputs, "candidates": step.inputs["candidates"]}
+    return read.model_copy(update={"inputs": inputs})
 
 
 def _drawn(tool: Tool) -> str | None:
@@ -95,33 +110,3 @@ def _judge(name: str, several: list[PlanStep], port: str, threshold: float | Non
     }
     params = {} if threshold is None else {"threshold": threshold}
     return PlanStep(id=name, tool=JUDGE, inputs=inputs, params=params)
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    name, number = name[:32], 2
-    while name in taken:
-        name, number = f"{name[:28]}_{number}", number + 1
-    taken.add(name)
-    return name
-
-
-def _rebound(plan: Plan, chosen: Mapping[str, str]) -> dict[str, Any]:
-    """The plan as JSON in which readers of a drawing read the chosen candidate."""
-    data = plan.to_json()
-    for step in data["steps"]:
-        if step["tool"] != JUDGE:
-            step["inputs"] = _renamed(step.get("inputs", {}), chosen)
-    shown = data.get("reply", {}).get("show", [])
-    data["reply"] = {**data.get("reply", {}), "show": [chosen.get(name, name) for name in shown]}
-    return data
-
-
-def _renamed(node: Any, chosen: Mapping[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_renamed(item, chosen) for item in node]
-    if isinstance(node, dict):
-        return {
-            key: chosen.get(value, value) if key == "from" else _renamed(value, chosen)
-            for key, value in node.items()
-        }
-    return node

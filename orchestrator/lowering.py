@@ -14,7 +14,15 @@ from medley.backend import ModelSpec
 from medley.errors import BadInput
 from medley.gate import EMBEDDABLE, Fault, Known, output_modalities
 from medley.modality import Modality
-from medley.plan import AssetBinding, Binding, OutputBinding, Plan, PlanStep, TextBinding
+from medley.plan import (
+    AssetBinding,
+    Binding,
+    OutputBinding,
+    Plan,
+    PlanStep,
+    TextBinding,
+    of_steps,
+)
 from orchestrator.routing import Policy, choose
 
 
@@ -61,34 +69,11 @@ def lower_items(
     lowered, faults = lower(plan, known, models, policy)
     if faults:
         raise BadInput(f"{step.id} cannot be run for each: {faults[0].reason}")
-    ids = {item.id for item in each}
+    own = {item.id for item in each}
+    names = {found.id: f"{step.id}_{found.id}" for found in lowered.steps if found.id not in own}
     return [
-        found if found.id in ids else found.model_copy(update={"id": f"{step.id}_{found.id}"})
-        for found in _prefixed(lowered.steps, ids, step.id)
-    ]
-
-
-def _prefixed(steps: Sequence[PlanStep], ids: set[str], of: str) -> list[PlanStep]:
-    """The steps with references to inserted ones under the names that those get."""
-
-    def renamed(bound: Binding) -> Binding:
-        if isinstance(bound, OutputBinding) and bound.step in inserted:
-            return bound.model_copy(update={"source": f"{of}_{bound.source}"})
-        return bound
-
-    inserted = {step.id for step in steps} - ids
-    return [
-        step.model_copy(
-            update={
-                "inputs": {
-                    port: [renamed(item) for item in bound]
-                    if isinstance(bound, list)
-                    else renamed(bound)
-                    for port, bound in step.inputs.items()
-                }
-            }
-        )
-        for step in steps
+        found.reading(of_steps(names)).model_copy(update={"id": names.get(found.id, found.id)})
+        for found in lowered.steps
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medley.gate import Fault
-from medley.plan import Plan, PlanStep
+from medley.plan import Plan, PlanStep, of_steps, unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,8 @@ def revise(plan: Plan, ran: Sequence[Ran], round_: int) -> Revision | list[Fault
     faults = []
     places = {step.id: place for place, step in enumerate(plan.steps)}
     for name in plan.order():
-        step = plan.step(name)
-        data = step.model_dump(mode="json", by_alias=True, exclude_none=True)
-        needs = [names.get(needed, needed) for needed in step.needs()]
-        key = _key(step.tool, _renamed(data["inputs"], names), data["params"], needs, names)
+        step = _under(plan.step(name), names)
+        key = _key(step.tool, _json(step)["inputs"], step.params, step.needs())
         if key in done:
             names[name] = done[key]
             continue
@@ -62,46 +60,26 @@ def revise(plan: Plan, ran: Sequence[Ran], round_: int) -> Revision | list[Fault
             reason = f"This step has failed already: {failed[key].error}"
             remedy = "Do it in another way, or leave it out."
             faults.append(Fault(f"/steps/{places[name]}", reason, remedy))
-        names[name] = name if name not in used else _fresh(name, round_, taken)
-        taken.add(names[name])
+        names[name] = name if name not in used else unused(f"{name[:27]}_r{round_}", taken)
         new.add(name)
     if faults:
         return faults
-    whole = Plan.model_validate(_plan(plan, names))
-    return Revision(whole, [whole.step(names[step.id]) for step in plan.steps if step.id in new])
+    source = of_steps(names)
+    steps = {names[step.id]: _under(step, names) for step in plan.steps}
+    reply = plan.reply.model_copy(update={"show": [source(name) for name in plan.reply.show]})
+    whole = plan.model_copy(update={"steps": list(steps.values()), "reply": reply})
+    return Revision(whole, [steps[names[step.id]] for step in plan.steps if step.id in new])
 
 
-def _plan(plan: Plan, names: Mapping[str, str]) -> dict[str, Any]:
-    data = plan.to_json()
-    steps = {
-        names[step["id"]]: {
-            **step,
-            "id": names[step["id"]],
-            "inputs": _renamed(step.get("inputs", {}), names),
-            "params": _named(step["tool"], step.get("params", {}), names),
-            "after": [names[name] for name in step.get("after", [])],
+def _under(step: PlanStep, names: Mapping[str, str]) -> PlanStep:
+    """The step, with what it reads and waits for, under these names."""
+    return step.reading(of_steps(names)).model_copy(
+        update={
+            "id": names.get(step.id, step.id),
+            "params": _named(step.tool, step.params, names),
+            "after": [names.get(name, name) for name in step.after],
         }
-        for step in data["steps"]
-    }
-    reply = dict(data.get("reply", {}))
-    reply["show"] = [_source(shown, names) for shown in reply.get("show", [])]
-    return {**data, "steps": list(steps.values()), "reply": reply}
-
-
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(node, list):
-        return [_renamed(item, names) for item in node]
-    if isinstance(node, dict):
-        return {
-            key: _source(value, names) if key == "from" else _renamed(value, names)
-            for key, value in node.items()
-        }
-    return node
-
-
-def _source(source: str, names: Mapping[str, str]) -> str:
-    step, _, port = source.partition(".")
-    return f"{names.get(step, step)}.{port}"
+    )
 
 
 def _whole(step: Ran, ended: set[str]) -> bool:
@@ -114,32 +92,24 @@ def _named(tool: str, params: Mapping[str, Any], names: Mapping[str, str]) -> Ma
     if tool == "gather":
         return {**params, "of": names.get(params["of"], params["of"])}
     if tool == "spread":
-        each = _renamed(params["step"], names)
-        return {**params, "step": {**each, "id": names.get(each["id"], each["id"])}}
+        each = _under(PlanStep.model_validate(params["step"]), names)
+        return {**params, "step": _json(each)}
     return params
 
 
 def _key_of(step: Ran) -> str:
-    return _key(step.tool, step.inputs, step.params, step.needs, {})
+    return _key(step.tool, step.inputs, _named(step.tool, step.params, {}), step.needs)
 
 
 def _key(
-    tool: str,
-    inputs: Mapping[str, Any],
-    params: Mapping[str, Any],
-    needs: Iterable[str],
-    names: Mapping[str, str],
+    tool: str, inputs: Mapping[str, Any], params: Mapping[str, Any], needs: Iterable[str]
 ) -> str:
     """What a step does, whatever it is called."""
-    plain = dict(_named(tool, params, names))
-    plain.pop("of", None)
+    plain = {name: value for name, value in params.items() if name != "of"}
     if tool == "spread":
         plain["step"] = {name: value for name, value in plain["step"].items() if name != "id"}
     return json.dumps([tool, inputs, plain, sorted(needs)], sort_keys=True)
 
 
-def _fresh(name: str, round_: int, taken: set[str]) -> str:
-    number = round_
-    while f"{name[:27]}_r{number}" in taken:
-        number += 1
-    return f"{name[:27]}_r{number}"
+def _json(step: PlanStep) -> dict[str, Any]:
+    return step.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -6,11 +6,10 @@ again, so limits hold for what really runs. Workflows may use workflows, a few l
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from medley.flows import MAX_ABOUT, PREFIX, FlowPort, FlowTool
 from medley.gate import Fault, gives_list
-from medley.plan import Binding, OutputBinding, Plan, PlanStep, Workflow
+from medley.plan import Binding, OutputBinding, Plan, PlanStep, Workflow, of_steps, unused
 from medley.tools import Toolbox
 from orchestrator.binding import absent, fill, modalities
 
@@ -70,7 +69,7 @@ def inline(plan: Plan, flows: Flows, depth: int = 0) -> tuple[Plan, list[Fault]]
     work = _Inlining(plan, flows, depth)
     for place, step in enumerate(plan.steps):
         work.add(place, step)
-    show = [source for name in plan.reply.show for source in [work.source(name)]]
+    show = [work.source(name) for name in plan.reply.show]
     reply = plan.reply.model_copy(update={"show": show})
     return plan.model_copy(update={"steps": work.steps, "reply": reply}), work.faults
 
@@ -85,9 +84,8 @@ class _Inlining:
         self.inner: dict[str, list[str]] = {}  # step that was a workflow -> its steps
 
     def add(self, place: int, step: PlanStep) -> None:
-        inputs = {port: self.bound(item) for port, item in step.inputs.items()}
         after = [name for needed in step.after for name in self.inner.get(needed, [needed])]
-        step = step.model_copy(update={"inputs": inputs, "after": after})
+        step = step.reading(self.source).model_copy(update={"after": after})
         workflow = self.flows.get(step.tool)
         if workflow is None:
             self.steps.append(step)
@@ -112,33 +110,19 @@ class _Inlining:
             name: _listed(step.inputs[name]) if name in step.inputs else absent(item)
             for name, item in workflow.inputs.items()
         }
-        names = {inner.id: self.fresh(f"{step.id}_{inner.id}") for inner in plan.steps}
-        renamed = Plan.model_validate(_renamed(plan.to_json(), names))
-        for inner in renamed.steps:
-            filled = fill(inner, values)
-            after = [*(names.get(name, name) for name in inner.after), *step.after]
-            self.steps.append(filled.model_copy(update={"after": after}))
+        names = {inner.id: unused(f"{step.id}_{inner.id}", self.taken) for inner in plan.steps}
+        for inner in plan.steps:
+            filled = fill(inner.reading(of_steps(names)), values)
+            after = [*(names[name] for name in inner.after), *step.after]
+            update = {"id": names[inner.id], "after": after}
+            self.steps.append(filled.model_copy(update=update))
         self.inner[step.id] = list(names.values())
         for port, source in shown(workflow.model_copy(update={"plan": plan})).items():
             inner_id, _, inner_port = source.partition(".")
             self.sources[f"{step.id}.{port}"] = f"{names[inner_id]}.{inner_port}"
 
-    def bound(self, item: Binding | list[Binding]) -> Any:
-        if isinstance(item, list):
-            return [self.bound(one) for one in item]
-        if isinstance(item, OutputBinding):
-            return item.model_copy(update={"source": self.source(item.source)})
-        return item
-
     def source(self, name: str) -> str:
         return self.sources.get(name, name)
-
-    def fresh(self, name: str) -> str:
-        name, number = name[:32], 2
-        while name in self.taken:
-            name, number = f"{name[:28]}_{number}", number + 1
-        self.taken.add(name)
-        return name
 
 
 def _output(binding: OutputBinding, plan: Plan, tools: Toolbox) -> FlowPort:
@@ -149,18 +133,3 @@ def _output(binding: OutputBinding, plan: Plan, tools: Toolbox) -> FlowPort:
 
 def _listed(value: Binding | list[Binding]) -> list[Binding]:
     return value if isinstance(value, list) else [value]
-
-
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:
-    """A plan's JSON with steps called by other names, `after` apart."""
-    if isinstance(node, list):
-        return [_renamed(item, names) for item in node]
-    if not isinstance(node, dict):
-        return node
-    found = {key: _renamed(value, names) for key, value in node.items()}
-    if "tool" in found and "id" in found:
-        found["id"] = names[found["id"]]
-    if isinstance(found.get("from"), str):
-        step, _, port = found["from"].partition(".")
-        found["from"] = f"{names.get(step, step)}.{port}"
-    return found

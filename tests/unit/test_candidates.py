@@ -67,3 +67,16 @@ def test_a_drawing_for_each_item_of_a_list_is_not_multiplied() -> None:
     step = {"id": "s1", "tool": "text_to_image", "map": "prompt", "inputs": {"prompt": words}}
     plan = Plan.model_validate({"steps": [step]})
     assert Candidates(number=2).apply(plan, TOOLS).steps == plan.steps
+
+
+def test_what_is_drawn_from_a_drawing_is_judged_by_the_chosen_one() -> None:
+    again = {
+        "id": "s2",
+        "tool": "embedding_to_image",
+        "inputs": {"embedding": {"from": "s1.image"}},
+    }
+    first = {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": "a cat"}}
+    plan = Candidates(number=2).apply(Plan.model_validate({"steps": [first, again]}), TOOLS)
+    assert plan.step("s2").needs() == plan.step("s2_2").needs() == {"judge_s1"}
+    assert plan.step("judge_s2").needs() == {"judge_s1", "s2", "s2_2"}
+    assert plan.step("judge_s1").needs() == {"s1", "s1_2"}
