@@ -9,11 +9,15 @@ registry line and the contract suite passing.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from medley.errors import MedleyError
 from medley.media.values import Value
 from medley.modality import Modality
+
+#: exact: the system itself; reproduction: an accepted open one; successor: a later system of the
+#: same line; built: the same topology put together from parts; stand-in: another model of the task.
+Fidelity = Literal["exact", "reproduction", "successor", "built", "stand-in"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,20 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)  # plain arguments of its backend
     outside: str = ""  # the attached server that it stands for; only for jobs that name it
     fallback: str = ""  # the model that runs its steps while it is unavailable
+    family: str = ""  # the catalogue file that it stands in
+    fidelity: Fidelity = "exact"  # how near it is to the systems that it is named for
+    systems: tuple[str, ...] = ()  # those systems, as the literature calls them
+    gated: bool = False  # its files are given only to who accepted terms
+    parameters: int = 0  # number of weights
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # "tool.param" -> its own default
+    ranges: Mapping[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # "tool.param" -> smallest and largest value that it can use
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of the weights by dtype; empty where the number of parameters is not known."""
+        sizes = {"float32": 4, "bfloat16": 2, "int8": 1} if self.parameters else {}
+        return {dtype: self.parameters * size for dtype, size in sizes.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

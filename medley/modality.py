@@ -32,5 +32,8 @@ STORED = frozenset(
     }
 )
 
+#: What people look at and listen to.
+MEDIA = (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
+
 #: What a person may upload today.
-UPLOADABLE = frozenset({Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
+UPLOADABLE = frozenset(MEDIA)

@@ -21,7 +21,7 @@ _SAME = {
     "text": "words word string txt sentence caption",
     "draw": "paint sketch render generate generation generator create make imagine diffusion",
     "speak": "say read pronounce tts aloud talk narrate synthesis",
-    "describe": "explain caption captioning recognise recognize ocr transcribe vqa see look",
+    "describe": "explain caption captioning recognise recognize vqa see look",
     "search": "find lookup retrieve query nearest",
     "embed": "encode embedding vector vectorize embeddings",
     "resize": "scale shrink enlarge bigger smaller thumbnail",
@@ -29,6 +29,24 @@ _SAME = {
     "concat": "join append merge concatenate",
     "rotate": "turn flip",
     "collage": "grid montage sheet",
+}
+#: What the field calls a task, where our name for it is another one.
+_TASKS = {
+    "asr": "transcribe",
+    "automatic_speech_recognition": "transcribe",
+    "image_editing": "edit_image",
+    "image_generation": "text_to_image",
+    "image_to_image": "edit_image",
+    "image_to_text": "describe",
+    "object_detection": "detect",
+    "ocr": "read_text",
+    "speech_recognition": "transcribe",
+    "speech_to_text": "transcribe",
+    "text_to_music": "text_to_audio",
+    "text_to_speech": "speak",
+    "tts": "speak",
+    "visual_question_answering": "describe",
+    "vqa": "describe",
 }
 _STOP = frozenset(
     [
@@ -90,15 +108,16 @@ def _score(
     wanted: str, tool: Tool, like: Tool | None, given: Collection[frozenset[Modality]]
 ) -> float:
     """Spelling, meaning and types, each from 0 to 1."""
+    if _TASKS.get(re.sub(r"[\W_]+", "_", wanted.lower())) == tool.name:
+        return 1.0
     spelling = difflib.SequenceMatcher(None, wanted.lower(), tool.name).ratio()
     words = _words(f"{wanted} {like.about if like else ''}")
     meant = _words(f"{tool.name} {tool.about} {' '.join(tool.outputs)}")
     few = min(len(words), len(meant)) if like else len(words)
     meaning = len(words & meant) / max(few, 1)
     if like is None:
-        return 0.4 * (spelling + meaning) + 0.3 * max(
-            _taken(given, tool), 2 * _turned(wanted, tool)
-        )
+        turned, taken = 2 * _turned(wanted, tool), _taken(given, tool)
+        return min(0.99, 0.4 * (spelling + meaning) + 0.3 * max(taken, turned))
     gives = _alike(_kinds(like.outputs), _kinds(tool.outputs))
     takes = _alike(_kinds(like.inputs), _kinds(tool.inputs))
     return 0.2 * spelling + 0.4 * meaning + 0.3 * gives + 0.2 * takes if gives else 0.0

@@ -43,7 +43,8 @@ class Settings(BaseSettings):
     api_key: str | None = None  # what it sends as a bearer token
 
     model_folder: Path | None = None  # further catalogue entries (TOML files)
-    profile: str = "starter"
+    profile: str = "starter"  # the set of models that serves; `medley doctor` says which fits
+    models: tuple[str, ...] = ()  # ids of further models of the catalogue that serve
     commercial_only: bool = False
     device: str = "auto"
     memory_budget_bytes: int = 4 << 30

@@ -40,6 +40,18 @@ class ServerNotAllowed(CallerError):
         super().__init__(f"{fault.pointer}: {fault.reason} {known}", errors=[fault.to_data()])
 
 
+class ModelNotServing(CallerError):
+    """The job names a model for a tool that does not serve it here."""
+
+    code: ClassVar[str] = "model_not_serving"
+    status: ClassVar[int] = 422
+
+    def __init__(self, tool: str, model: str, able: Collection[str]) -> None:
+        known = f"It is served by: {', '.join(sorted(able)) or 'none'}."
+        fault = Fault(f"/options/models/{tool}", f"{model!r} does not serve {tool!r}.", known)
+        super().__init__(f"{fault.pointer}: {fault.reason} {known}", errors=[fault.to_data()])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What plans may use here: declared tools and the models of the catalogue.
@@ -60,12 +72,16 @@ class Rules:
 
     def policy(self, options: Mapping[str, Any]) -> Policy:
         """What this caller allows, never more than the installation does. What a caller's key
-        permits belongs here, too. Raises `ServerNotAllowed`.
+        permits belongs here, too. Raises `ServerNotAllowed`, `ModelNotServing`.
         """
         asked = Policy.asked(options)
         unknown = sorted(asked.tools_from - self.servers)
         if unknown:
             raise ServerNotAllowed(unknown[0], self.servers)
+        for tool, model in asked.models.items():
+            able = [spec.id for spec in self.models.values() if tool in spec.tools]
+            if model not in able:
+                raise ModelNotServing(tool, model, able)
         return replace(asked, commercial_only=self.commercial_only or asked.commercial_only)
 
     def limits(self, options: Mapping[str, Any]) -> Limits:

@@ -3,7 +3,7 @@ run now.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medley.backend import ModelSpec
@@ -21,6 +21,7 @@ class Policy:
     commercial_only: bool = False
     space: str = ""  # keep to models of this embedding space, where a model has one
     tools_from: frozenset[str] = frozenset()  # attached servers whose tools may be used
+    models: Mapping[str, str] = field(default_factory=dict)  # the model that serves a tool, by name
 
     @classmethod
     def asked(cls, options: Mapping[str, Any]) -> "Policy":
@@ -28,6 +29,7 @@ class Policy:
         return cls(
             commercial_only=bool(options.get("commercial_only")),
             tools_from=frozenset(options.get("tools_from") or ()),
+            models=dict(options.get("models") or {}),
         )
 
 
@@ -40,6 +42,7 @@ def candidates(tool: str, models: Iterable[ModelSpec], policy: Policy) -> list[M
         and (spec.commercial or not policy.commercial_only)
         and (not policy.space or not spec.space or spec.space == policy.space)
         and (not spec.outside or spec.outside in policy.tools_from)
+        and policy.models.get(tool, spec.id) == spec.id
     ]
     return sorted(fitting, key=lambda spec: (spec.rank, spec.id))
 

@@ -68,6 +68,12 @@ def database_url(postgres: EmbeddedPostgres, _migrated_template: str) -> Iterato
     yield from _database(postgres, _migrated_template)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres: EmbeddedPostgres, _migrated_template: str) -> Iterator[str]:
+    """A migrated database for the tests of one file together."""
+    yield from _database(postgres, _migrated_template)
+
+
 @pytest.fixture
 def redis_url(valkey: EmbeddedValkey) -> str:
     """The emptied Valkey; `redis+socket://…`."""

@@ -77,6 +77,14 @@ class Options(Body):
     commercial_only: bool = Field(
         default=False, description="Use only models whose licence permits commercial use."
     )
+    models: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=256)]] = (
+        Field(
+            default_factory=dict,
+            max_length=32,
+            description="Which model serves a tool in this job, by the tool's name: "
+            '`{"plan": "…", "text_to_image": "…"}`.',
+        )
+    )
     best_of: int = Field(
         default=1,
         ge=1,

@@ -9,7 +9,7 @@ from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory
 from medley.tools import Tool
 from medley.toolset.media import MEDIA_TOOLS
-from medley.toolset.models import EMBED_COMBINE
+from medley.toolset.space import EMBED_COMBINE
 
 log = logging.getLogger(__name__)
 

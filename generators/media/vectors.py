@@ -8,7 +8,7 @@ import numpy as np
 from generators.media.work import Work
 from medley.errors import BadInput
 from medley.media.values import Embedding
-from medley.toolset.models import CombineParams
+from medley.toolset.space import CombineParams
 
 
 def embed_combine(work: Work) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from generators.speech.synthesizer import Synthesizer
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError
 from medley.media.values import Audio
-from medley.toolset.models import SpeakParams
+from medley.toolset.sounds import SpeakParams
 
 Language = Literal["en", "zh"]
 

@@ -6,8 +6,23 @@ from medley.mcp.snapshot import attached_tools
 from medley.settings import Settings
 from medley.tasks import PlanTask
 from medley.tools import Tool, Toolbox
+from medley.toolset.hub import HUB_TOOLS
+from medley.toolset.lists import LIST_TOOLS
 from medley.toolset.media import MEDIA_TOOLS
-from medley.toolset.models import MODEL_TOOLS
+from medley.toolset.pictures import PICTURE_TOOLS
+from medley.toolset.seeing import SEEING_TOOLS
+from medley.toolset.sounds import SOUND_TOOLS
+from medley.toolset.space import SPACE_TOOLS
+
+_OWN = (
+    *HUB_TOOLS,
+    *SPACE_TOOLS,
+    *LIST_TOOLS,
+    *PICTURE_TOOLS,
+    *SOUND_TOOLS,
+    *SEEING_TOOLS,
+    *MEDIA_TOOLS,
+)
 
 
 def toolbox(*, test_tools: bool = False, outside: Iterable[Tool] = ()) -> Toolbox:
@@ -17,8 +32,8 @@ def toolbox(*, test_tools: bool = False, outside: Iterable[Tool] = ()) -> Toolbo
     if test_tools:
         from medley.toolset.test import TEST_TOOLS
 
-        return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS, *TEST_TOOLS, *outside))
-    return Toolbox((*MODEL_TOOLS, *MEDIA_TOOLS, *outside))
+        return Toolbox((*_OWN, *TEST_TOOLS, *outside))
+    return Toolbox((*_OWN, *outside))
 
 
 def installed(settings: Settings) -> Toolbox:

@@ -1,5 +1,9 @@
 """The catalogue: which models there are. One readable TOML file per family, in this folder or the
 operator's.
+
+All of them are known; those of the profile, those that the settings name and those in the
+operator's folder serve. An entry may be `like` another: it takes over what it does not say itself,
+so that a folder with weights of a known family needs an id, a source and that word.
 """
 
 import tomllib
@@ -16,33 +20,25 @@ from medley.settings import Settings
 from orchestrator.routing import Policy, choose
 
 REMOTE_HUB = "remote-hub"
+_HERE = Path(__file__).parent
+_PROFILES = _HERE / "profiles.toml"
+_TABLES = {"options", "defaults", "ranges", "reads"}  #: of an entry; taken over item by item
+_ALWAYS = "tools"  #: the family that needs no weights and is in every profile
 
 
 def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
-    """All models that this installation may use, by id; a later file replaces an entry of an
-    earlier one.
+    """All models that serve in this installation, by id.
 
-    Raises `CallerError` when a file cannot be read as a catalogue.
+    Raises `CallerError` when a file cannot be read as a catalogue, or a model or profile that the
+    settings name is not known.
     """
-    specs: dict[str, ModelSpec] = {}
-    for path in _files(settings):
-        for entry in _entries(path):
-            spec = _spec(entry, path)
-            if spec.commercial or not settings.commercial_only:
-                specs[spec.id] = spec
+    specs = {
+        spec.id: spec
+        for spec in _chosen(settings)
+        if spec.commercial or not settings.commercial_only
+    }
     if settings.hub_url:
-        # A hub that the operator names takes over from the bundled one.
-        other = choose("plan", specs, Policy(commercial_only=True))
-        specs[REMOTE_HUB] = ModelSpec(
-            id=REMOTE_HUB,
-            backend="openai",
-            tools=frozenset({"plan", "answer", "describe"}),
-            source=settings.hub_url,
-            about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
-            options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
-            rank=-1,
-            fallback=other.id if other is not None and settings.hub_fallback else "",
-        )
+        specs[REMOTE_HUB] = _remote_hub(settings, specs)
     for path, found in attached(settings.home):
         specs[f"mcp/{found.name}"] = ModelSpec(
             id=f"mcp/{found.name}",
@@ -62,6 +58,48 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
     return specs
 
 
+def known_models(settings: Settings) -> dict[str, ModelSpec]:
+    """Every model that the catalogue describes, serving or not, by id; a later file replaces an
+    entry of an earlier one. Raises `CallerError`.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    specs: dict[str, ModelSpec] = {}
+    for path in _files(settings):
+        for entry in _entries(path):
+            whole = _like(entry, entries, path)
+            spec = _spec(whole, path)
+            entries[spec.id], specs[spec.id] = whole, spec
+    return specs
+
+
+def profiles() -> dict[str, dict[str, Any]]:
+    """The sets of models that belong together: `about` and `models`, by name."""
+    return tomllib.loads(_PROFILES.read_text(encoding="utf-8"))
+
+
+def profile(name: str) -> list[str]:
+    """Ids of the models of a profile. Raises `CallerError`."""
+    found = profiles()
+    if name not in found:
+        raise CallerError(f"There is no profile {name!r}; there are: {', '.join(found)}.")
+    return list(found[name]["models"])
+
+
+def _remote_hub(settings: Settings, specs: Mapping[str, ModelSpec]) -> ModelSpec:
+    """A hub that the operator names takes over from the bundled one."""
+    other = choose("plan", specs, Policy(commercial_only=True))
+    return ModelSpec(
+        id=REMOTE_HUB,
+        backend="openai",
+        tools=frozenset({"plan", "answer", "describe"}),
+        source=settings.hub_url or "",
+        about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
+        options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
+        rank=-1,
+        fallback=other.id if other is not None and settings.hub_fallback else "",
+    )
+
+
 def _check_fallbacks(specs: Mapping[str, ModelSpec]) -> None:
     for spec in specs.values():
         if not spec.fallback:
@@ -79,14 +117,32 @@ def withheld(settings: Settings) -> list[ModelSpec]:
     """The models that this installation leaves out because their licence forbids commercial use."""
     if not settings.commercial_only:
         return []
-    found = [_spec(entry, path) for path in _files(settings) for entry in _entries(path)]
-    return [spec for spec in found if not spec.commercial]
+    return [spec for spec in _chosen(settings) if not spec.commercial]
+
+
+def _chosen(settings: Settings) -> list[ModelSpec]:
+    """The models that are to serve, whatever their licence."""
+    known = known_models(settings)
+    named = (*profile(settings.profile), *settings.models)
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        raise CallerError(f"The catalogue has no model {unknown[0]!r}.")
+    wanted = {*named, *_own_ids(settings)}
+    return [spec for spec in known.values() if spec.id in wanted or spec.family == _ALWAYS]
 
 
 def _files(settings: Settings) -> Iterator[Path]:
-    yield from sorted(Path(__file__).parent.glob("*.toml"))
+    yield from sorted(path for path in _HERE.glob("*.toml") if path != _PROFILES)
     if settings.model_folder is not None:
         yield from sorted(settings.model_folder.glob("*.toml"))
+
+
+def _own_ids(settings: Settings) -> list[str]:
+    """Ids of what the operator's folder describes."""
+    if settings.model_folder is None:
+        return []
+    paths = sorted(settings.model_folder.glob("*.toml"))
+    return [str(entry.get("id")) for path in paths for entry in _entries(path)]
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
@@ -97,16 +153,37 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     return list(entries)
 
 
+def _like(
+    entry: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], path: Path
+) -> dict[str, Any]:
+    """The entry with what it takes over from the one it is like."""
+    fields = dict(entry)
+    other = fields.pop("like", None)
+    if other is None:
+        return fields
+    if other not in known:
+        raise CallerError(
+            f"{path.name}: {entry.get('id', '?')!r} is like {other!r}, which is not known."
+        )
+    base = {name: value for name, value in known[other].items() if name != "revision"}
+    for table in _TABLES & fields.keys() & base.keys():
+        fields[table] = {**base[table], **fields[table]}
+    return {**base, **fields}
+
+
 def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
     fields = dict(entry)
     try:
         fields["tools"] = frozenset(fields["tools"])
+        fields["systems"] = tuple(fields.get("systems", ()))
+        fields["ranges"] = {place: tuple(ends) for place, ends in fields.get("ranges", {}).items()}
         fields["source"] = _source(fields.get("source", ""))
         fields["reads"] = {
             place: frozenset(Modality(name) for name in names)
             for place, names in fields.get("reads", {}).items()
         }
-        return ModelSpec(**fields)
+        fields.setdefault("memory_bytes", 2 * fields.get("parameters", 0))
+        return ModelSpec(family=path.stem, **fields)
     except (KeyError, TypeError, ValueError) as error:
         raise CallerError(
             f"{path.name}: the entry {entry.get('id', '?')!r} cannot be read: {error}"

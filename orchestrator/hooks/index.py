@@ -9,9 +9,9 @@ from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import BadInput, MedleyError
-from medley.modality import Modality
+from medley.modality import MEDIA, Modality
 from medley.parts import AssetPart, DataPart, Part
-from medley.toolset.models import MAX_INDEXED, MEDIA
+from medley.toolset.space import MAX_INDEXED
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewEmbedding
 from orchestrator.engine.bindings import Inputs

@@ -15,7 +15,7 @@ from generators.speech.synthesizer import Synthesizer
 from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, StepStopped, Unavailable
 from medley.media.values import Audio
-from medley.toolset.models import SPEAK
+from medley.toolset.sounds import SPEAK
 
 SPEC = ModelSpec(id="espeak", backend="espeak", tools=frozenset({"speak"}))
 

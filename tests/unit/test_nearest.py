@@ -19,7 +19,7 @@ TEXT, IMAGE = frozenset({Modality.TEXT}), frozenset({Modality.IMAGE})
         ("tts", TEXT, "speak"),
         ("text_to_speech", TEXT, "speak"),
         ("image_to_text", IMAGE, "describe"),
-        ("ocr", IMAGE, "describe"),
+        ("ocr", IMAGE, "read_text"),
         ("make_thumbnail", IMAGE, "resize"),
         ("join_videos", frozenset(), "concat_video"),
         ("video_to_audio", frozenset(), "extract_audio"),

@@ -1,0 +1,101 @@
+"""The shared space: embedding, adding, searching, judging."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from medley.modality import MEDIA, Modality
+from medley.status import Lane
+from medley.tools import Params, Tool, port
+
+TEXT, EMBEDDING, DATA = Modality.TEXT, Modality.EMBEDDING, Modality.DATA
+MAX_INDEXED = 16  #: media that an encoder is given at once for the index
+
+
+class CombineParams(Params):
+    """Weights of an embedding sum."""
+
+    weights: list[float] = Field(
+        default_factory=list,
+        max_length=16,
+        description="One per embedding; negative subtracts. Default: all 1.",
+    )
+
+
+class SearchParams(Params):
+    """What to look for."""
+
+    limit: int = Field(default=5, ge=1, le=50)
+    modalities: list[Literal["image", "audio", "video", "text"]] = Field(
+        default_factory=list, max_length=4
+    )
+
+
+class JudgeParams(Params):
+    """When the judge doubts its choice."""
+
+    threshold: float | None = Field(
+        default=None, ge=-1, le=1, description="Cosine that the best candidate should reach."
+    )
+
+
+EMBED = Tool(
+    name="embed",
+    about="Puts words, a picture, a sound or a video into the shared embedding space.",
+    inputs={"media": port(TEXT, *MEDIA, about="What to embed.")},
+    outputs={"embedding": port(EMBEDDING, about="A unit vector.")},
+    lane=Lane.ENCODE,
+)
+EMBED_COMBINE = Tool(
+    name="embed_combine",
+    about="Adds embeddings with weights, negative to subtract, and normalises the sum.",
+    inputs={"embeddings": port(EMBEDDING, about="Vectors of one space.", many=True)},
+    outputs={"embedding": port(EMBEDDING, about="The unit vector of the weighted sum.")},
+    params=CombineParams,
+    lane=Lane.CPU,
+)
+INDEX = Tool(
+    name="index",
+    about="Embeds earlier media that no step has embedded yet, so that a search finds them.",
+    inputs={"media": port(*MEDIA, about="What to embed.", many=True, max_items=MAX_INDEXED)},
+    outputs={"vectors": port(DATA, about="How many were embedded.")},
+    lane=Lane.ENCODE,
+    planned=False,
+    cacheable=False,
+)
+SEARCH = Tool(
+    name="search",
+    about="Finds earlier assets that are nearest in the shared space.",
+    inputs={"query": port(EMBEDDING, about="What to look for.")},
+    outputs={
+        "assets": port(*MEDIA, about="The nearest assets, best first.", many=True, max_items=50),
+        "scores": port(DATA, about="Their cosine similarities in [-1, 1]."),
+    },
+    params=SearchParams,
+    lane=Lane.CPU,
+    cacheable=False,
+)
+JUDGE = Tool(
+    name="judge",
+    about="Takes of several candidates the one that is nearest to what was asked for.",
+    inputs={
+        "candidates": port(*MEDIA, about="What to choose from.", many=True, max_items=MAX_INDEXED),
+        "request": port(EMBEDDING, about="What was asked for."),
+        "vectors": port(
+            EMBEDDING,
+            about="The candidates' embeddings; put in where they are missing.",
+            many=True,
+            required=False,
+            max_items=MAX_INDEXED,
+        ),
+    },
+    outputs={
+        "best": port(*MEDIA, about="The chosen candidate."),
+        "verdict": port(DATA, about="Cosine of each candidate in [-1, 1], and which was chosen."),
+    },
+    params=JudgeParams,
+    lane=Lane.CPU,
+    cacheable=False,
+)
+
+SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE)
