@@ -23,6 +23,7 @@ from medley.plan import (
     TextBinding,
     of_steps,
 )
+from orchestrator.redrawing import REDRAW, judge_of, with_redraws
 from orchestrator.routing import Policy, choose
 
 
@@ -79,13 +80,18 @@ def lower_items(
 
 def unlowered(plan: Plan) -> Plan:
     """A plan that was lowered before, without the steps that lowering puts in anew."""
-    added = {step.id for step in plan.steps if step.tool in ("index", "spread")}
+    added = {step.id for step in plan.steps if step.tool in ("index", "spread", REDRAW)}
     if not added:
         return plan
     whole = {
         step.params["step"]["id"]: PlanStep.model_validate(step.params["step"])
         for step in plan.steps
         if step.tool == "spread"
+    } | {
+        judge.id: judge
+        for step in plan.steps
+        if step.tool == REDRAW
+        for judge in [judge_of(step.params)]
     }
     kept = [
         whole.get(step.id)
@@ -129,7 +135,12 @@ class _Lowering:
         )
         after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
         update = {"inputs": inputs, "model": model.id, "after": after}
-        self.steps.append(step.model_copy(update=update))
+        whole = step.model_copy(update=update)
+        if step.tool == "judge":
+            name = self.fresh_id(f"{step.id[:20]}_round", 1)
+            self.steps += with_redraws(whole, step, self.steps, name)
+        else:
+            self.steps.append(whole)
 
     def spread(self, step: PlanStep, model: ModelSpec, place: int) -> list[PlanStep]:
         """A step that is run for each item: one that adds a step for each when the list is there,

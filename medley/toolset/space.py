@@ -1,6 +1,6 @@
 """The shared space: embedding, adding, searching, judging."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -32,11 +32,27 @@ class SearchParams(Params):
 
 
 class JudgeParams(Params):
-    """When the judge doubts its choice."""
+    """When the judge doubts its choice, and what happens then."""
 
     threshold: float | None = Field(
         default=None, ge=-1, le=1, description="Cosine that the best candidate should reach."
     )
+    redraws: int = Field(
+        default=0, ge=0, le=8, description="How often to draw once more below the threshold."
+    )
+
+
+class RedrawParams(Params):
+    """What is drawn once more, and how often."""
+
+    threshold: float
+    left: int
+    number: int
+    step: dict[str, Any]
+    port: str
+    encoder: str
+    judge: dict[str, Any]
+    earlier: dict[str, Any] | None = None
 
 
 EMBED = Tool(
@@ -97,5 +113,18 @@ JUDGE = Tool(
     lane=Lane.CPU,
     cacheable=False,
 )
+REDRAW = Tool(
+    name="redraw",
+    about="Judges, and has the drawing made once more where no candidate is good enough.",
+    inputs=JUDGE.inputs,
+    outputs={
+        **JUDGE.outputs,
+        "vector": port(EMBEDDING, about="The embedding of the chosen candidate."),
+    },
+    params=RedrawParams,
+    lane=Lane.CPU,
+    planned=False,
+    cacheable=False,
+)
 
-SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE)
+SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)

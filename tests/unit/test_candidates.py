@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from medley.gate import Known, check
-from medley.plan import Plan
+from medley.modality import Modality
+from medley.plan import Plan, PlanStep
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.candidates import Candidates
 from orchestrator.catalogue import load_catalogue
-from orchestrator.lowering import lower
+from orchestrator.lowering import lower, unlowered
+from orchestrator.redrawing import Round, next_round
 from orchestrator.routing import Policy
 
 TOOLS = toolbox()
@@ -80,3 +82,57 @@ def test_what_is_drawn_from_a_drawing_is_judged_by_the_chosen_one() -> None:
     assert plan.step("s2").needs() == plan.step("s2_2").needs() == {"judge_s1"}
     assert plan.step("judge_s2").needs() == {"judge_s1", "s2", "s2_2"}
     assert plan.step("judge_s1").needs() == {"s1", "s1_2"}
+
+
+def redrawing(number: int = 2) -> Plan:
+    """A drawing that is made again, lowered."""
+    plan = Candidates(number=number, threshold=0.9, redraws=2, seed=7).apply(PLAN, TOOLS)
+    lowered, faults = lower(plan, KNOWN, load_catalogue(Settings()), Policy())
+    assert faults == []
+    return lowered
+
+
+def test_a_judge_that_may_have_it_redrawn_looks_twice() -> None:
+    lowered = redrawing()
+    look, judge = lowered.step("judge_s1_round1"), lowered.step("judge_s1")
+    assert (look.tool, look.params["left"], look.params["step"]["id"]) == ("redraw", 2, "s1_2")
+    assert judge.needs() >= {"judge_s1_round1"}
+    assert "redraws" not in judge.params
+    assert lowered.step("s2").needs() == {"judge_s1"}
+
+
+def test_the_next_round_draws_with_the_next_seed_and_keeps_the_best_so_far() -> None:
+    look = redrawing().step("judge_s1_round1")
+    template = PlanStep.model_validate(look.params["step"])
+    done = Round(best="asset_a", vector="asset_v", request="asset_r")
+    again, (drawing, seen) = next_round(look, template, done)
+    assert (again.id, again.params["left"], again.params["number"]) == ("judge_s1_round2", 1, 2)
+    assert drawing.params["seed"] == 9
+    assert again.needs() == {drawing.id, seen.id}
+    third, (later, _) = next_round(again, PlanStep.model_validate(again.params["step"]), done)
+    assert (third.id, later.params["seed"]) == ("judge_s1_round3", 10)
+
+
+def test_what_was_lowered_with_redraws_can_be_lowered_again() -> None:
+    lowered = redrawing()
+    plain = unlowered(lowered)
+    assert [step.tool for step in plain.steps].count("judge") == 1
+    assert plain.step("judge_s1").params["redraws"] == 2
+    again, faults = lower(plain, KNOWN, load_catalogue(Settings()), Policy())
+    assert faults == []
+    assert {step.id for step in again.steps} >= {"judge_s1_round1", "judge_s1", "s2"}
+
+
+def test_without_a_seed_of_its_own_nothing_is_redrawn() -> None:
+    picture = {"asset": "a1"}
+    step = {
+        "id": "s1",
+        "tool": "judge",
+        "inputs": {"candidates": [picture], "request": {"text": "a cat"}},
+        "params": {"threshold": 0.9, "redraws": 3},
+    }
+    known = Known(tools=TOOLS.planned(), assets={"a1": Modality.IMAGE})
+    plan = Plan.model_validate({"steps": [step]})
+    lowered, faults = lower(plan, known, load_catalogue(Settings()), Policy())
+    assert faults == []
+    assert "redraw" not in [found.tool for found in lowered.steps]
