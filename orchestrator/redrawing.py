@@ -1,18 +1,18 @@
 """Redrawing: a judge that is not content has the drawing made again, with another seed. Pure.
 
 Such a judge is lowered to two steps. `redraw` judges first and, below the threshold, adds in its
-commit a drawing, its embedding and the next `redraw`, which looks at the best so far and the new
-one; the judge under its own id waits for all of them and takes the best of all rounds. Readers of
-the judge never know.
+commit a drawing, the step that looks at it, and the next `redraw`, which holds the new drawing
+against the best so far; the judge under its own id waits for all of them and takes the best of all
+rounds. Readers of the judge never know.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from medley.plan import AssetBinding, Binding, OutputBinding, PlanStep
+from medley.plan import Binding, OutputBinding, PlanStep
 
 REDRAW = "redraw"
+LOOKS = ("vectors", "scores")  #: inputs of a judge that other steps make of its candidates
 
 
 def with_redraws(
@@ -25,12 +25,14 @@ def with_redraws(
     """
     params = {key: value for key, value in judge.params.items() if key != "redraws"}
     plain = judge.model_copy(update={"params": params})
-    made = {step.id: step for step in before}
-    candidate, vector = _last(judge.inputs["candidates"]), _last(judge.inputs.get("vectors", []))
-    drawn = made.get(candidate.step) if candidate else None
-    seen = made.get(vector.step) if vector else None
     if not judge.params.get("redraws") or params.get("threshold") is None:
         return [plain]
+    made = {step.id: step for step in before}
+    candidate = _last(judge.inputs["candidates"])
+    look = next((port for port in LOOKS if port in judge.inputs), None)
+    looked = _last(judge.inputs[look]) if look else None
+    drawn = made.get(candidate.step) if candidate else None
+    seen = made.get(looked.step) if looked else None
     if candidate is None or drawn is None or seen is None or "seed" not in drawn.params:
         return [plain]
     first = PlanStep(
@@ -43,70 +45,63 @@ def with_redraws(
             "number": 1,
             "step": _json(drawn),
             "port": candidate.port,
-            "encoder": seen.model,
+            "see": _json(seen),
             "judge": _json(written),
         },
         model=judge.model,
-        after=sorted({*judge.after, *drawn.needs()}),
+        after=sorted({*judge.after, *drawn.needs(), *seen.needs()}),
     )
     inputs: dict[str, Binding | list[Binding]] = {
-        **judge.inputs,
         "candidates": [OutputBinding.of(f"{name}.best")],
-        "vectors": [OutputBinding.of(f"{name}.vector")],
+        "request": judge.inputs["request"],
     }
     return [first, plain.model_copy(update={"inputs": inputs})]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """A round that has been judged: what is best so far, and what was asked for."""
+def next_round(redraw: PlanStep, step: PlanStep, see: PlanStep, request: Binding) -> list[PlanStep]:
+    """The drawing of the next round, the step that looks at it, and the `redraw` that judges.
 
-    best: str  # assets
-    vector: str
-    request: str
-
-
-def next_round(redraw: PlanStep, step: PlanStep, done: Round) -> tuple[PlanStep, list[PlanStep]]:
-    """The `redraw` of the next round, and the drawing and the embedding that it looks at.
-
-    `step` is the drawing with what it reads put in by value.
+    `step` is the last drawing and `see` what looked at it, both with what they read put in by
+    value, but for the drawing itself.
     """
     params = redraw.params
     number = int(params["number"]) + 1
     base = redraw.id.removesuffix(str(params["number"]))
-    seed = int(step.params["seed"]) + 1
     drawing = step.model_copy(
         update={
             "id": f"{base}{number}_draw",
-            "params": {**step.params, "seed": seed},
+            "params": {**step.params, "seed": int(step.params["seed"]) + 1},
             "after": [],
         }
     )
     made = OutputBinding.of(f"{drawing.id}.{params['port']}")
-    seen = PlanStep(
-        id=f"{base}{number}_see", tool="embed", inputs={"media": made}, model=params["encoder"]
+    look = see.model_copy(
+        update={"id": f"{base}{number}_see", "inputs": {**see.inputs, "media": made}, "after": []}
     )
+    port, output = _SEEN[see.tool]
     again = redraw.model_copy(
         update={
             "id": f"{base}{number}",
             "inputs": {
-                "candidates": [AssetBinding(asset=done.best), made],
-                "vectors": [
-                    AssetBinding(asset=done.vector),
-                    OutputBinding.of(f"{seen.id}.embedding"),
-                ],
-                "request": AssetBinding(asset=done.request),
+                "candidates": [made],
+                port: [OutputBinding.of(f"{look.id}.{output}")],
+                "request": request,
             },
             "params": {
                 **params,
                 "number": number,
                 "left": int(params["left"]) - 1,
                 "step": _json(drawing),
+                "see": _json(look),
             },
             "after": [],
         }
     )
-    return again, [drawing, seen]
+    return [drawing, look, again]
+
+
+#: What looks at a candidate, the port of the judge that reads it, and its output.
+_SEEN = {"embed": ("vectors", "embedding"), "match": ("scores", "score")}
 
 
 def judge_of(params: Mapping[str, Any]) -> PlanStep:

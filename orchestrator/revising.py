@@ -15,7 +15,7 @@ from medley.plan import Plan, PlanStep, of_steps, unused
 from orchestrator.redrawing import REDRAW
 
 #: Parameters that are steps themselves, by tool.
-_INNER = {"spread": ("step",), REDRAW: ("step", "judge")}
+_INNER = {"spread": ("step",), REDRAW: ("step", "see", "judge")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,21 @@
 more, while the job's budget of steps allows. No backend runs.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
-from medley.plan import PlanStep
+from medley.plan import Binding, PlanStep
 from medley.tools import Toolbox
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Prepared, WithoutBackend
-from orchestrator.hooks.by_value import by_value
-from orchestrator.hooks.judge import Judged, judge
-from orchestrator.redrawing import Round, next_round
+from orchestrator.hooks.by_value import binding, by_value
+from orchestrator.hooks.judge import Judged, data, judge
+from orchestrator.redrawing import next_round
 
 _ROOM = "SELECT max_steps + 2 - steps_total FROM jobs WHERE id = %s"
-_STEPS = 3  #: of a round: the drawing, its embedding, the next look
+_STEPS = 3  #: of a round: the drawing, what looks at it, the next judgement
 
 
 class RedrawHook(WithoutBackend):
@@ -29,58 +29,59 @@ class RedrawHook(WithoutBackend):
         """The verdict over all rounds so far and, where it is not good enough, the next round.
         Raises `BadInput`.
         """
-        judged = judge(conn, lease, inputs)
-        threshold = float(lease.params["threshold"])
-        best = judged.best
-        verdict = _with_earlier(judged, lease).verdict(threshold)
-        commit = Commit(
-            outputs={
-                "best": judged.candidates[best].model_dump(mode="json"),
-                "vector": judged.vectors[best].model_dump(mode="json"),
-                "verdict": {"type": "data", "data": verdict},
-            }
+        earlier: Mapping[str, Any] = lease.params.get("earlier") or _NOTHING
+        new = judge(conn, lease, inputs)
+        whole = Judged(
+            candidates=new.candidates,
+            scores=[*earlier["verdict"]["scores"], *new.scores],
+            steps=[*earlier["verdict"]["steps"], *new.steps],
         )
-        if not verdict["passed"] and lease.params["left"] > 0 and _room(conn, lease):
-            commit = replace(commit, steps=self._next(lease, judged, verdict))
+        place = whole.best - len(earlier["verdict"]["scores"])
+        best = earlier["best"] if place < 0 else new.candidates[place].model_dump(mode="json")
+        verdict = whole.verdict(float(lease.params["threshold"]))
+        seen = {"best": best, "verdict": verdict}
+        goes_on = not verdict["passed"] and lease.params["left"] > 0 and _room(conn, lease)
+        commit = Commit(
+            outputs={"best": best, "verdict": data(verdict), "round": data(lease.params["number"])},
+            steps=self._next(lease, inputs, seen) if goes_on else [],
+        )
         return Prepared(inputs=inputs, commit=commit)
 
-    def _next(self, lease: Lease, judged: Judged, verdict: Any) -> list[NewStep]:
-        own = PlanStep.model_validate(
-            {
-                "id": lease.step,
-                "tool": lease.tool,
-                "params": {**lease.params, "earlier": verdict},
-                "model": lease.model,
-            }
+    def _next(self, lease: Lease, inputs: Inputs, seen: Mapping[str, Any]) -> list[NewStep]:
+        own = PlanStep(
+            id=lease.step,
+            tool=lease.tool,
+            params={**lease.params, "earlier": dict(seen)},
+            model=lease.model,
         )
-        step = PlanStep.model_validate(lease.params["step"])
-        given = {port: by_value(bound, lease)[0] for port, bound in step.inputs.items()}
-        best = judged.best
-        done = Round(
-            best=judged.candidates[best].asset,
-            vector=judged.vectors[best].asset,
-            request=judged.request.asset,
-        )
-        again, made = next_round(own, step.model_copy(update={"inputs": given}), done)
+        step = _by_value(lease.params["step"], lease)
+        see = _by_value(lease.params["see"], lease, left="media")
+        wanted = inputs["request"]
+        request: Binding = binding(wanted[0] if isinstance(wanted, list) else wanted)
+        made = next_round(own, step, see, request)
         into = str(lease.params["judge"]["id"])
         return [
-            *(NewStep.of(found, self._tools[found.tool], item_of=lease.step) for found in made),
-            NewStep.of(again, self._tools[again.tool], item_of=lease.step, feeds=into),
+            NewStep.of(
+                found,
+                self._tools[found.tool],
+                item_of=lease.step,
+                feeds=into if found is made[-1] else None,
+            )
+            for found in made
         ]
 
 
-def _with_earlier(judged: Judged, lease: Lease) -> Judged:
-    """The verdict over everything that was drawn: the first candidate of a later round is the best
-    of those before.
-    """
-    earlier = lease.params.get("earlier")
-    if not earlier:
-        return judged
-    return replace(
-        judged,
-        scores=[*earlier["scores"], *judged.scores[1:]],
-        steps=[*earlier["steps"], *judged.steps[1:]],
-    )
+_NOTHING: Mapping[str, Any] = {"verdict": {"scores": [], "steps": []}, "best": None}
+
+
+def _by_value(data: Any, lease: Lease, left: str = "") -> PlanStep:
+    """The step with what it reads put in by value, but for the port `left`."""
+    step = PlanStep.model_validate(data)
+    inputs = {
+        port: bound if port == left else by_value(bound, lease)[0]
+        for port, bound in step.inputs.items()
+    }
+    return step.model_copy(update={"inputs": inputs})
 
 
 def _room(conn: Raw, lease: Lease) -> bool:

@@ -521,7 +521,7 @@ def one_step(conn: Raw, tool: str) -> tuple[dict[str, Any], list[tuple[str, Moda
             bound = {"asset": f"a{len(given)}"}
         inputs[name] = [bound] if port.many else bound
     if tool == "judge":
-        del inputs["vectors"]
+        del inputs["vectors"], inputs["scores"]
     return {"steps": [{"id": "s1", "tool": tool, "inputs": inputs}]}, given
 
 

@@ -1,18 +1,20 @@
 """Best of several: candidates, their judge, and who reads the chosen one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from medley.backend import ModelSpec
 from medley.gate import Known, check
 from medley.modality import Modality
-from medley.plan import Plan, PlanStep
+from medley.plan import AssetBinding, Plan, PlanStep, TextBinding
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.candidates import Candidates
 from orchestrator.catalogue import load_catalogue
 from orchestrator.lowering import lower, unlowered
-from orchestrator.redrawing import Round, next_round
+from orchestrator.redrawing import next_round
 from orchestrator.routing import Policy
 
 TOOLS = toolbox()
@@ -101,16 +103,33 @@ def test_a_judge_that_may_have_it_redrawn_looks_twice() -> None:
     assert lowered.step("s2").needs() == {"judge_s1"}
 
 
-def test_the_next_round_draws_with_the_next_seed_and_keeps_the_best_so_far() -> None:
+def test_the_next_round_draws_with_the_next_seed() -> None:
     look = redrawing().step("judge_s1_round1")
-    template = PlanStep.model_validate(look.params["step"])
-    done = Round(best="asset_a", vector="asset_v", request="asset_r")
-    again, (drawing, seen) = next_round(look, template, done)
+    given = [PlanStep.model_validate(look.params[name]) for name in ("step", "see")]
+    request = AssetBinding(asset="asset_r")
+    drawing, seen, again = next_round(look, given[0], given[1], request)
     assert (again.id, again.params["left"], again.params["number"]) == ("judge_s1_round2", 1, 2)
     assert drawing.params["seed"] == 9
     assert again.needs() == {drawing.id, seen.id}
-    third, (later, _) = next_round(again, PlanStep.model_validate(again.params["step"]), done)
-    assert (third.id, later.params["seed"]) == ("judge_s1_round3", 10)
+    third = next_round(again, drawing, seen, request)
+    assert (third[2].id, third[0].params["seed"]) == ("judge_s1_round3", 10)
+
+
+def test_where_a_model_looks_at_words_and_pictures_together_it_scores_the_candidates() -> None:
+    matcher = ModelSpec(id="itm", backend="matching", tools=frozenset({"match"}))
+    models = {**load_catalogue(Settings()), "itm": matcher}
+    plan = Candidates(number=2, threshold=0.5, redraws=1, seed=7).apply(PLAN, TOOLS)
+    lowered, faults = lower(plan, KNOWN, models, Policy())
+    assert faults == []
+    look = lowered.step("judge_s1_round1")
+    matches = [step.id for step in lowered.steps if step.tool == "match"]
+    assert look.needs() == {"s1", "s1_2", *matches}
+    assert "vectors" not in look.inputs
+    step, see = (PlanStep.model_validate(look.params[name]) for name in ("step", "see"))
+    drawing, seen, again = next_round(look, step, see, TextBinding(text="a cat"))
+    assert (seen.tool, seen.inputs["text"]) == ("match", TextBinding(text="a cat"))
+    assert again.needs() == {drawing.id, seen.id}
+    assert check(unlowered(lowered), replace(KNOWN, tools=TOOLS.planned())) == []
 
 
 def test_what_was_lowered_with_redraws_can_be_lowered_again() -> None:
