@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from medley.errors import InvalidPlan
 from medley.gate_bindings import EMBEDDABLE, dangling, gives_list, output_modalities
 from medley.gate_shape import malformed
-from medley.gate_steps import step_faults
+from medley.gate_steps import step_faults, unknown_tools
 from medley.known import Barred, Fault, Known, Limits
 from medley.plan import OutputBinding, Plan
 from medley.storable import unstorable
@@ -32,6 +32,7 @@ __all__ = [
     "overspent",
     "parse_plan",
     "refuse",
+    "unknown_tools",
 ]
 
 

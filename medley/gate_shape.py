@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from medley.advice import BINDING, advice
+from medley.advice import BINDING, LINK, LINKS, advice
 from medley.known import Fault
+
+UNPLACED = "These links name steps that there are not, or may mean several."
+_LINKED = {(key,) for key in LINKS}
 
 
 def malformed(error: ValidationError) -> Iterator[Fault]:
@@ -16,7 +19,9 @@ def malformed(error: ValidationError) -> Iterator[Fault]:
         if not any(other.startswith(f"{place}/") for other in bound):
             yield Fault(place, "This is no binding.", BINDING)
     for item in found:
-        if not _in_binding(item["loc"]):
+        if item["loc"][:1] in _LINKED and len(item["loc"]) == 1:
+            yield Fault(pointer(item["loc"]), UNPLACED, LINK)
+        elif not _in_binding(item["loc"]):
             yield Fault(pointer(item["loc"]), item["msg"], advice(item))
 
 

@@ -1,6 +1,7 @@
 """Gate, steps: whether one step can run: its tool, its inputs, its parameters. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -47,6 +48,17 @@ def step_faults(place: int, step: PlanStep, plan: Plan, known: Known) -> Iterato
             reason = f"There is no step {name!r}."
             yield Fault(f"{at}/after/{number}", reason, nearest_name(name, ids))
     yield from _params(at, step, tool)
+
+
+def unknown_tools(data: Any, known: Known) -> Iterator[Fault]:
+    """The tools that cannot be used, of a plan that is too malformed to be checked further."""
+    steps = data.get("steps") if isinstance(data, Mapping) else None
+    for place, step in enumerate(steps if isinstance(steps, list) else ()):
+        name = step.get("tool") if isinstance(step, Mapping) else None
+        usable = known.tools.get(name) if isinstance(name, str) else None
+        if isinstance(name, str) and not (usable and usable.planned):
+            bare = PlanStep.model_construct(id="", tool=name)
+            yield _no_tool(f"/steps/{place}/tool", bare, Plan(steps=[]), known)
 
 
 def _no_tool(at: str, step: PlanStep, plan: Plan, known: Known) -> Fault:
