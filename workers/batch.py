@@ -32,12 +32,14 @@ from orchestrator.engine import (
     resolve,
 )
 from orchestrator.hooks import Hook, Prepared
+from workers.ahead import ahead
 from workers.asking import Asker, as_medley_error
 from workers.control import Scratch, StepControl
 from workers.media import Stored, to_parts, to_values
 from workers.residency import Residency
 
 MAX_ASKS = 4  #: how often a hook may ask its backend again
+PART = 16  #: items that go to a backend together; the next ones are decoded meanwhile
 
 
 @dataclass(kw_only=True)
@@ -136,14 +138,29 @@ class Kitchen:
         assets: dict[str, StoredAsset],
         control: StepControl,
     ) -> None:
-        requests: list[tuple[Item, Request]] = []
         for item in items:
             with caught(item):
                 named_by_hook = assets_of(item.inputs) - assets.keys()
                 assets |= load_assets(conn, item.lease.tenant, named_by_hook)
+        usable = [item for item in items if item.open]
+        parts = [usable[start : start + PART] for start in range(0, len(usable), PART)]
+        for requests in ahead(parts, lambda part: self._requests(part, assets)):
+            if requests:
+                self._ask(conn, requests, control)
+
+    def _requests(
+        self, items: Sequence[Item], assets: Mapping[str, StoredAsset]
+    ) -> list[tuple[Item, Request]]:
+        """The decoded requests of those items that can be decoded."""
+        requests = []
+        for item in items:
+            with caught(item):
                 requests.append((item, self._request(item, assets)))
-        if not requests:
-            return
+        return requests
+
+    def _ask(
+        self, conn: Raw, requests: Sequence[tuple[Item, Request]], control: StepControl
+    ) -> None:
         began = time.monotonic()
         answers = self.asker.ask([(item.lease, request) for item, request in requests], control)
         seconds = (time.monotonic() - began) / len(requests)
