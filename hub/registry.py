@@ -8,4 +8,6 @@ from collections.abc import Mapping
 HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
     "openai": "hub.remote:RemoteHub",
+    "prompted": "hub.prompted:PromptedHub",
+    "choosing": "hub.choosing:ChoosingHub",
 }
