@@ -3,7 +3,7 @@ rows of tensors.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.families import Family, Row
@@ -15,7 +15,7 @@ from medley.plain import language_of
 
 LEAST = 4  #: tokens that a row must have room to write
 LIMITS = {"describe": 160, "read_text": 1024, "detect": 512}  #: tokens that a row may write
-#: Tensors with one place for each token of the prompt, and what stands where there is none.
+#: Tensors whose second dimension is the tokens of the prompt.
 PADDED = (
     "input_ids",
     "attention_mask",
@@ -74,6 +74,8 @@ def known_of(name: str, family: Family, model: Any, processor: Any) -> Loaded:
     """Finds out tokens, ends and limits. Raises `Unavailable`."""
     tokenizer = processor.tokenizer
     config = model.config
+    if getattr(config, "num_image_with_embedding", None):  # GIT of videos: a place for each frame
+        family = replace(family, frames=config.num_image_with_embedding)
     if getattr(processor, "num_query_tokens", 0) is None:  # a checkpoint of an older layout
         if getattr(config, "image_token_index", None) is None:
             raise Unavailable(f"{name} has no token for the places of a picture.")

@@ -58,27 +58,31 @@ class FreeWords:
 
 class NewTokens(GuidedScores):
     """Counts from where decoding starts, which is not the end of the prompt where a decoder has its
-    own beginning; keeps the log-probability of each chosen token.
+    own beginning. With `weighs` it keeps the log-probability of each chosen token.
     """
 
-    def __init__(self, rows: Sequence[Row], pad: int) -> None:
+    def __init__(self, rows: Sequence[Row], pad: int, *, weighs: bool) -> None:
         super().__init__(rows, 0, pad)
         self.sure: list[list[float]] = [[] for _ in rows]
+        self._weighs = weighs
+        self._started = False
         self._last: Any = None
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         """See `GuidedScores`."""
-        if self._last is None:
-            self._seen = input_ids.shape[1]
+        if not self._started:
+            self._seen, self._started = input_ids.shape[1], True
         masked = super().__call__(input_ids, scores)
-        self._last = masked.float().log_softmax(dim=-1)
+        if self._weighs:
+            self._last = masked.float().log_softmax(dim=-1).cpu()
         return masked
 
     def follow(self, input_ids: "Tensor") -> None:
         """See `GuidedScores`."""
-        for place_, tokens in enumerate(input_ids[:, self._seen :].tolist()):
-            if tokens and not self.rows[place_].over:
-                self.sure[place_].append(float(self._last[place_, tokens[-1]]))
+        if self._weighs:
+            for number, tokens in enumerate(input_ids[:, self._seen :].tolist()):
+                if tokens and not self.rows[number].over:
+                    self.sure[number].append(float(self._last[number, tokens[-1]]))
         super().follow(input_ids)
 
 
@@ -157,7 +161,7 @@ class PromptedHub:
         known = self._loaded
         assert known is not None
         rows = [_row(known, ask, control) for ask in asks]
-        scores = NewTokens(rows, known.pad)
+        scores = NewTokens(rows, known.pad, weighs=any(ask.tool == "detect" for ask in asks))
         ends = {} if known.family.own_ends else {"eos_token_id": None, "pad_token_id": known.pad}
         try:
             with torch.inference_mode():

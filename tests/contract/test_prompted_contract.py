@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,8 @@ def member(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     torch.manual_seed(0)
     build(folder)
     name = "choosing" if request.param == "ViLT" else "prompted"
-    options = {"frames": 4} if request.param == "GIT video" else {}
     backend = make_backend(name)
-    model = ModelSpec(
-        id="tiny", backend=name, tools=frozenset(), source=str(folder), options=options
-    )
+    model = ModelSpec(id="tiny", backend=name, tools=frozenset(), source=str(folder))
     backend.load(model, "cpu")
     return Member(backend, model, folder, answers, more, films)
 
@@ -238,6 +235,15 @@ def test_it_can_be_unloaded_and_loaded_again(member: Member) -> None:
         member.run(describe(picture()))
     member.backend.load(member.model, "cpu")
     assert member.run(describe(picture(), asked(member)))[0].outputs == before
+
+
+def test_it_works_in_half_precision(member: Member) -> None:
+    half = make_backend(member.model.backend)
+    half.load(replace(member.model, options={"dtype": "bfloat16"}), "cpu")
+    batch = [describe(picture(seed), asked(member)) for seed in (0, 1)]
+    more = [detect()] * ("detect" in member.more)
+    for result in half.run([*batch, *more], Recorder(member.folder)):
+        assert result.error is None
 
 
 def test_what_cannot_be_loaded_is_unavailable(member: Member, tmp_path: Path) -> None:
