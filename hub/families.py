@@ -1,8 +1,9 @@
 """Families of vision-language models that have no chat template: how each was taught to be asked.
 
-A prompt is what its authors trained or evaluated it with; `{}` is the gap for the words of the
-request and `{language}` for "en" or "zh". An empty prompt says nothing (a captioner's own start);
-None means that the family cannot do it. A catalogue entry replaces any of them through its options.
+A prompt follows how its authors ask it in papers and examples; which wording a given checkpoint
+answers best has to be tried with its weights, and a catalogue entry replaces any prompt through its
+options. `{}` is the gap for the words of the request and `{language}` for "en" or "zh". An empty
+prompt says nothing (a captioner's own start); None means that the family cannot do it.
 """
 
 from collections.abc import Callable, Mapping
@@ -111,7 +112,7 @@ FAMILIES: Mapping[str, Family] = {
     "Blip2ForConditionalGeneration": Family(
         encode=_plain, caption="a photo of", question="Question: {} Answer:"
     ),
-    # Dai et al., 2023: prompts of its table of instruction templates.
+    # Dai et al., 2023.
     "InstructBlipForConditionalGeneration": Family(
         encode=_plain, caption="Write a short description for the image.", question="{}"
     ),
