@@ -9,4 +9,6 @@ HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
     "knowledge": "hub.knowledge:KnowledgeBackend",
     "openai": "hub.remote:RemoteHub",
+    "prompted": "hub.prompted:PromptedHub",
+    "choosing": "hub.choosing:ChoosingHub",
 }
