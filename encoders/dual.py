@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from encoders.batches import FRAMES
 from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, monaural
 from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result

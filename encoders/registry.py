@@ -8,4 +8,6 @@ from collections.abc import Mapping
 ENCODERS: Mapping[str, str] = {
     "imagebind": "encoders.imagebind.backend:ImageBindBackend",
     "dual": "encoders.dual:DualEncoderBackend",
+    "matching": "encoders.matching:MatchingBackend",
+    "detecting": "encoders.detecting:DetectingBackend",
 }
