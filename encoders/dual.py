@@ -21,8 +21,6 @@ from medley.media.values import Audio, Video
 if TYPE_CHECKING:
     from torch import Tensor
 
-FRAMES = 8
-"""Pictures taken from a video when the checkpoint does not say how many it wants."""
 PIECE_SECONDS = 10.0
 """The longest sound given to a tower at once when its extractor names none."""
 TEXT_PLACES = 77

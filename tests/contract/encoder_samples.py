@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medley.backend import ModelSpec
 from tests.tiny import encoders as tiny
+from tests.tiny import unified
 
 
 def _of(backend: str, build: Callable[[Path], None]) -> Callable[[Path], ModelSpec]:
@@ -78,5 +79,13 @@ MEMBERS: dict[str, tuple[Callable[[Path], ModelSpec], frozenset[str]]] = {
     "clap": (_of("dual", tiny.clap), frozenset({"text", "audio"})),
     "xclip": (_of("dual", tiny.xclip), frozenset({"text", "video"})),
     "videoprism": (_of("dual", tiny.videoprism), frozenset({"text", "video"})),
+    "embeddinggemma2": (
+        _of("unified", unified.embedding_gemma2),
+        frozenset({"text", "image", "video", "audio"}),
+    ),
+    "qwen3vl": (
+        _of("unified", unified.qwen3_vl_embedding),
+        frozenset({"text", "image", "video"}),
+    ),
     "starter": (starter, starter_takes()),
 }

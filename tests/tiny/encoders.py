@@ -22,9 +22,12 @@ def bert_tokenizer(*more: str) -> Any:
     return BertTokenizer(vocab={token: place for place, token in enumerate(tokens)})
 
 
-def byte_tokenizer(special: list[str], **named: str) -> Any:
-    """A tokenizer over bytes, with the special tokens a model wants under the names it wants."""
+def byte_tokenizer(special: list[str], *, bos: bool = False, **named: str) -> Any:
+    """A tokenizer over bytes, with the special tokens a model wants under the names it wants; with
+    `bos`, one that puts "<s>" before every text.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     known = ["<pad>", "<s>", "</s>", "<unk>", *special]
@@ -33,6 +36,10 @@ def byte_tokenizer(special: list[str], **named: str) -> Any:
     bare = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bare.decoder = decoders.ByteLevel()
+    if bos:
+        bare.post_processor = TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", vocab["<s>"])]
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=bare,
         pad_token="<pad>",
