@@ -8,6 +8,7 @@ from collections.abc import Mapping
 ENCODERS: Mapping[str, str] = {
     "imagebind": "encoders.imagebind.backend:ImageBindBackend",
     "dual": "encoders.dual:DualEncoderBackend",
+    "peav": "encoders.peav:PeAvBackend",
     "unified": "encoders.unified:UnifiedBackend",
     "matching": "encoders.matching:MatchingBackend",
     "detecting": "encoders.detecting:DetectingBackend",

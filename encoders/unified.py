@@ -61,7 +61,7 @@ class UnifiedBackend:
         kind = config_of(folder).get("model_type")
         if kind not in _FAMILIES:
             raise Unavailable(f"{model.id} is no unified embedder: its type is {kind!r}.")
-        family = _FAMILIES[str(kind)]
+        family: type[_Gemma | _Qwen] = _FAMILIES[str(kind)]
         with loading(model, device):
             import torch
             from transformers import AutoModel
@@ -70,9 +70,9 @@ class UnifiedBackend:
             if dtype == torch.float16 and family is _Gemma:
                 raise Unavailable(f"{model.id} overflows in float16; use bfloat16 or float32.")
             loaded = read_whole(AutoModel, model, folder, dtype)
-            self._family = family(loaded.to(device), folder, model.options)
-        self._dimensions = model.options.get("dimensions")
-        prepare = self._family.prepare
+            made = family(loaded.to(device), folder, model.options)
+        self._family, self._dimensions = made, model.options.get("dimensions")
+        prepare = made.prepare
         self._embedder = Embedder(
             model.space or model.id, prepare, dict.fromkeys(prepare, self._embed)
         )
@@ -254,14 +254,14 @@ class _Qwen:
             "video_grid_thw": torch.tensor([[count // moments, int(grid[1]), int(grid[2])]]),
         }
         told: list[int] = []
-        for place in range(count // moments):
-            time = (place + 0.5) * moments * video.seconds / count
+        for moment in range(count // moments):
+            time = (moment + 0.5) * moments * video.seconds / count
             told += self._plain(f"<{time:.1f} seconds>")
             told += self._seen(self._config.video_token_id, self._places(grid))
         return [Input(self._chat(told), media)]
 
     def _places(self, grid: "Tensor") -> int:
-        return int(grid.prod()) // self._images.merge_size**2
+        return int(grid.prod()) // int(self._images.merge_size) ** 2
 
     def _seen(self, token: int, count: int) -> list[int]:
         config = self._config
@@ -273,10 +273,11 @@ class _Qwen:
     def _chat(self, told: list[int]) -> list[int]:
         """The tokens in the user's turn, before the first word of an answer."""
         mark = self._tokenizer.convert_ids_to_tokens(self._config.image_token_id)
-        chat = [{"role": "system", "content": self._told}, {"role": "user", "content": mark}]
-        text = self._tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=True
-        )
+        chat = [
+            {"role": "system", "content": self._told},
+            {"role": "user", "content": str(mark)},
+        ]
+        text = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         ids = list(self._tokenizer(text)["input_ids"])
         where = ids.index(self._config.image_token_id)
         return [*ids[:where], *told, *ids[where + 1 :]]
@@ -316,4 +317,4 @@ def _joined(inputs: list[Input], model: Any) -> "dict[str, Tensor]":
     return joined
 
 
-_FAMILIES = {"embedding_gemma2": _Gemma, "qwen3_vl": _Qwen}
+_FAMILIES: dict[str, type[_Gemma | _Qwen]] = {"embedding_gemma2": _Gemma, "qwen3_vl": _Qwen}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from medley.backend import ModelSpec
 from tests.tiny import encoders as tiny
-from tests.tiny import unified
+from tests.tiny import peav, unified
 
 
 def _of(backend: str, build: Callable[[Path], None]) -> Callable[[Path], ModelSpec]:
@@ -79,6 +79,7 @@ MEMBERS: dict[str, tuple[Callable[[Path], ModelSpec], frozenset[str]]] = {
     "clap": (_of("dual", tiny.clap), frozenset({"text", "audio"})),
     "xclip": (_of("dual", tiny.xclip), frozenset({"text", "video"})),
     "videoprism": (_of("dual", tiny.videoprism), frozenset({"text", "video"})),
+    "peav": (_of("peav", peav.peav), frozenset({"text", "audio"})),
     "embeddinggemma2": (
         _of("unified", unified.embedding_gemma2),
         frozenset({"text", "image", "video", "audio"}),
