@@ -138,9 +138,13 @@ class DualEncoderBackend:
         if self._type == "clap":  # RoBERTa counts its places from the padding id on
             limit -= 2
         limit = min(limit, _TRAINED_PLACES.get(self._type, limit))
+        if self._type == "siglip2":  # trained on lower case only
+            texts = [text.lower() for text in texts]
         tokens = self._tokenizer(
             texts, padding=padding, truncation=True, max_length=limit, return_tensors="pt"
         )
+        if self._type in ("siglip", "siglip2"):  # whose padding was seen in training, not masked
+            tokens.pop("attention_mask", None)
         return self._unit(self._model.get_text_features(**tokens.to(self._model.device)))
 
     def _pictures(self, items: list[dict[str, "Tensor"]]) -> "Tensor":

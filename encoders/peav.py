@@ -61,11 +61,12 @@ class PeAvBackend:
         folder, device = folder_of(model), place(device)
         if config_of(folder).get("model_type") != "pe_audio_video":
             raise Unavailable(f"{model.id} is no PE-AV.")
-        toward, sees = str(model.options.get("text", "audio")), find_spec("timm") is not None
+        toward = str(model.options.get("text", "audio"))
+        sees = all(find_spec(name) is not None for name in ("timm", "torchvision"))
         if toward not in HEADS:
             raise Unavailable(f"{model.id}: `text` is one of {', '.join(HEADS)}, not {toward!r}.")
         if toward != "audio" and not sees:
-            raise Unavailable(f"{model.id} needs timm for its tower of pictures.")
+            raise Unavailable(f"{model.id} needs timm and torchvision for its pictures.")
         with loading(model, device):
             from transformers import AutoFeatureExtractor, AutoTokenizer
 
@@ -189,5 +190,7 @@ def _without_pictures(model: ModelSpec, folder: Path, dtype: Any) -> Any:
     config = PeAudioConfig(
         text_config=told["text_config"], audio_config=told["audio_video_config"]["audio_config"]
     )
+    # The rest of the checkpoint is left out on purpose; no word of it.
+    kind = type("PeAudioModel", (PeAudioModel,), {"_keys_to_ignore_on_load_unexpected": [".*"]})
     renamed = {r"^audio_model\.": ""}
-    return read_whole(PeAudioModel, model, folder, dtype, config=config, key_mapping=renamed)
+    return read_whole(kind, model, folder, dtype, config=config, key_mapping=renamed)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all
+from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import dtype_for, folder_of, loading, place
 from medley.errors import Unavailable
@@ -40,9 +41,9 @@ class ImageBindBackend:
             from encoders.imagebind.processing import ImageBindProcessor
 
             dtype = dtype_for(model, device, accelerated="float16")
-            loaded = ImageBindModel.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+            loaded = read_whole(ImageBindModel, model, folder, dtype)
             self._processor = ImageBindProcessor.from_pretrained(folder)
-            self._model = loaded.to(device).eval()  # type: ignore[arg-type]
+            self._model = loaded.to(device)
         served = [m for m, tower in TOWER_OF.items() if tower in loaded.config.modalities]
         every = {"text": str, "image": self._image, "audio": self._audio, "video": self._video}
         prepare: dict[str, Callable[[Any], Any]] = {m: every[m] for m in served}  # type: ignore[misc]

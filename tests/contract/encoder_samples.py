@@ -79,7 +79,10 @@ MEMBERS: dict[str, tuple[Callable[[Path], ModelSpec], frozenset[str]]] = {
     "clap": (_of("dual", tiny.clap), frozenset({"text", "audio"})),
     "xclip": (_of("dual", tiny.xclip), frozenset({"text", "video"})),
     "videoprism": (_of("dual", tiny.videoprism), frozenset({"text", "video"})),
-    "peav": (_of("peav", peav.peav), frozenset({"text", "audio"})),
+    "peav": (
+        _of("peav", peav.peav),
+        frozenset({"text", "audio"} | ({"image", "video"} if peav.SEES else set())),
+    ),
     "embeddinggemma2": (
         _of("unified", unified.embedding_gemma2),
         frozenset({"text", "image", "video", "audio"}),

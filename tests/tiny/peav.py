@@ -1,20 +1,29 @@
 """A tiny PE-AV with random weights, saved in the layout of the hub.
 
-Its tower of pictures is a ViT of transformers in the place of timm's, so that it can be made where
-timm is not installed.
+Where timm is not installed, its tower of pictures is a ViT of transformers in the place of timm's.
 """
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tests.tiny.encoders import byte_tokenizer
 
 HOP = 8  #: samples to one place of a sound
+SEES = find_spec("timm") is not None and find_spec("torchvision") is not None
+TIMM = {
+    "architecture": "vit_pe_core_tiny_patch16_384",
+    "model_args": {"depth": 1, "img_size": 32},
+    "do_pooling": True,
+    "num_classes": 8,
+    "global_pool": "map",
+    "initializer_range": 0.02,
+}
 
 
 def model() -> Any:
-    """The model, with a ViT for its pictures."""
+    """The model itself."""
     from transformers import (
         PeAudioVideoConfig,
         PeAudioVideoModel,
@@ -47,7 +56,8 @@ def model() -> Any:
         "n_codebooks": 1,
         "decoder_hidden_size": 16,
     }
-    tower = ViTConfig(**size, image_size=32, patch_size=8, num_labels=8)
+    vit = ViTConfig(**size, image_size=32, patch_size=8, num_labels=8)
+    tower = TIMM if SEES else vit
     config = PeAudioVideoConfig(
         text_config=text,
         audio_video_config={

@@ -51,6 +51,13 @@ ROWS = [
         gives=_EMBEDDED,
     ),
     Row(
+        name="8 ActBERT actions with X-CLIP",
+        like="microsoft/xclip-base-patch32",
+        build=tiny.xclip,
+        body=step("embed", media="a person slices bread"),
+        gives=_EMBEDDED,
+    ),
+    Row(
         name="7 VideoBERT retrieval with VideoPrism",
         like="google/videoprism-lvt-base-f16r288",
         build=tiny.videoprism,

@@ -1,6 +1,5 @@
 """PE-AV's towers and heads, called one by one, against what the library's `forward` gives."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def test_words_sounds_and_videos_are_what_the_forward_of_the_library_gives(
     assert vector(backend, picture).shape == vector(backend, film).shape
 
 
-@pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed: all is served")
+@pytest.mark.skipif(peav.SEES, reason="timm is installed: all is served")
 def test_without_timm_sounds_and_words_are_the_same(
     folder: Path, whole: Any, sound: Audio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +106,7 @@ def test_without_timm_sounds_and_words_are_the_same(
         np.testing.assert_allclose(vector(part, value), vector(full, value), atol=1e-5)
 
 
-@pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed: all is served")
+@pytest.mark.skipif(peav.SEES, reason="timm is installed: all is served")
 def test_without_timm_words_towards_videos_are_refused(folder: Path) -> None:
     with pytest.raises(Unavailable, match="timm"):
         PeAvBackend().load(spec(folder, text="video"), "cpu")
@@ -118,20 +117,9 @@ def test_words_towards_something_else_are_refused(folder: Path) -> None:
         PeAvBackend().load(spec(folder, text="smell"), "cpu")
 
 
-def test_the_tower_of_timm_is_read() -> None:
-    pytest.importorskip("timm", reason="needs timm and torchvision, which the base leaves out")
-    pytest.importorskip("torchvision", reason="timm wants torchvision")
-    from transformers import PeVideoConfig, PeVideoModel
-
-    tower = {
-        "architecture": "vit_pe_core_tiny_patch16_384",
-        "model_args": {"depth": 1, "img_size": 32},
-        "num_classes": 8,
-        "do_pooling": True,
-        "global_pool": "map",
-    }
-    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 16}
-    model = PeVideoModel(PeVideoConfig(video_config={**size, "vision_config": tower})).eval()
-    with torch.no_grad():
-        seen = model.video_encoder(torch.rand(1, 2, 3, 32, 32)).pooler_output
-    assert model.video_head(seen).ndim == 2
+@pytest.mark.skipif(not peav.SEES, reason="needs timm and torchvision, which the base leaves out")
+def test_with_timm_words_find_videos_in_one_space(folder: Path) -> None:
+    backend = PeAvBackend()
+    backend.load(spec(folder, text="video"), "cpu")
+    picture = Image.new("RGB", (32, 32), "red")
+    assert vector(backend, picture).shape == vector(backend, "a red square").shape
