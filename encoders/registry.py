@@ -9,7 +9,7 @@ ENCODERS: Mapping[str, str] = {
     "imagebind": "encoders.imagebind.backend:ImageBindBackend",
     "dual": "encoders.dual:DualEncoderBackend",
     "peav": "encoders.peav:PeAvBackend",
-    "unified": "encoders.unified:UnifiedBackend",
+    "unified": "encoders.unified.backend:UnifiedBackend",
     "matching": "encoders.matching:MatchingBackend",
     "detecting": "encoders.detecting:DetectingBackend",
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from encoders.unified import UnifiedBackend
+from encoders.unified.backend import UnifiedBackend
 from medley.backend import ModelSpec, Request
 from medley.errors import Unavailable
 from medley.media import video as videos
