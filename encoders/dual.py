@@ -1,25 +1,35 @@
-"""Dual encoders of transformers: CLIP, SigLIP, CLAP, ALIGN and their like, loaded by `AutoModel`.
+"""Dual encoders of transformers, loaded by `AutoModel`: CLIP (Radford et al., 2021), ALIGN (Jia et
+al., 2021), SigLIP 2 (Tschannen et al., 2025), CLAP (Wu et al., 2023), X-CLIP (Ni et al., 2022) and
+VideoPrism's video-text model (Zhao et al., 2024).
 
-Two towers that end in one space: words, and pictures or sounds. A video is the mean of its frames'
-unit vectors.
+Two towers that end in one space: words, and pictures, sounds or videos. Where the checkpoint has a
+tower for pictures only, a video is the mean of its frames' unit vectors.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, folder_or_hub
+from encoders.batches import FRAMES
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, monaural
+from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result
+from medley.checkpoints import dtype_for, folder_of, loading, place
 from medley.errors import Unavailable
 from medley.media.values import Audio, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FRAMES = 8
-"""Pictures taken from a video."""
 PIECE_SECONDS = 10.0
 """The longest sound given to a tower at once when its extractor names none."""
+TEXT_PLACES = 77
+"""Tokens of a text at most when the configuration does not say."""
+_FULL_LENGTH = {"siglip", "siglip2", "videoprism"}
+"""Model types trained on texts padded to full length: their pooled place is the last one."""
+_TRAINED_PLACES = {"align": 64}
+"""Tokens of a text in training, where the tower has room for more."""
+_PIXELS = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
 
 
 class DualEncoderBackend:
@@ -31,32 +41,33 @@ class DualEncoderBackend:
 
     def __init__(self) -> None:
         self._model: Any = None
-        self._processor: Any = None
+        self._tokenizer: Any = None
+        self._images: Any = None
+        self._extractor: Any = None
         self._embedder: Embedder | None = None
 
     def load(self, model: ModelSpec, device: str) -> None:
-        """Read weights and processor. Raises Unavailable when they are not there or have no two
-        towers.
+        """Read weights and processors. Raises `Unavailable` when they are not there or have no two
+        towers, `OutOfMemory` when too big.
         """
-        import torch
-        from transformers import AutoModel, AutoProcessor
+        folder, device = folder_of(model), place(device)
+        with loading(model, device):
+            from transformers import AutoModel
 
-        source = folder_or_hub(model)
-        revision = None if Path(source).is_dir() else model.revision or None
-        dtype = torch.float32 if device == "cpu" else torch.float16
-        try:
-            loaded = AutoModel.from_pretrained(source, revision=revision, dtype=dtype)
-            self._processor = AutoProcessor.from_pretrained(source, revision=revision)
-        except (OSError, ValueError) as error:
-            raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        if not hasattr(loaded, "get_text_features"):
-            raise Unavailable(f"{model.id} is no dual encoder: it has no text tower.")
-        self._model = loaded.to(device).eval()
+            dtype = dtype_for(model, device, accelerated="float16")
+            loaded = read_whole(AutoModel, model, folder, dtype)
+            if not hasattr(loaded, "get_text_features"):
+                raise Unavailable(f"{model.id} is no dual encoder: it has no text tower.")
+            self._model = loaded.to(device)
+            self._read_processors(folder)
         prepare: dict[str, Callable[[Any], Any]] = {"text": str}
         tower: dict[str, Callable[[list[Any]], Tensor]] = {"text": self._texts}
+        if hasattr(loaded, "get_video_features"):
+            prepare["video"], tower["video"] = self._clip, self._clips
+        elif hasattr(loaded, "get_image_features"):
+            prepare["video"], tower["video"] = self._video, self._pictures
         if hasattr(loaded, "get_image_features"):
-            prepare |= {"image": self._image, "video": self._video}
-            tower |= {"image": self._pictures, "video": self._pictures}
+            prepare["image"], tower["image"] = self._image, self._pictures
         if hasattr(loaded, "get_audio_features"):
             prepare["audio"], tower["audio"] = self._audio, self._sounds
         self._embedder = Embedder(model.space or model.id, prepare, tower)
@@ -69,74 +80,112 @@ class DualEncoderBackend:
 
     def unload(self) -> None:
         """Free the weights."""
-        self._model = self._processor = self._embedder = None
+        self._model = self._tokenizer = self._images = self._extractor = self._embedder = None
 
-    def _image(self, picture: Any) -> "Tensor":
-        pixels: Tensor = self._processor(images=[picture.convert("RGB")], return_tensors="pt")[
-            "pixel_values"
-        ]
-        return pixels
+    def _read_processors(self, folder: Path) -> None:
+        from transformers import AutoProcessor, AutoTokenizer, CLIPImageProcessor
 
-    def _video(self, video: Video) -> "Tensor":
-        import torch
+        if self._type != "videoprism":
+            processor = AutoProcessor.from_pretrained(folder)
+            self._tokenizer = processor.tokenizer
+            self._images = getattr(processor, "image_processor", None)
+            self._extractor = getattr(processor, "feature_extractor", None)
+            return
+        # Its own video processor wants torchvision for what is a bicubic resize to [0, 1].
+        size = self._model.config.vision_config.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._images = CLIPImageProcessor(
+            size={"height": height, "width": width}, do_center_crop=False, do_normalize=False
+        )
 
+    @property
+    def _type(self) -> str:
+        return str(self._model.config.model_type)
+
+    def _pixels(self, pictures: Sequence[Any]) -> dict[str, "Tensor"]:
+        found = self._images([one.convert("RGB") for one in pictures], return_tensors="pt")
+        return {name: found[name] for name in _PIXELS if name in found}
+
+    def _image(self, picture: Any) -> dict[str, "Tensor"]:
+        return self._pixels([picture])
+
+    def _video(self, video: Video) -> dict[str, "Tensor"]:
         from medley.media.video import frames
 
-        return torch.cat([self._image(picture) for picture in frames(video, count=FRAMES)])
+        return self._pixels(list(frames(video, count=FRAMES)))
+
+    def _clip(self, video: Video) -> "Tensor":
+        """(1, T, 3, H, W), T as many frames as the tower was trained on."""
+        from medley.media.video import frames
+
+        count = getattr(self._model.config.vision_config, "num_frames", FRAMES)
+        return self._pixels(list(frames(video, count=count)))["pixel_values"].unsqueeze(0)
 
     def _audio(self, sound: Audio) -> list[Any]:
         """The sound in pieces as long as the tower hears at once: left to itself it would pick one
         by chance.
         """
-        import soxr
-
-        extractor = self._processor.feature_extractor
-        rate = extractor.sampling_rate
-        mono = sound.samples.mean(axis=0)
-        if mono.size == 0:
-            raise ValueError("the sound is empty")
-        mono = soxr.resample(mono, sound.rate, rate) if sound.rate != rate else mono
-        longest = int(getattr(extractor, "max_length_s", PIECE_SECONDS) * rate)
+        rate = self._extractor.sampling_rate
+        mono = monaural(sound, rate)
+        longest = int(getattr(self._extractor, "max_length_s", PIECE_SECONDS) * rate)
         return [mono[first : first + longest] for first in range(0, len(mono), longest)]
 
     def _texts(self, texts: list[str]) -> "Tensor":
-        tokenizer = self._processor.tokenizer
-        # SigLIP was trained on texts padded to full length and looks at its last place.
-        padding = "max_length" if "siglip" in self._model.config.model_type else True
+        padding = "max_length" if self._type in _FULL_LENGTH else True
         config = getattr(self._model.config, "text_config", None)
-        limit = getattr(config, "max_position_embeddings", None) or 77
-        if (
-            self._model.config.model_type == "clap"
-        ):  # RoBERTa counts its places from the padding id on
+        limit = getattr(config, "max_position_embeddings", None) or TEXT_PLACES
+        if self._type == "clap":  # RoBERTa counts its places from the padding id on
             limit -= 2
-        tokens = tokenizer(
+        limit = min(limit, _TRAINED_PLACES.get(self._type, limit))
+        if self._type == "siglip2":  # trained on lower case only
+            texts = [text.lower() for text in texts]
+        tokens = self._tokenizer(
             texts, padding=padding, truncation=True, max_length=limit, return_tensors="pt"
         )
+        if self._type in ("siglip", "siglip2"):  # whose padding was seen in training, not masked
+            tokens.pop("attention_mask", None)
         return self._unit(self._model.get_text_features(**tokens.to(self._model.device)))
 
-    def _pictures(self, items: "list[Tensor]") -> "Tensor":
+    def _pictures(self, items: list[dict[str, "Tensor"]]) -> "Tensor":
+        import torch
+
+        joined = {name: torch.cat([item[name] for item in items]) for name in items[0]}
+        joined = {name: values.to(self._model.device) for name, values in joined.items()}
+        joined["pixel_values"] = joined["pixel_values"].to(self._model.dtype)
+        vectors = self._unit(self._model.get_image_features(**joined))
+        return self._means(vectors, [len(item["pixel_values"]) for item in items])
+
+    def _clips(self, items: "list[Tensor]") -> "Tensor":
         import torch
 
         pixels = torch.cat(items).to(self._model.device, self._model.dtype)
-        vectors = self._unit(self._model.get_image_features(pixel_values=pixels))
-        return torch.stack([part.mean(dim=0) for part in vectors.split([len(i) for i in items])])
+        # VideoPrism pools into one place and leaves it as an axis: (B, 1, D).
+        return self._unit(self._model.get_video_features(pixels)).flatten(1)
 
     def _sounds(self, items: list[list[Any]]) -> "Tensor":
         import torch
 
-        extractor = self._processor.feature_extractor
+        rate = self._extractor.sampling_rate
         pieces = [piece for item in items for piece in item]
-        features = extractor(pieces, sampling_rate=extractor.sampling_rate, return_tensors="pt")
+        features = self._extractor(pieces, sampling_rate=rate, return_tensors="pt")
         features = {k: v.to(self._model.device) for k, v in features.items()}
         features["input_features"] = features["input_features"].to(self._model.dtype)
         if "is_longer" in features:  # CLAP marks a piece by chance when none is too long
             features["is_longer"] = torch.zeros_like(features["is_longer"])
         vectors = self._unit(self._model.get_audio_features(**features))
-        return torch.stack([part.mean(dim=0) for part in vectors.split([len(i) for i in items])])
+        return self._means(vectors, [len(item) for item in items])
+
+    @staticmethod
+    def _means(vectors: "Tensor", counts: list[int]) -> "Tensor":
+        """(B, D): of each item the mean over its pieces."""
+        import torch
+
+        return torch.stack([part.mean(dim=0) for part in vectors.split(counts)])
 
     @staticmethod
     def _unit(output: Any) -> "Tensor":
-        """Features of transformers 5 are an output object; those of 4 were the tensor itself."""
+        """Features are an output object in transformers 5, and of some models a tensor."""
         import torch.nn.functional as F
 
         vectors: Tensor = getattr(output, "pooler_output", output)

@@ -4,14 +4,13 @@ alone.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medley.backend import Control, ModelSpec, Request, Result
-from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
+from medley.backend import Control, Request, Result
+from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory
 from medley.media.values import Audio, Embedding, Value, Video
 
 if TYPE_CHECKING:
@@ -146,10 +145,13 @@ def _vectors(embedder: Embedder, modality: str, ready: list[Any]) -> npt.NDArray
     return vectors
 
 
-def folder_or_hub(model: ModelSpec) -> str:
-    """The model's source. Raises Unavailable when it looks like a folder and is not there."""
-    if not model.source:
-        raise Unavailable(f"The model {model.id} names no weights.")
-    if model.source.startswith(("/", ".")) and not Path(model.source).is_dir():
-        raise Unavailable(f"The weights of {model.id} are not at {model.source}.")
-    return model.source
+def monaural(sound: Audio, rate: int) -> npt.NDArray[np.float32]:
+    """The mean of a sound's channels, (samples,) float32 at `rate` Hz. Raises ValueError when it is
+    empty.
+    """
+    import soxr
+
+    mono: npt.NDArray[np.float32] = sound.samples.mean(axis=0)
+    if mono.size == 0:
+        raise ValueError("the sound is empty")
+    return soxr.resample(mono, sound.rate, rate) if sound.rate != rate else mono

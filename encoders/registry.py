@@ -8,4 +8,8 @@ from collections.abc import Mapping
 ENCODERS: Mapping[str, str] = {
     "imagebind": "encoders.imagebind.backend:ImageBindBackend",
     "dual": "encoders.dual:DualEncoderBackend",
+    "peav": "encoders.peav:PeAvBackend",
+    "unified": "encoders.unified.backend:UnifiedBackend",
+    "matching": "encoders.matching:MatchingBackend",
+    "detecting": "encoders.detecting:DetectingBackend",
 }

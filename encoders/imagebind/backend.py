@@ -5,8 +5,10 @@ have.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, folder_or_hub
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all
+from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result
+from medley.checkpoints import dtype_for, folder_of, loading, place
 from medley.errors import Unavailable
 from medley.media.values import Audio, Video
 
@@ -30,22 +32,18 @@ class ImageBindBackend:
         self._embedder: Embedder | None = None
 
     def load(self, model: ModelSpec, device: str) -> None:
-        """Read config, weights and processor. Raises Unavailable when one of them is not there."""
-        import torch
+        """Read config, weights and processor. Raises `Unavailable` when one of them is not there,
+        `OutOfMemory` when too big.
+        """
+        folder, device = folder_of(model), place(device)
+        with loading(model, device):
+            from encoders.imagebind.modeling import ImageBindModel
+            from encoders.imagebind.processing import ImageBindProcessor
 
-        from encoders.imagebind.modeling import ImageBindModel
-        from encoders.imagebind.processing import ImageBindProcessor
-
-        source = folder_or_hub(model)
-        # CPUs compute float32 only, some of them bfloat16; half precision is how weights are
-        # stored.
-        dtype = torch.float32 if device == "cpu" else torch.float16
-        try:
-            loaded = ImageBindModel.from_pretrained(source, dtype=dtype)
-            self._processor = ImageBindProcessor.from_pretrained(source)
-        except (OSError, ValueError) as error:
-            raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        self._model = loaded.to(device).eval()  # type: ignore[arg-type]
+            dtype = dtype_for(model, device, accelerated="float16")
+            loaded = read_whole(ImageBindModel, model, folder, dtype)
+            self._processor = ImageBindProcessor.from_pretrained(folder)
+            self._model = loaded.to(device)
         served = [m for m, tower in TOWER_OF.items() if tower in loaded.config.modalities]
         every = {"text": str, "image": self._image, "audio": self._audio, "video": self._video}
         prepare: dict[str, Callable[[Any], Any]] = {m: every[m] for m in served}  # type: ignore[misc]

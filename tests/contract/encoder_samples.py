@@ -2,34 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from medley.backend import ModelSpec
-
-START, END = "<|startoftext|>", "<|endoftext|>"
-ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-TEXT = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 37,
-}
-VISION = {**TEXT, "image_size": 32, "patch_size": 8}
+from tests.tiny import encoders as tiny
+from tests.tiny import peav, unified
 
 
-def clip_tokenizer() -> Any:
-    """CLIP's own tokenizer over single letters."""
-    from transformers import CLIPTokenizer
+def _of(backend: str, build: Callable[[Path], None]) -> Callable[[Path], ModelSpec]:
+    """A builder of a checkpoint as one of a model of that backend."""
 
-    tokens = [*ALPHABET, *(letter + "</w>" for letter in ALPHABET), START, END]
-    return CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=[], model_max_length=16)
+    def make(folder: Path) -> ModelSpec:
+        build(folder)
+        return ModelSpec(
+            id=f"tiny/{build.__name__}",
+            backend=backend,
+            tools=frozenset({"embed", "index"}),
+            source=str(folder),
+        )
 
-
-def image_processor() -> Any:
-    """CLIP's image processor for 32x32 pictures."""
-    from transformers import CLIPImageProcessor
-
-    return CLIPImageProcessor(crop_size={"height": 32, "width": 32}, size={"shortest_edge": 32})
+    return make
 
 
 def imagebind(folder: Path) -> ModelSpec:
@@ -47,65 +38,15 @@ def imagebind(folder: Path) -> ModelSpec:
     )
     ImageBindModel(config).half().save_pretrained(folder)
     ImageBindProcessor(
-        tokenizer=clip_tokenizer(), image_size=32, mel_bins=32, target_length=100, context_length=16
+        tokenizer=tiny.clip_tokenizer(),
+        image_size=32,
+        mel_bins=32,
+        target_length=100,
+        context_length=16,
     ).save_pretrained(folder)
     return ModelSpec(
         id="tiny/imagebind", backend="imagebind", tools=frozenset({"embed"}), source=str(folder)
     )
-
-
-def clip(folder: Path) -> ModelSpec:
-    """CLIP."""
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
-
-    text = {**TEXT, "vocab_size": 54, "max_position_embeddings": 16, "eos_token_id": 53}
-    CLIPModel(
-        CLIPConfig(text_config=text, vision_config=VISION, projection_dim=24)
-    ).save_pretrained(folder)
-    CLIPProcessor(image_processor(), clip_tokenizer()).save_pretrained(folder)
-    return ModelSpec(id="tiny/clip", backend="dual", tools=frozenset({"embed"}), source=str(folder))
-
-
-def clap(folder: Path) -> ModelSpec:
-    """CLAP: words and sounds."""
-    from transformers import (
-        ClapConfig,
-        ClapFeatureExtractor,
-        ClapModel,
-        ClapProcessor,
-        RobertaTokenizer,
-    )
-
-    letters = {
-        t: i for i, t in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *ALPHABET])
-    }
-    tokenizer = RobertaTokenizer(vocab=letters, merges=[])
-    text = {**TEXT, "vocab_size": len(letters), "max_position_embeddings": 34, "projection_dim": 24}
-    audio = {
-        "hidden_size": 32,
-        "patch_embeds_hidden_size": 16,
-        "depths": [1, 1],
-        "num_attention_heads": [2, 2],
-        "num_hidden_layers": 2,
-        "window_size": 4,
-        "spec_size": 32,
-        "num_mel_bins": 16,
-        "patch_size": 4,
-        "patch_stride": [4, 4],
-        "projection_dim": 24,
-    }
-    ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=24)).save_pretrained(
-        folder
-    )
-    extractor = ClapFeatureExtractor(
-        feature_size=16,
-        sampling_rate=16000,
-        max_length_s=1,
-        frequency_max=8000,
-        truncation="rand_trunc",
-    )
-    ClapProcessor(extractor, tokenizer).save_pretrained(folder)
-    return ModelSpec(id="tiny/clap", backend="dual", tools=frozenset({"embed"}), source=str(folder))
 
 
 def starter(_: Path) -> ModelSpec:
@@ -132,7 +73,23 @@ def starter_takes() -> frozenset[str]:
 
 MEMBERS: dict[str, tuple[Callable[[Path], ModelSpec], frozenset[str]]] = {
     "imagebind": (imagebind, frozenset({"text", "image", "audio", "video"})),
-    "clip": (clip, frozenset({"text", "image", "video"})),
-    "clap": (clap, frozenset({"text", "audio"})),
+    "clip": (_of("dual", tiny.clip), frozenset({"text", "image", "video"})),
+    "align": (_of("dual", tiny.align), frozenset({"text", "image", "video"})),
+    "siglip2": (_of("dual", tiny.siglip2), frozenset({"text", "image", "video"})),
+    "clap": (_of("dual", tiny.clap), frozenset({"text", "audio"})),
+    "xclip": (_of("dual", tiny.xclip), frozenset({"text", "video"})),
+    "videoprism": (_of("dual", tiny.videoprism), frozenset({"text", "video"})),
+    "peav": (
+        _of("peav", peav.peav),
+        frozenset({"text", "audio"} | ({"image", "video"} if peav.SEES else set())),
+    ),
+    "embeddinggemma2": (
+        _of("unified", unified.embedding_gemma2),
+        frozenset({"text", "image", "video", "audio"}),
+    ),
+    "qwen3vl": (
+        _of("unified", unified.qwen3_vl_embedding),
+        frozenset({"text", "image", "video"}),
+    ),
     "starter": (starter, starter_takes()),
 }

@@ -14,6 +14,7 @@ from medley.errors import BadInput, MedleyError, StepStopped, Unavailable
 from medley.media import video as videos
 from medley.media.values import Audio, Embedding
 from tests.contract.encoder_samples import MEMBERS
+from tests.tiny import encoders as tiny
 from workers.registry import make_backend
 
 RATE = 16000
@@ -187,3 +188,48 @@ def test_missing_weights_are_unavailable(name: str, tmp_path: Path) -> None:
     with pytest.raises(MedleyError) as caught:
         make_backend(name).load(missing, "cpu")
     assert isinstance(caught.value, Unavailable)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_pickled_weights_and_unreadable_files_are_unavailable(name: str, tmp_path: Path) -> None:
+    model = ModelSpec(id="bad", backend=name, tools=frozenset({"embed"}), source=str(tmp_path))
+    (tmp_path / "config.json").write_text("{")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(Unavailable, match="pickle"):
+        make_backend(name).load(model, "cpu")
+    (tmp_path / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(Unavailable):
+        make_backend(name).load(model, "cpu")
+
+
+def test_a_model_with_one_tower_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from transformers import BertConfig, BertModel
+
+    BertModel(BertConfig(**tiny.TEXT, vocab_size=50)).save_pretrained(tmp_path)
+    model = ModelSpec(id="bad", backend="dual", tools=frozenset({"embed"}), source=str(tmp_path))
+    with pytest.raises(Unavailable, match="no dual encoder"):
+        make_backend("dual").load(model, "cpu")
+
+
+def test_a_checkpoint_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from safetensors.torch import load_file, save_file
+
+    tiny.clip(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["visual_projection.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    model = ModelSpec(id="bad", backend="dual", tools=frozenset({"embed"}), source=str(tmp_path))
+    with pytest.raises(Unavailable, match=r"visual_projection\.weight"):
+        make_backend("dual").load(model, "cpu")
+
+
+def test_siglip_reads_capitals_like_small_letters(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    tiny.siglip2(tmp_path)
+    model = ModelSpec(id="tiny", backend="dual", tools=frozenset({"embed"}), source=str(tmp_path))
+    backend = make_backend("dual")
+    backend.load(model, "cpu")
+    member = Member(backend, model, frozenset({"text"}))
+    np.testing.assert_array_equal(vector(member, "A Cat"), vector(member, "a cat"))

@@ -1,0 +1,1 @@
+"""One transformer for every modality: what `encoders.unified.backend` serves."""
