@@ -175,7 +175,8 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
     fields = dict(entry)
     try:
         fields["tools"] = frozenset(fields["tools"])
-        fields["systems"] = tuple(fields.get("systems", ()))
+        for name in ("systems", "files", "also", "needs"):
+            fields[name] = tuple(fields.get(name, ()))
         fields["ranges"] = {place: tuple(ends) for place, ends in fields.get("ranges", {}).items()}
         fields["source"] = _source(fields.get("source", ""))
         fields["reads"] = {

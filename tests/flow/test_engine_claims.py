@@ -239,3 +239,24 @@ def test_an_answer_of_the_database_that_is_lost_loses_nothing(
     query = "SELECT count(*) FROM step_attempts WHERE outcome = 'succeeded'"
     assert value(conn, query) == 6
     assert value(conn, "SELECT count(*) FROM jobs WHERE status = 'succeeded'") == len(jobs)
+
+
+def test_a_step_waits_for_a_worker_that_can_load_its_model(conn: Raw) -> None:
+    jobs = [submit(conn, echo(model=model)) for model in ("big", "small", None)]
+    some = replace(OFFER, models=["small"], batch={"test.echo": 4})
+    assert [claimed(conn, some) for _ in range(3)] == [[jobs[1]], [jobs[2]], []]
+    assert claimed(conn, replace(OFFER, models=["big"])) == [jobs[0]]
+
+
+def test_with_several_tenants_too_a_step_waits_for_its_model(conn: Raw) -> None:
+    submit(conn, echo(model="big"), tenant="a")
+    small = submit(conn, echo(model="small"), tenant="b")
+    assert [claimed(conn, replace(OFFER, models=["small"])) for _ in range(2)] == [[small], []]
+
+
+def test_a_commit_goes_on_with_what_its_worker_can_load(conn: Raw) -> None:
+    submit(conn, echo("a", model="small"), echo("b", model="big"), echo("c", model="small"))
+    some = replace(OFFER, models=["small"], go_on=True)
+    (lease,) = engine.claim(conn, "w", some)
+    done = engine.commit_steps(conn, "w", [(lease, engine.Commit())], some)
+    assert [found.step for found in done.leases] == ["c"]
