@@ -5,7 +5,7 @@ Nothing is written. The gate looks at the plan itself, lowering at the models th
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, select
@@ -58,11 +58,13 @@ class Rules:
     """What plans may use here: declared tools and the models of the catalogue.
 
     `withheld`: models that are left out for their licence, so that a refusal can name them.
+    `known`: all that the catalogue describes, whether they serve or not.
     """
 
     tools: Toolbox
     models: Mapping[str, ModelSpec]
     withheld: Collection[ModelSpec] = ()
+    known: Mapping[str, ModelSpec] = field(default_factory=dict)
     max_steps: int = 64
     commercial_only: bool = False
 
