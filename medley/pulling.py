@@ -12,9 +12,9 @@ from fnmatch import fnmatch
 from typing import Any, ClassVar
 
 from medley.backend import ModelSpec
-from medley.checkpoints import UNWANTED, here, is_hub_id, repositories
 from medley.errors import CallerError, MedleyError, Unavailable
 from medley.machine import GB, cache, free_disk
+from medley.weights import UNWANTED, here, is_hub_id, repositories
 
 _ROOM = 1 * GB  #: stays free on the disk
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

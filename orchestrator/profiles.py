@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medley.backend import ModelSpec
-from medley.checkpoints import here
 from medley.errors import CallerError
 from medley.machine import GB, Machine
+from medley.weights import here
 from orchestrator.catalogue import profiles
 
 _NEARLY = 0.9  #: a machine "of 16 GB" shows less, and a card of 24 GB holds some back

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medley.backend import ModelSpec
-from medley.checkpoints import here
 from medley.modality import Modality
 from medley.tools import Toolbox
+from medley.weights import here
 from orchestrator.overview import Worker
 
 #: A worker's state of a model, the one that counts first.

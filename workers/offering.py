@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medley.backend import ModelSpec
-from medley.checkpoints import here, is_hub_id
 from medley.settings import Settings
 from medley.status import Lane
 from medley.tools import Toolbox
+from medley.weights import here, is_hub_id
 from orchestrator.engine import Offer
 from workers.registry import BACKENDS, WITHOUT_BACKEND
 

@@ -2,18 +2,21 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medley.backend import ModelSpec
 from medley.cli.draw import say
 from medley.cli.options import Json, Url, print_json, print_table, settings_for
 from medley.cli.service import find, service
 from medley.errors import CallerError
-from medley.machine import GB
 from medley.settings import Settings
 
+if TYPE_CHECKING:
+    from medley.backend import ModelSpec
+    from medley.pulling import Fetch
+
+GB = 10**9
 app = typer.Typer(help="Models: what is there, and what serves what.", no_args_is_help=True)
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="All models of this profile; see `medley doctor`.")
@@ -80,8 +83,8 @@ def pull(
 
     Only safetensors, configurations and tokenizers. Running workers notice what has come.
     """
-    from medley.pulling import Fetch, require_room, survey
     from medley.pulling import pull as fetch
+    from medley.pulling import require_room, survey
 
     wanted = _wanted(settings_for(), models or [], profile)
     plans: list[tuple[ModelSpec, list[Fetch]]] = [(spec, survey(spec)) for spec in wanted]
@@ -101,7 +104,7 @@ def pull(
         _print_told(told, as_json)
 
 
-def _wanted(settings: Settings, ids: Sequence[str], profile: str | None) -> list[ModelSpec]:
+def _wanted(settings: Settings, ids: Sequence[str], profile: str | None) -> list["ModelSpec"]:
     """The models to fetch. Raises `CallerError` for what is not known or not permitted."""
     from orchestrator.catalogue import known_models
     from orchestrator.profiles import load_profile
@@ -121,7 +124,7 @@ def _wanted(settings: Settings, ids: Sequence[str], profile: str | None) -> list
     return list(named.values())
 
 
-def _known(known: Mapping[str, ModelSpec], name: str) -> ModelSpec:
+def _known(known: Mapping[str, "ModelSpec"], name: str) -> "ModelSpec":
     from medley.nearest import nearest_name
 
     if name not in known:
@@ -143,7 +146,7 @@ def _from_catalogue(settings: Settings, name: str) -> dict[str, Any]:
     return shelf.show(shelf.get(name) or _known(shelf.known, name))
 
 
-def _told(spec: ModelSpec, fetches: Sequence[Any]) -> dict[str, Any]:
+def _told(spec: "ModelSpec", fetches: Sequence["Fetch"]) -> dict[str, Any]:
     return {
         "id": spec.id,
         "licence": spec.licence,
