@@ -10,6 +10,7 @@ from orchestrator.hooks.each import GatherHook, SpreadHook
 from orchestrator.hooks.index import IndexHook
 from orchestrator.hooks.judge import JudgeHook
 from orchestrator.hooks.plan import PlanHook
+from orchestrator.hooks.redraw import RedrawHook
 from orchestrator.hooks.search import SearchHook
 
 __all__ = ["Hook", "Prepared", "hooks"]
@@ -23,6 +24,7 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
         "index": IndexHook(models),
         "search": SearchHook(),
         "judge": JudgeHook(),
+        "redraw": RedrawHook(tools),
         "spread": SpreadHook(tools, models),
         "gather": GatherHook(),
     }
