@@ -17,6 +17,7 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    models,
     plans,
     system,
     tools,
@@ -29,7 +30,14 @@ from medley.settings import Settings
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: Rooms that take files, and rooms whose bodies are small JSON.
 _FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
-_ROOMS = (job_rooms.router, events.router, conversations.router, tools.router, system.router)
+_ROOMS = (
+    job_rooms.router,
+    events.router,
+    conversations.router,
+    tools.router,
+    models.router,
+    system.router,
+)
 _FORM_OVERHEAD = 4 << 20
 
 

@@ -20,7 +20,7 @@ from medley.settings import Settings
 from medley.toolset import installed
 from orchestrator import jobs
 from orchestrator.assets import AssetStore, FolderStore
-from orchestrator.catalogue import load_catalogue, withheld
+from orchestrator.catalogue import known_models, load_catalogue, withheld
 from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
@@ -80,6 +80,7 @@ def rules_of(settings: Settings) -> Rules:
         tools=installed(settings),
         models=load_catalogue(settings),
         withheld=withheld(settings),
+        known=known_models(settings),
         max_steps=settings.max_plan_steps,
         commercial_only=settings.commercial_only,
     )

@@ -31,7 +31,7 @@ from orchestrator.catalogue import load_catalogue
 from orchestrator.lowering import unlowered
 from orchestrator.planner import PlanRequest, Refused, first_task, judge
 from orchestrator.register import Entry, Register
-from orchestrator.routing import Policy, usable
+from orchestrator.routing import Policy, Served, usable
 from orchestrator.settling import settle
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "starter" / "weights" / "hub"
@@ -105,7 +105,8 @@ def write_random_hub(folder: Path, *, wording: str, seed: int = 0) -> ModelSpec:
 def random_request(rng: random.Random, models: Mapping[str, ModelSpec]) -> PlanRequest:
     """Some assets, and some tools that live workers serve."""
     while True:
-        served = set(rng.sample(list(TOOLS), rng.randint(1, len(TOOLS))))
+        some = rng.sample(list(TOOLS), rng.randint(1, len(TOOLS)))
+        served = Served(tools=dict.fromkeys(some))
         tools, barred = usable(TOOLS, models, Policy(), served)
         if tools:
             break

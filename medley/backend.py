@@ -48,6 +48,9 @@ class ModelSpec:
     systems: tuple[str, ...] = ()  # those systems, as the literature calls them
     gated: bool = False  # its files are given only to who accepted terms
     parameters: int = 0  # number of weights
+    files: tuple[str, ...] = ()  # patterns of its files, where not all of its source are wanted
+    also: tuple[str, ...] = ()  # further repositories that it is loaded from
+    needs: tuple[str, ...] = ()  # modules without which it cannot be loaded
     defaults: Mapping[str, Any] = field(default_factory=dict)  # "tool.param" -> its own default
     ranges: Mapping[str, tuple[float, float]] = field(
         default_factory=dict

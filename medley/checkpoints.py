@@ -1,8 +1,7 @@
-"""Checkpoints: where the files of a model are on this machine, and whether they may be loaded.
+"""Checkpoints: what of a model's files is loaded, and how what goes wrong is told.
 
-A source is a folder, or the id of a repository of a model hub. The latter is looked for in the
-shared cache (`HF_HOME`) only: loading never downloads, `medley models pull` does. Weights are
-safetensors. Pickles, and code that comes with a repository, are never run.
+Weights are safetensors. Pickles, and code that comes with a repository, are never run, and loading
+never downloads.
 """
 
 import json
@@ -13,41 +12,20 @@ from typing import Any
 
 from medley.backend import ModelSpec
 from medley.errors import MedleyError, OutOfMemory, Unavailable
+from medley.weights import find, here, is_hub_id
+
+__all__ = [
+    "config_of",
+    "dtype_for",
+    "find",
+    "folder_of",
+    "here",
+    "is_hub_id",
+    "loading",
+    "place",
+]
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-
-
-def is_hub_id(source: str) -> bool:
-    """Whether a source names a repository (`owner/name`) and not a folder or an address."""
-    owner, slash, name = source.partition("/")
-    return (
-        bool(owner and slash and name)
-        and not source.startswith((".", "~"))
-        and ("://" not in source and "/" not in name)
-    )
-
-
-def find(model: ModelSpec) -> Path | None:
-    """The folder with the model's files; None where they are not on this machine."""
-    if not model.source or "://" in model.source:
-        return None
-    if not is_hub_id(model.source) or Path(model.source).is_dir():
-        folder = Path(model.source)
-        return folder if folder.exists() else None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(model.source, revision=model.revision or None, local_files_only=True)
-        )
-    except (LocalEntryNotFoundError, HFValidationError):
-        return None
-
-
-def here(model: ModelSpec) -> bool:
-    """Whether this machine can load the model: it needs no files, or they are all there."""
-    return not model.source or "://" in model.source or find(model) is not None
 
 
 def folder_of(model: ModelSpec) -> Path:

@@ -68,7 +68,7 @@ def _no_tool(at: str, step: PlanStep, plan: Plan, known: Known) -> Fault:
     if barred is not None and barred.tool.planned:
         near = nearest_tool(step.tool, usable, like=barred.tool)
         others = f"{near.name!r} can be used: {near.about}" if near else "Do without it for now."
-        return Fault(at, barred.reason, others)
+        return Fault(at, barred.reason, barred.remedy or others)
     if barred is not None or step.tool in known.tools:
         return Fault(at, f"The tool {step.tool!r} may not stand in a plan.", "Leave this step out.")
     given = [kinds_of(item, plan, known) for _, _, item in step.bindings()]

@@ -36,10 +36,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A declared tool that may not be used now, and why."""
+    """A declared tool that may not be used now, why, and what would help, where that is known."""
 
     tool: Tool
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,9 @@ class PlanStep(_Shape):
     model: str | None = Field(
         default=None, max_length=256
     )  # pins a model; otherwise routing chooses
+    instead_of: str | None = Field(
+        default=None, max_length=256
+    )  # the model that would run it, were it served; routing says so
     map: str | None = Field(
         default=None, pattern=STEP_ID
     )  # a port: the step runs once for each item of the list it gets; its outputs are lists

@@ -5,7 +5,7 @@ Nothing is written. The gate looks at the plan itself, lowering at the models th
 
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, select
@@ -20,6 +20,7 @@ from orchestrator import history
 from orchestrator.binding import declared
 from orchestrator.candidates import Candidates
 from orchestrator.database import raw
+from orchestrator.live import load_served
 from orchestrator.lowering import unlowered
 from orchestrator.routing import Policy
 from orchestrator.settling import Means, settle
@@ -57,11 +58,13 @@ class Rules:
     """What plans may use here: declared tools and the models of the catalogue.
 
     `withheld`: models that are left out for their licence, so that a refusal can name them.
+    `known`: all that the catalogue describes, whether they serve or not.
     """
 
     tools: Toolbox
     models: Mapping[str, ModelSpec]
     withheld: Collection[ModelSpec] = ()
+    known: Mapping[str, ModelSpec] = field(default_factory=dict)
     max_steps: int = 64
     commercial_only: bool = False
 
@@ -92,15 +95,18 @@ class Rules:
         )
 
     def means(
-        self, conn: Connection, tenant: str, options: Mapping[str, Any], served: Collection[str]
+        self, conn: Connection, tenant: str, options: Mapping[str, Any], *, now: bool = False
     ) -> Means:
-        """What a plan of this caller may be run with. `served`: nothing stands for not asked."""
+        """What a plan of this caller may be run with: now, or as soon as there are workers for it.
+        Without any live worker it may always wait.
+        """
+        served = load_served(raw(conn))
         limited = options.get("max_gpu_seconds") is not None
         return Means(
             tools=self.tools,
             models=self.models,
             policy=self.policy(options),
-            served=served or None,
+            served=served if now and served.tools else served.later(),
             withheld=self.withheld,
             costs=history.gpu_costs(raw(conn), tenant) if limited else {},
         )
@@ -115,17 +121,17 @@ def checked(
     *,
     inputs: Mapping[str, frozenset[Modality]] | None = None,
     prefix: str = "",
-    served: Collection[str] = (),
+    now: bool = False,
     taken: Collection[str] = (),
 ) -> Plan:
     """The plan with its models chosen. Raises `InvalidPlan`, its pointers led by `prefix`.
 
-    `served`: tools of live workers, where the plan must be able to run now; without them it may
-    wait for its workers. `taken`: ids that its steps may not have.
+    `now`: live workers must serve it; otherwise it may wait for them, but not for a model that they
+    cannot load. `taken`: ids that its steps may not have.
     """
     plan = unlowered(plan)
     means = replace(
-        rules.means(conn, tenant, options, served),
+        rules.means(conn, tenant, options, now=now),
         flows=load_flows(raw(conn), tenant) if uses_flows(plan) else {},
         best_of=Candidates.of(options),
     )

@@ -4,7 +4,7 @@ A free request gets two steps, `plan` and `answer`; the hub writes the rest. A w
 passes the gate here, and its steps are written at once.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -18,13 +18,14 @@ from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.status import JobStatus
-from medley.tools import Toolbox
 from orchestrator import conversations, engine, jobs
 from orchestrator.binding import Values, bind, declared
 from orchestrator.checking import Rules, checked, find_assets, seeded
 from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
-from orchestrator.routing import choose, why_not
+from orchestrator.fitting import out_of_range
+from orchestrator.live import load_served
+from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
 
 
@@ -74,10 +75,10 @@ def submit(conn: Connection, order: Order, rules: Rules) -> str:
     return engine.submit(raw(conn), job)
 
 
-def plan_of(conn: Connection, order: Order, rules: Rules, served: Collection[str] = ()) -> Plan:
+def plan_of(conn: Connection, order: Order, rules: Rules, *, now: bool = False) -> Plan:
     """The checked, lowered plan of a workflow or plan order. Raises `InvalidPlan`.
 
-    `served`: tools of live workers, where it must be able to run now.
+    `now`: live workers must serve it.
     """
     plan = order.plan
     if order.workflow is not None:
@@ -90,7 +91,7 @@ def plan_of(conn: Connection, order: Order, rules: Rules, served: Collection[str
     if plan is None:
         raise InvalidRequest("There is neither a workflow nor a plan.")
     prefix = "/workflow/plan" if order.workflow is not None else "/plan"
-    return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix, served=served)
+    return checked(conn, order.tenant, plan, rules, order.options, prefix=prefix, now=now)
 
 
 def revise(
@@ -180,7 +181,7 @@ def retry(
         if step_id not in of_id or of_id[step_id].kind != "work":
             faults.append(Fault(at, f"There is no step {step_id!r} to change.", _names(of_id)))
             continue
-        faults += _param_faults(at, of_id[step_id], params, rules.tools)
+        faults += _param_faults(at, of_id[step_id], params, rules)
     if faults:
         raise InvalidRequest(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
@@ -196,12 +197,15 @@ def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
     _require_assets(conn, order.tenant, order.parts)
     kinds = (Kind.PLAN,) if order.options.get("dry_run") else (Kind.PLAN, Kind.ANSWER)
     policy = rules.policy(order.options)
+    served = load_served(raw(conn)).later()
+    ready = serving(rules.models, served)
     steps = []
     for kind in kinds:
-        model = choose(kind.value, rules.models, policy)
-        if model is None:
-            raise Unavailable(why_not(kind.value, rules.models, policy, rules.withheld))
-        steps.append(NewStep.whole_job(rules.tools[kind.value], kind, model=model.id))
+        choice = pick(kind.value, rules.models, ready, policy)
+        if choice is None:
+            reason = why_not(kind.value, rules.models, policy, rules.withheld)
+            raise Unavailable(reason or " ".join(unserved(kind, rules.models, policy, served)))
+        steps.append(NewStep.whole_job(rules.tools[kind.value], kind, model=choice.model.id))
     return _job(order, rules, "request", steps, None)
 
 
@@ -303,9 +307,9 @@ def _names(of_id: Mapping[str, Any]) -> str:
 
 
 def _param_faults(
-    at: str, step: jobs.StepView, params: Mapping[str, Any], tools: Toolbox
+    at: str, step: jobs.StepView, params: Mapping[str, Any], rules: Rules
 ) -> list[Fault]:
-    tool = tools.get(step.tool)
+    tool = rules.tools.get(step.tool)
     if tool is None:
         return [Fault(at, f"There is no tool {step.tool!r} any more.", "Leave it as it was.")]
     merged = {**step.params, **params}
@@ -320,7 +324,8 @@ def _param_faults(
         for found in error.errors(include_url=False, include_input=False):
             place = "".join(f"/{part}" for part in found["loc"])
             faults.append(Fault(at + place, found["msg"], advice(found)))
-    return faults
+    model = rules.models.get(step.model or "")
+    return faults if model is None else [*faults, *out_of_range(params, tool, model, at)]
 
 
 def dry(order: Order) -> Order:

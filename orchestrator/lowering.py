@@ -23,19 +23,26 @@ from medley.plan import (
     TextBinding,
     of_steps,
 )
+from orchestrator.fitting import filled, out_of_range
 from orchestrator.redrawing import REDRAW, judge_of, with_redraws
-from orchestrator.routing import Policy, choose
+from orchestrator.routing import Policy, choose, pick
 
 
 def lower(
-    plan: Plan, known: Known, models: Mapping[str, ModelSpec], policy: Policy
+    plan: Plan,
+    known: Known,
+    models: Mapping[str, ModelSpec],
+    policy: Policy,
+    *,
+    best: Mapping[str, ModelSpec] | None = None,
 ) -> tuple[Plan, list[Fault]]:
-    """The plan with models chosen and embeddings made where they are read, and what could not be
-    served.
+    """The plan with models chosen, their defaults set and embeddings made where they are read, and
+    what could not be served or is out of the model's ranges.
 
-    Expects a plan that passed the gate with the same `known`.
+    Expects a plan that passed the gate with the same `known`. `best`: the models that would serve,
+    were all of them there; those that stand in for them say so.
     """
-    work = _Lowering(plan=plan, known=known, models=models, policy=policy)
+    work = _Lowering(plan=plan, known=known, models=models, policy=policy, best=best or models)
     for place, step in enumerate(plan.steps):
         work.add(place, step)
     return plan.model_copy(update={"steps": work.steps}), work.faults
@@ -111,6 +118,7 @@ class _Lowering:
     known: Known
     models: Mapping[str, ModelSpec]
     policy: Policy
+    best: Mapping[str, ModelSpec]
     steps: list[PlanStep] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     embedded: dict[tuple[str, str], str] = field(
@@ -119,8 +127,10 @@ class _Lowering:
     index: str | None = None
 
     def add(self, place: int, step: PlanStep) -> None:
-        model = choose(step.tool, self.models, self.policy, step.model)
-        if model is None:
+        # What stands in for a model that the caller named is not that model.
+        policy = replace(self.policy, models={}) if step.instead_of else self.policy
+        choice = pick(step.tool, self.best, self.models, policy, step.model)
+        if choice is None:
             wanted = (
                 f"The model {step.model!r} does not serve"
                 if step.model
@@ -128,8 +138,15 @@ class _Lowering:
             )
             self.faults.append(Fault(f"/steps/{place}/tool", f"{wanted} {step.tool!r}."))
             return
+        model = choice.model
+        tool = self.known.tools[step.tool]
+        self.faults += out_of_range(step.params, tool, model, f"/steps/{place}/params")
+        update: dict[str, object] = {"params": filled(step.params, tool, model), "model": model.id}
+        if choice.instead_of is not None:
+            update["instead_of"] = choice.instead_of
+        written, step = step, step.model_copy(update=update)
         if step.map is not None:
-            self.steps += self.spread(step, model, place)
+            self.steps += self.spread(step, place)
             return
         inputs = (
             self.judged(step.inputs, model, place)
@@ -137,15 +154,14 @@ class _Lowering:
             else self.fitted(step, model, place)
         )
         after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
-        update = {"inputs": inputs, "model": model.id, "after": after}
-        whole = step.model_copy(update=update)
+        whole = step.model_copy(update={"inputs": inputs, "after": after})
         if step.tool == "judge":
             name = self.fresh_id(f"{step.id[:20]}_round", 1)
-            self.steps += with_redraws(whole, step, self.steps, name)
+            self.steps += with_redraws(whole, written, self.steps, name)
         else:
             self.steps.append(whole)
 
-    def spread(self, step: PlanStep, model: ModelSpec, place: int) -> list[PlanStep]:
+    def spread(self, step: PlanStep, place: int) -> list[PlanStep]:
         """A step that is run for each item: one that adds a step for each when the list is there,
         and one under the step's own id that gathers what they gave.
         """
@@ -155,13 +171,12 @@ class _Lowering:
             self.faults.append(Fault(f"/steps/{place}/map", reason, remedy))
             return []
         ports = list(self.known.tools[step.tool].outputs)
-        plain = step.model_copy(update={"model": model.id})
         name = self.fresh_id(f"{step.id[:24]}_each", 1)
         spread = PlanStep(
             id=name,
             tool="spread",
             inputs={"items": step.inputs[step.map or ""]},
-            params={"step": plain.model_dump(mode="json", by_alias=True, exclude_none=True)},
+            params={"step": step.model_dump(mode="json", by_alias=True, exclude_none=True)},
             model=engine.id,
             after=sorted(step.needs()),
         )

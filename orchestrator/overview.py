@@ -26,7 +26,9 @@ class Worker:
     id: str
     lanes: list[str]
     tools: list[str]
-    models: list[str]
+    models: list[str]  # in memory
+    serves: list[str] | None  # that it can load; None: it does not say
+    lacks: Mapping[str, str]  # that it should serve and cannot load -> why
     facts: Mapping[str, Any]
     started_at: datetime
     beat_at: datetime
@@ -52,6 +54,8 @@ def list_workers(conn: Connection) -> list[Worker]:
             lanes=_names(row.lanes),
             tools=_names(row.tools),
             models=_names(row.models),
+            serves=None if row.serves is None else _names(row.serves),
+            lacks=row.lacks,
             facts=row.facts,
             started_at=row.started_at,
             beat_at=row.beat_at,

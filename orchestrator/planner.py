@@ -5,7 +5,7 @@ The hub sees short asset ids and live tools only; what leaves here is a checked,
 with real ids.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ from medley.tools import Toolbox
 from orchestrator.candidates import JUDGE, Candidates
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
-from orchestrator.routing import Policy
+from orchestrator.routing import Policy, Served
 from orchestrator.settling import Means, bounded, settle
 from orchestrator.subplans import Flows, declaration
 
@@ -55,7 +55,7 @@ class PlanRequest:
     models: Mapping[str, ModelSpec]
     policy: Policy = field(default_factory=Policy)
     barred: Mapping[str, Barred] = field(default_factory=dict)  # tools that cannot be used now
-    served: Collection[str] | None = None  # by live workers; None: not asked
+    served: Served | None = None  # by live workers; None: not asked
     costs: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
     outputs: Sequence[Modality] = ()
     history: Sequence[Turn] = ()

@@ -1,5 +1,5 @@
-"""Routing: which model serves a tool. Pure; the catalogue says what there is, live workers what can
-run now.
+"""Routing: which model serves a tool. Pure; the catalogue says what there is, live workers what
+they can load.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -33,6 +33,45 @@ class Policy:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What live workers serve. `tools`: by tool, the models that they can load for it (None: they
+    do not say which); None as a whole: whoever will serve it later. `missing`: models that a live
+    worker should serve and none can load, with the reason.
+    """
+
+    tools: Mapping[str, Collection[str] | None] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[Any, Any, Any]]) -> "Served":
+        """From what workers announce: tools (`name@version`), models or None, what they lack."""
+        tools: dict[str, set[str] | None] = {}
+        lacks: dict[str, str] = {}
+        for names, serves, lacking in rows:
+            for name in names or ():
+                tool = str(name).partition("@")[0]
+                before = tools.setdefault(tool, set())
+                whole = None if serves is None or before is None else before | set(serves)
+                tools[tool] = whole
+            lacks |= lacking or {}
+        able = {model for found in tools.values() for model in found or ()}
+        return cls(
+            tools=tools, missing={name: why for name, why in lacks.items() if name not in able}
+        )
+
+    def by(self, tool: str, model: str) -> bool:
+        """Whether this model serves this tool."""
+        if self.tools is None:
+            return model not in self.missing
+        found = self.tools.get(tool, ())
+        return found is None or model in found
+
+    def later(self) -> "Served":
+        """The same for what may wait for its workers: only what is missing cannot be used."""
+        return replace(self, tools=None)
+
+
 def candidates(tool: str, models: Iterable[ModelSpec], policy: Policy) -> list[ModelSpec]:
     """The models that serve a tool under this policy, best first: lowest rank, then by id."""
     fitting = [
@@ -59,33 +98,68 @@ def choose(
     return found[0] if found else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The model for a step, and the one that it stands in for, if that is not served."""
+
+    model: ModelSpec
+    instead_of: str | None = None
+
+
+def pick(
+    tool: str,
+    models: Mapping[str, ModelSpec],
+    ready: Mapping[str, ModelSpec],
+    policy: Policy,
+    pinned: str | None = None,
+) -> Choice | None:
+    """The model for a step among those that are `ready`: the best of all, or what its entry names
+    as its fallback, or the next best. None when none of them may serve it.
+
+    A model that the step or the caller names is replaced by its fallback alone.
+    """
+    best = choose(tool, models, policy, pinned)
+    if best is None:
+        return None
+    found = choose(tool, ready, policy, best.id)
+    if found is not None:
+        return Choice(model=found)
+    anyone = replace(policy, models={})
+    other = choose(tool, ready, anyone, best.fallback) if best.fallback else None
+    if other is None and pinned is None:
+        other = choose(tool, ready, policy)
+    return Choice(model=other, instead_of=best.id) if other is not None else None
+
+
 def usable(
     tools: Toolbox,
     models: Mapping[str, ModelSpec],
     policy: Policy,
-    served: Collection[str] | None = None,
+    served: Served | None = None,
     withheld: Iterable[ModelSpec] = (),
 ) -> tuple[Toolbox, dict[str, Barred]]:
     """The tools that a plan can use now, and for each of the others why not.
 
-    `served`: names of the tools that live workers serve; None: whoever will serve them later.
+    `served`: what live workers serve; None: whoever will serve it later.
     `withheld`: models that the installation leaves out for their licence.
     """
-    ready = models if served is None else serving(models, served)
+    ready = serving(models, served)
     barred = {}
     for name, tool in tools.items():
-        reason = "" if tool.planned else f"The tool {name!r} may not stand in a plan."
+        reason, remedy = "", ""
+        if not tool.planned:
+            reason = f"The tool {name!r} may not stand in a plan."
         reason = reason or why_not(name, models, policy, withheld)
-        if not reason and choose(name, ready, policy) is None:
-            reason = f"No live worker serves {name!r} now."
+        if not reason and pick(name, models, ready, policy) is None:
+            reason, remedy = unserved(name, models, policy, served)
         reason = reason or _unembedded(tool, ready, policy)
         if reason:
-            barred[name] = Barred(tool, reason)
+            barred[name] = Barred(tool, reason, remedy)
     return tools.only(name for name in tools if name not in barred), barred
 
 
 def live_tools(
-    tools: Toolbox, models: Mapping[str, ModelSpec], served: Collection[str], policy: Policy
+    tools: Toolbox, models: Mapping[str, ModelSpec], served: Served, policy: Policy
 ) -> Toolbox:
     """The declarations of what can be used now: a model is allowed, and some worker serves the
     tool.
@@ -93,10 +167,36 @@ def live_tools(
     return usable(tools, models, policy, served)[0]
 
 
-def serving(models: Mapping[str, ModelSpec], served: Collection[str]) -> dict[str, ModelSpec]:
-    """The models with those of their tools that live workers serve."""
-    names = frozenset(served)
-    return {name: replace(spec, tools=spec.tools & names) for name, spec in models.items()}
+def serving(models: Mapping[str, ModelSpec], served: Served | None) -> Mapping[str, ModelSpec]:
+    """The models with those of their tools that live workers serve them for."""
+    if served is None:
+        return models
+    return {
+        name: replace(spec, tools=frozenset(tool for tool in spec.tools if served.by(tool, name)))
+        for name, spec in models.items()
+    }
+
+
+def unserved(
+    tool: str,
+    models: Mapping[str, ModelSpec],
+    policy: Policy,
+    served: Served | None,
+    pinned: str | None = None,
+) -> tuple[str, str]:
+    """Why no live worker serves a tool now, and what would help."""
+    missing = served.missing if served is not None else {}
+    able = [spec for spec in candidates(tool, models.values(), policy) if pinned in (None, spec.id)]
+    lacking = [spec for spec in able if spec.id in missing]
+    if not lacking or len(lacking) < len(able):
+        return f"No live worker serves {tool!r} now.", ""
+    first = lacking[0]
+    reason = f"{tool!r} is served by {first.id}, which no worker can load: {missing[first.id]}"
+    return reason, _remedy(first)
+
+
+def _remedy(model: ModelSpec) -> str:
+    return f"`medley models pull {model.id}` on the machine of a worker, or use another model."
 
 
 def why_not(

@@ -16,7 +16,16 @@ from medley.plan import Plan, PlanStep
 from medley.tools import Toolbox
 from orchestrator.candidates import Candidates
 from orchestrator.lowering import lower
-from orchestrator.routing import Policy, candidates, serving, usable, why_not
+from orchestrator.routing import (
+    Policy,
+    Served,
+    candidates,
+    pick,
+    serving,
+    unserved,
+    usable,
+    why_not,
+)
 from orchestrator.subplans import Flows, inline, with_flows
 
 
@@ -24,14 +33,14 @@ from orchestrator.subplans import Flows, inline, with_flows
 class Means:
     """What plans may be run with: declared tools, models, and what history says they cost.
 
-    `served`: tools of live workers; None: not asked. `withheld`: models that the installation
+    `served`: what live workers serve; None: not asked. `withheld`: models that the installation
     leaves out for their licence. `costs`: accelerator seconds by tool and model.
     """
 
     tools: Toolbox
     models: Mapping[str, ModelSpec]
     policy: Policy = field(default_factory=Policy)
-    served: Collection[str] | None = None
+    served: Served | None = None
     withheld: Collection[ModelSpec] = ()
     costs: Mapping[tuple[str, str | None], float] = field(default_factory=dict)
     flows: Flows = field(default_factory=dict)  # published workflows, by tool
@@ -72,11 +81,11 @@ def settle(plan: Plan, known: Known, means: Means) -> tuple[Plan, list[Fault]]:
     if faults:
         return plan, faults
     plan = whole
-    models = means.models if means.served is None else serving(means.models, means.served)
+    models = serving(means.models, means.served)
     faults = [*_pins(plan, models, means)]
     if faults:
         return plan, faults
-    lowered, faults = lower(plan, known, models, means.policy)
+    lowered, faults = lower(plan, known, models, means.policy, best=means.models)
     faults = [fault if fault.suggestion else _advised(fault) for fault in faults]
     faults = faults or list(overspent(lowered, known.limits, means.costs))
     return (plan, faults) if faults else (lowered, [])
@@ -99,28 +108,34 @@ def bounded(plan: Plan, tools: Toolbox, max_output_tokens: int | None) -> Plan:
 def _pins(plan: Plan, models: Mapping[str, ModelSpec], means: Means) -> Iterable[Fault]:
     """Models that a step names and may not have, each with the reason."""
     for place, step in enumerate(plan.steps):
-        fitting = [spec.id for spec in candidates(step.tool, models.values(), means.policy)]
-        if step.model is None or step.model in fitting:
+        if step.model is None:
             continue
+        policy = replace(means.policy, models={}) if step.instead_of else means.policy
+        if pick(step.tool, means.models, models, policy, step.model) is not None:
+            continue
+        fitting = [spec.id for spec in candidates(step.tool, models.values(), means.policy)]
         served = f"{step.tool!r} is served by: {', '.join(fitting) or 'none'}."
-        yield Fault(f"/steps/{place}/model", _unfit(step, models, means), served)
+        reason, remedy = _unfit(step, models, means)
+        yield Fault(f"/steps/{place}/model", reason, f"{served} {remedy}".strip())
 
 
-def _unfit(step: PlanStep, models: Mapping[str, ModelSpec], means: Means) -> str:
+def _unfit(step: PlanStep, models: Mapping[str, ModelSpec], means: Means) -> tuple[str, str]:
     everything = {spec.id: spec for spec in (*means.withheld, *means.models.values())}
     found = everything.get(step.model or "")
     if found is None or step.tool not in found.tools:
-        return f"The model {step.model!r} does not serve {step.tool!r}."
+        return f"The model {step.model!r} does not serve {step.tool!r}.", ""
     if step.model in models and step.tool not in models[found.id].tools:
-        return f"No live worker serves {step.tool!r} by {step.model!r} now."
+        if means.served is not None and found.id in means.served.missing:
+            return unserved(step.tool, means.models, means.policy, means.served, found.id)
+        return f"No live worker serves {step.tool!r} by {step.model!r} now.", ""
     allowed = replace(means.policy, commercial_only=False)
     if why_not(step.tool, {found.id: found}, allowed):
-        return f"The model {step.model!r} belongs to another embedding space."
+        return f"The model {step.model!r} belongs to another embedding space.", ""
     licence = found.licence or "none named"
     return (
         f"Only models whose licence permits commercial use are allowed; that of {step.model!r} "
         f"({licence}) does not."
-    )
+    ), ""
 
 
 def _advised(fault: Fault) -> Fault:

@@ -287,6 +287,8 @@ workers = Table(
     Column("lanes", JSONB, nullable=False),
     Column("tools", JSONB, nullable=False),
     Column("models", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # in memory now
+    Column("serves", JSONB),  # ids of the models that it can load; NULL: it does not say
+    Column("lacks", JSONB, nullable=False, server_default=_EMPTY),  # those it cannot -> why
     Column("facts", JSONB, nullable=False, server_default=_EMPTY),  # host, pid, device, version
     _when("started_at", born=True),
     _when("beat_at", born=True),

@@ -8,40 +8,35 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from psycopg.types.json import Jsonb
 
-from medley.backend import ModelSpec
 from medley.errors import Unavailable
 from medley.ids import new_id
 from medley.media.facts import Limits
 from medley.settings import Settings
-from medley.status import Lane
-from medley.tools import Toolbox
 from medley.toolset import installed
 from orchestrator.assets import FolderStore
 from orchestrator.catalogue import load_catalogue
-from orchestrator.engine import Offer
 from orchestrator.events import Announcer
 from orchestrator.hooks import hooks
 from orchestrator.relay import send
 from workers.asking import Asker
 from workers.batch import Kitchen
+from workers.keeper import ROW
 from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
 from workers.link import Link
+from workers.offering import Offering
 from workers.residency import Residency, choose_device
 from workers.runner import Runner
 from workers.testhooks import test_hooks
 
 log = logging.getLogger(__name__)
-
-#: How many steps of one model run at once, by lane; `batch` in a model's options says otherwise.
-BATCH = {Lane.ENCODE: 16, Lane.HUB: 4, Lane.GENERATE: 4, Lane.CPU: 1}
 
 _runner: Runner | None = None
 
@@ -65,15 +60,15 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     announcer = Announcer(settings.redis_url)
     leaving = Leaving.of_environment()
     device = choose_device(settings.device)
-    offer = make_offer(settings, tools, models)
+    offering = Offering(settings=settings, tools=tools, models=models)
     facts = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "main": name_of_main(os.getppid()),
         "device": device,
     }
-    row = {"lanes": list(offer.lanes), "tools": list(offer.tools), "models": [], "facts": facts}
-    # Before the first claim: a plan is made of the tools that live workers serve, us included.
+    row = {**offering.row(), "models": [], "facts": facts}
+    # Before the first claim: a plan is made of what live workers serve, us included.
     link.call(lambda conn: enter(conn, worker, row))
     keeping = Keeping(
         database_url=settings.database_url, worker=worker, ttl=settings.lease_ttl_s, row=row
@@ -98,7 +93,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     )
     return Runner(
         worker=worker,
-        offer=offer,
+        offering=offering,
         link=link,
         kitchen=kitchen,
         keeping=keeping,
@@ -109,30 +104,21 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     )
 
 
-def make_offer(settings: Settings, tools: Toolbox, models: Mapping[str, ModelSpec]) -> Offer:
-    """What this worker can run: the tools of its lanes that a model of the catalogue serves."""
-    lanes: Sequence[str] = settings.lanes
-    served: dict[str, int] = {}
-    for spec in models.values():
-        for name in spec.tools:
-            if name in tools and tools[name].lane in lanes:
-                most = int(spec.options.get("batch", BATCH.get(tools[name].lane, 1)))
-                served[name] = min(most, served.get(name, most))
-    return Offer(
-        lanes=list(lanes),
-        tools=sorted(f"{name}@{tools[name].version}" for name in served),
-        # Indexing reads what nobody has embedded yet: two at once would embed the same twice.
-        batch={name: most for name, most in served.items() if most > 1 and name != "index"},
-        ttl=settings.lease_ttl_s,
-    )
-
-
 def enter(conn: Any, worker: str, row: Mapping[str, Any]) -> None:
     """Writes down that this worker is here and what it serves; its keeper keeps that fresh."""
     conn.execute(
-        "INSERT INTO workers (id, lanes, tools, models, facts) VALUES (%s, %s, %s, %s, %s)"
+        f"INSERT INTO workers (id, {', '.join(ROW)}) VALUES (%s{', %s' * len(ROW)})"
         " ON CONFLICT (id) DO NOTHING",
-        [worker, *(Jsonb(row[name]) for name in ("lanes", "tools", "models", "facts"))],
+        [worker, *(Jsonb(row[name]) for name in ROW)],
+    )
+
+
+def announce(conn: Any, main: str, offering: Offering) -> None:
+    """Writes down what the children of a main process serve, now that more of it is here."""
+    row = offering.row()
+    conn.execute(
+        "UPDATE workers SET tools = %s, serves = %s, lacks = %s WHERE facts->>'main' = %s",
+        [*(Jsonb(row[name]) for name in ("tools", "serves", "lacks")), main],
     )
 
 

@@ -24,6 +24,8 @@ from psycopg.types.json import Jsonb
 from workers.board import Board
 
 LOOK_S = 0.5  #: how often a running step is looked at for a stop
+#: What a worker says of itself, beside its id.
+ROW = ("lanes", "tools", "models", "serves", "lacks", "facts")
 BEAT_S = 5.0  #: how often the worker's row is renewed
 
 Key = tuple[str, str, int]
@@ -155,9 +157,9 @@ class Keeper:
         """Says that this worker lives."""
         row = self.row
         self.ask(
-            "INSERT INTO workers (id, lanes, tools, models, facts) VALUES (%s, %s, %s, %s, %s)"
+            f"INSERT INTO workers (id, {', '.join(ROW)}) VALUES (%s{', %s' * len(ROW)})"
             " ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), models = excluded.models",
-            [self.worker, *(Jsonb(row[name]) for name in ("lanes", "tools", "models", "facts"))],
+            [self.worker, *(Jsonb(row[name]) for name in ROW)],
         )
 
     def give_back(self) -> None:

@@ -19,6 +19,7 @@ from workers.batch import Item, Kitchen
 from workers.control import Scratch, StepControl
 from workers.keeping import Keeping
 from workers.link import Link
+from workers.offering import Offering
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Runner:
     """Everything that one worker child does with the database."""
 
     worker: str
-    offer: Offer
+    offering: Offering
     link: Link
     kitchen: Kitchen
     keeping: Keeping
@@ -62,6 +63,7 @@ class Runner:
     def drain(self, lane: str) -> int:
         """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
         self.keeping.ensure()
+        self.offering.look()
         before, until = self.ran, self.clock() + MOST_SECONDS
         leases = self._claim()
         while leases:
@@ -133,7 +135,7 @@ class Runner:
         self.announcer.stored([lease.job])
 
     def _offer(self, go_on: bool = False) -> Offer:
-        return replace(self.offer, held=self.kitchen.residency.held(), go_on=go_on)
+        return replace(self.offering.offer, held=self.kitchen.residency.held(), go_on=go_on)
 
     def _claim(self) -> list[Lease]:
         if self.leaving():

@@ -29,7 +29,7 @@ def _begin(**_: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     child.ignore_terminal()
     app = current_app._get_current_object()
-    offer = child.runner(app).offer
+    offer = child.runner(app).offering.offer
     # What was sent to a child that died is lost: a new one wakes its lanes itself.
     send(app, dict.fromkeys(offer.lanes, 1))
 

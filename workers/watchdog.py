@@ -19,8 +19,10 @@ from medley.settings import Settings
 from medley.toolset import installed
 from orchestrator.catalogue import load_catalogue
 from orchestrator.database import Raw, close_quietly, connect
-from workers.child import make_offer
+from orchestrator.engine import Offer
+from workers.child import announce
 from workers.leaving import name_of_main
+from workers.offering import Offering
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +63,9 @@ class Watchdog:
     def __init__(self, settings: Settings) -> None:
         assert settings.database_url is not None
         self._url = settings.database_url
-        offer = make_offer(settings, installed(settings), load_catalogue(settings))
-        self._claims = (list(offer.lanes), list(offer.tools))
+        self._offering = Offering(
+            settings=settings, tools=installed(settings), models=load_catalogue(settings)
+        )
         self._patience = Patience(settings.stall_s)
         self._every_s = settings.stall_s / LOOKS
         self._stop = threading.Event()
@@ -82,7 +85,9 @@ class Watchdog:
             try:
                 if conn is None or conn.closed:
                     conn = connect(self._url)
-                look = take_look(conn, *self._claims)
+                if self._offering.look():
+                    announce(conn, name_of_main(os.getpid()), self._offering)
+                look = take_look(conn, self._offering.offer)
             except Exception as error:  # noqa: BLE001 - not known is not lost
                 log.warning("watchdog cannot reach the database error=%s", error)
                 close_quietly(conn)
@@ -94,14 +99,19 @@ class Watchdog:
         close_quietly(conn)
 
 
-def take_look(conn: Raw, lanes: list[str], tools: list[str]) -> Look:
+def take_look(conn: Raw, offer: Offer) -> Look:
     """Reads what waits for this worker and what its children do."""
     row = conn.execute(
-        "SELECT (SELECT job || '/' || id FROM medley_candidates(%s, %s, '{}') LIMIT 1),"
+        "SELECT (SELECT job || '/' || id FROM medley_choices(%s, %s, %s, '{}') LIMIT 1),"
         " count(*) > 0, coalesce(bool_or(EXISTS (SELECT FROM steps s"
         " WHERE s.worker = w.id AND s.status = 'running')), false)"
         " FROM workers w WHERE w.facts->>'main' = %s",
-        [lanes, tools, name_of_main(os.getpid())],
+        [
+            list(offer.lanes),
+            list(offer.tools),
+            None if offer.models is None else list(offer.models),
+            name_of_main(os.getpid()),
+        ],
     ).fetchone()
     assert row is not None
     return Look(*row)

@@ -16,7 +16,7 @@ from api.strict_json import StrictRoute
 from medley.errors import MedleyError, Unavailable
 from medley.plan import Plan
 from medley.status import JobStatus
-from orchestrator import cache, engine, history, intake, jobs, overview
+from orchestrator import cache, engine, history, intake, jobs
 from orchestrator.database import raw
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
@@ -45,7 +45,7 @@ def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> 
     with here.db.begin() as conn:
         assets = orders.register(conn, tenant, files)
         order = orders.order(conn, tenant, body, files, assets)
-        return intake.plan_of(conn, order, here.rules, served=overview.live_tools(conn))
+        return intake.plan_of(conn, order, here.rules, now=True)
 
 
 async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:

@@ -1,13 +1,10 @@
-"""Tools and models: what can be done here, and by what."""
-
-from collections.abc import Mapping
+"""Tools: what can be done here."""
 
 from fastapi import APIRouter
 
 from api.schemas.common import Page, documented, page
-from api.schemas.rooms import ModelOut, ToolOut
+from api.schemas.rooms import ToolOut
 from api.state import Here, Service, Tenant
-from medley.backend import ModelSpec
 from medley.errors import NotFound
 from medley.tools import Tool
 from orchestrator import overview, workflows
@@ -39,27 +36,6 @@ def get_tool(name: str, here: Here, tenant: Tenant) -> ToolOut:
     raise NotFound("tool", name)
 
 
-@router.get("/models")
-def list_models(here: Here, tenant: Tenant) -> Page[ModelOut]:
-    """The models of the catalogue, and where they are loaded."""
-    del tenant
-    with here.db.connect() as conn:
-        states = overview.model_states(conn)
-    found = [_model(spec, states.get(spec.id, {})) for spec in here.rules.models.values()]
-    return page(found, len(found))
-
-
-@router.get("/models/{model:path}", responses=documented(404))
-def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
-    """One model; its id may contain slashes."""
-    del tenant
-    spec = here.rules.models.get(model)
-    if spec is None:
-        raise NotFound("model", model)
-    with here.db.connect() as conn:
-        return _model(spec, overview.model_states(conn).get(model, {}))
-
-
 def _tool(here: Service, tool: Tool, live: set[str]) -> ToolOut:
     anything = Policy(tools_from=here.rules.servers)
     served_by = candidates(tool.name, here.rules.models.values(), anything)
@@ -68,24 +44,4 @@ def _tool(here: Service, tool: Tool, live: set[str]) -> ToolOut:
         live=tool.name in live,
         models=[spec.id for spec in served_by],
         **tool.schema(),
-    )
-
-
-def _model(spec: ModelSpec, states: Mapping[str, str]) -> ModelOut:
-    shown = next(
-        (state for state in ("away", "loaded", "loading", "failed") if state in states.values()),
-        "available",
-    )
-    return ModelOut(
-        id=spec.id,
-        tools=sorted(spec.tools),
-        licence=spec.licence,
-        commercial=spec.commercial,
-        memory_bytes=spec.memory_bytes,
-        source=spec.source if "://" not in spec.source else "remote",
-        revision=spec.revision,
-        space=spec.space,
-        about=spec.about,
-        status=shown,  # type: ignore[arg-type]
-        workers=sorted(worker for worker, state in states.items() if state == "loaded"),
     )

@@ -158,32 +158,15 @@ class ToolOut(Out):
     )
 
 
-class ModelOut(Out):
-    """Weights that serve one or more tools."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int = 0
-    owned_by: str = "medley"
-    tools: list[str]
-    licence: str
-    commercial: bool
-    memory_bytes: int
-    source: str
-    revision: str
-    space: str
-    about: str
-    status: Literal["loaded", "loading", "failed", "away", "available"]
-    workers: list[str] = Field(description="Workers that hold it in memory.")
-
-
 class WorkerOut(Out):
     """A running worker process."""
 
     id: str
     lanes: list[str]
     tools: list[str]
-    models: list[str]
+    models: list[str] = Field(description="Those in memory.")
+    serves: list[str] | None = Field(description="Those that it can load; null: it does not say.")
+    lacks: dict[str, str] = Field(description="Those that it should serve and cannot load: why.")
     facts: dict[str, Any]
     started_at: Time
     beat_at: Time

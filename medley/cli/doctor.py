@@ -3,13 +3,17 @@ engine's promises.
 """
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medley.cli.exits import Exit
 from medley.cli.options import Json, print_json, settings_for
-from medley.errors import Unavailable
+from medley.errors import MedleyError, Unavailable
+
+if TYPE_CHECKING:
+    from medley.doctor import Finding
+    from medley.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +32,8 @@ def doctor(
         _invariants(as_json)
     from medley.doctor import Level, examine
 
-    findings = examine(settings_for())
+    settings = settings_for()
+    findings = [*examine(settings), *_of_profiles(settings)]
     unsound = any(finding.level is Level.FAULT for finding in findings)
     if as_json:
         print_json({"sound": not unsound, "findings": [asdict(finding) for finding in findings]})
@@ -39,6 +44,16 @@ def doctor(
         if finding.level is Level.FAULT and finding.helps:
             typer.echo(f"{'':<13}→ {finding.helps}")
     raise typer.Exit(Exit.UNSOUND if unsound else Exit.OK)
+
+
+def _of_profiles(settings: "Settings") -> "list[Finding]":
+    from medley.cli.fitting import profile_findings
+    from medley.doctor import Finding, Level
+
+    try:
+        return profile_findings(settings)
+    except (MedleyError, OSError) as error:
+        return [Finding(check="profile", level=Level.FAULT, says=str(error))]
 
 
 def _invariants(as_json: bool) -> None:

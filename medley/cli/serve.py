@@ -25,6 +25,9 @@ Lanes = Annotated[
     str | None,
     typer.Option("--lanes", "--queues", help="Comma-separated lanes: cpu,hub,encode,generate."),
 ]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="Set of models; MEDLEY_PROFILE. See `doctor`.")
+]
 Processes = Annotated[int | None, typer.Option("--processes", help="Worker processes.")]
 
 
@@ -40,6 +43,7 @@ def up(
     port: Port = None,
     lanes: Lanes = None,
     processes: Processes = None,
+    profile: ProfileName = None,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page.")] = False,
 ) -> None:
     """Start everything here: servers, migrations, the API and a worker. Ctrl+C stops all in order.
@@ -48,13 +52,16 @@ def up(
     """
     from medley.supervisor import Supervisor
 
-    settings = _settings(home, host, port, lanes, processes)
+    settings = _settings(home, host, port, lanes, processes, profile)
+    absent = _absent(settings)
     began = time.monotonic()
     supervisor = Supervisor(settings, report=lambda line: typer.echo(f"  {line}"))
     _stop_on_signals()
     try:
         supervisor.start()
         _tell(supervisor.url, settings, time.monotonic() - began)
+        if absent:
+            typer.echo(f"  note      {absent}: medley models pull --profile {settings.profile}")
         if open_page:
             import webbrowser
 
@@ -74,10 +81,18 @@ def _tell(url: str, settings: Settings, seconds: float) -> None:
     typer.echo(f"  postgres  {'MEDLEY_DATABASE_URL' if settings.database_url else 'embedded'}")
     typer.echo(f"  valkey    {'MEDLEY_REDIS_URL' if settings.redis_url else 'embedded'}")
     typer.echo(f"  worker    {', '.join(settings.lanes)}")
+    typer.echo(f"  profile   {settings.profile}")
     typer.echo(f"  data      {settings.home}  (what each part says: log/)")
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
         typer.echo(f"  note      whoever reaches {settings.host} can use it: there are no keys yet")
     typer.echo("Ctrl+C stops everything.")
+
+
+def _absent(settings: Settings) -> str:
+    """Before anything starts: the profile is there, and what of it is not on this machine."""
+    from medley.cli.fitting import absent_of
+
+    return absent_of(settings)
 
 
 def _stop_on_signals() -> None:
@@ -175,6 +190,7 @@ def _settings(
     port: int | None = None,
     lanes: str | None = None,
     processes: int | None = None,
+    profile: str | None = None,
 ) -> Settings:
     chosen = tuple(lane.strip() for lane in lanes.split(",") if lane.strip()) if lanes else None
     _check_lanes(chosen or ())
@@ -184,6 +200,7 @@ def _settings(
         port=port,
         lanes=chosen,
         worker_processes=processes,
+        profile=profile,
     )
 
 

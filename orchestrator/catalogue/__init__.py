@@ -8,6 +8,7 @@ so that a folder with weights of a known family needs an id, a source and that w
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from medley.settings import Settings
 from orchestrator.routing import Policy, choose
 
 REMOTE_HUB = "remote-hub"
+BEHIND = 1000  #: ranks by which a model that only stands in for another comes after all others
 _HERE = Path(__file__).parent
 _PROFILES = _HERE / "profiles.toml"
+_PENDING = "profiles-pending.toml"  #: of profiles, without a backend; read before all others
 _TABLES = {"options", "defaults", "ranges", "reads"}  #: of an entry; taken over item by item
 _ALWAYS = "tools"  #: the family that needs no weights and is in every profile
 
@@ -128,11 +131,26 @@ def _chosen(settings: Settings) -> list[ModelSpec]:
     if unknown:
         raise CallerError(f"The catalogue has no model {unknown[0]!r}.")
     wanted = {*named, *_own_ids(settings)}
-    return [spec for spec in known.values() if spec.id in wanted or spec.family == _ALWAYS]
+    chosen = {name: known[name] for name in known if name in wanted or _always(known[name])}
+    return [*chosen.values(), *_standing_in(chosen, known)]
+
+
+def _always(spec: ModelSpec) -> bool:
+    return spec.family == _ALWAYS
+
+
+def _standing_in(
+    chosen: Mapping[str, ModelSpec], known: Mapping[str, ModelSpec]
+) -> Iterator[ModelSpec]:
+    """The models that the chosen ones fall back on, behind all that were chosen."""
+    names = {spec.fallback for spec in chosen.values()} - chosen.keys()
+    for name in sorted(names & known.keys()):
+        yield replace(known[name], rank=known[name].rank + BEHIND, fallback="")
 
 
 def _files(settings: Settings) -> Iterator[Path]:
-    yield from sorted(path for path in _HERE.glob("*.toml") if path != _PROFILES)
+    found = (path for path in _HERE.glob("*.toml") if path != _PROFILES)
+    yield from sorted(found, key=lambda path: (path.name != _PENDING, path))
     if settings.model_folder is not None:
         yield from sorted(settings.model_folder.glob("*.toml"))
 
@@ -175,7 +193,8 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
     fields = dict(entry)
     try:
         fields["tools"] = frozenset(fields["tools"])
-        fields["systems"] = tuple(fields.get("systems", ()))
+        for name in ("systems", "files", "also", "needs"):
+            fields[name] = tuple(fields.get(name, ()))
         fields["ranges"] = {place: tuple(ends) for place, ends in fields.get("ranges", {}).items()}
         fields["source"] = _source(fields.get("source", ""))
         fields["reads"] = {

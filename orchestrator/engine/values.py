@@ -233,6 +233,7 @@ class Offer:
 
     lanes: Sequence[str]
     tools: Sequence[str]  # "name@version"
+    models: Sequence[str] | None = None  # ids of the models that it can load; None: any
     held: Sequence[str] = ()  # ids of models in memory
     batch: Mapping[str, int] = field(default_factory=dict)  # tool -> how many at once; default 1
     ttl: float = 15.0
@@ -240,7 +241,7 @@ class Offer:
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON, as the SQL functions read it."""
-        return {
+        data = {
             "lanes": list(self.lanes),
             "tools": list(self.tools),
             "held": list(self.held),
@@ -248,6 +249,7 @@ class Offer:
             "ttl": self.ttl,
             "go_on": self.go_on,
         }
+        return data if self.models is None else {**data, "models": list(self.models)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

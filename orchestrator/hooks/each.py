@@ -19,8 +19,9 @@ from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Prepared, WithoutBackend
 from orchestrator.hooks.by_value import binding, by_value
+from orchestrator.live import load_served
 from orchestrator.lowering import lower_items
-from orchestrator.routing import Policy
+from orchestrator.routing import Policy, serving
 
 
 class SpreadHook(WithoutBackend):
@@ -45,7 +46,8 @@ class SpreadHook(WithoutBackend):
         row = conn.execute("SELECT options FROM jobs WHERE id = %s", [lease.job]).fetchone()
         policy = Policy.asked(row[0] if row else {})
         known = Known(tools=self._tools, assets=assets)
-        lowered = lower_items(step, [binding(item) for item in items], known, self._models, policy)
+        models = serving(self._models, load_served(conn).later())
+        lowered = lower_items(step, [binding(item) for item in items], known, models, policy)
         each = {f"{step.id}_{number}" for number in range(1, len(items) + 1)}
         steps = [
             NewStep.of(

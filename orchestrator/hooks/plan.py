@@ -18,6 +18,7 @@ from orchestrator.database import Raw
 from orchestrator.engine import Commit, Lease, NewStep
 from orchestrator.engine.bindings import Inputs
 from orchestrator.hooks.base import Parts, Prepared
+from orchestrator.live import load_served
 from orchestrator.lowering import unlowered
 from orchestrator.planner import Asked, PlanRequest, Refused
 from orchestrator.register import Register
@@ -25,10 +26,6 @@ from orchestrator.routing import Policy, usable
 from orchestrator.subplans import with_flows
 from orchestrator.workflows import load_flows
 
-_SERVED = """
-SELECT DISTINCT jsonb_array_elements_text(tools) FROM workers
-WHERE beat_at > clock_timestamp() - interval '60 seconds'
-"""
 _JOB = "SELECT max_steps FROM jobs WHERE id = %s"
 
 
@@ -70,7 +67,7 @@ class PlanHook:
         made = load_made(conn, lease.job, lease.tenant)
         register = Register([*context.given, *made.entries])
         policy = Policy.asked(context.options)
-        served = {row[0].partition("@")[0] for row in conn.execute(_SERVED)}
+        served = load_served(conn)
         row = conn.execute(_JOB, (lease.job,)).fetchone()
         most = context.options.get("max_gpu_seconds")
         tools, barred = usable(self._tools, self._models, policy, served)

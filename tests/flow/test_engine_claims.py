@@ -3,20 +3,26 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from medley.backend import ModelSpec
 from medley.errors import BackendError, Conflict, InvalidPlan, NotFound
 from medley.settings import Settings
+from medley.toolset import toolbox
 from orchestrator import engine, invariants
 from orchestrator.database import Raw, connect
 from orchestrator.engine import Commit, NewAsset, NewJob, NewStep, Offer, Outcome, RevisionMoved
 from orchestrator.events import read_events
+from orchestrator.live import load_served
 from orchestrator.reaper import reap_once
 from orchestrator.relay import make_app
-from workers.child import make_runner
+from workers.child import announce, enter, make_runner
+from workers.offering import Offering
+from workers.watchdog import take_look
 
 OFFER = Offer(lanes=["cpu"], tools=["test.echo@1"])
 DONE = Commit(outputs={"out": {"type": "text", "text": "words"}})
@@ -239,3 +245,56 @@ def test_an_answer_of_the_database_that_is_lost_loses_nothing(
     query = "SELECT count(*) FROM step_attempts WHERE outcome = 'succeeded'"
     assert value(conn, query) == 6
     assert value(conn, "SELECT count(*) FROM jobs WHERE status = 'succeeded'") == len(jobs)
+
+
+def test_a_step_waits_for_a_worker_that_can_load_its_model(conn: Raw) -> None:
+    jobs = [submit(conn, echo(model=model)) for model in ("big", "small", None)]
+    some = replace(OFFER, models=["small"], batch={"test.echo": 4})
+    assert [claimed(conn, some) for _ in range(3)] == [[jobs[1]], [jobs[2]], []]
+    assert claimed(conn, replace(OFFER, models=["big"])) == [jobs[0]]
+
+
+def test_with_several_tenants_too_a_step_waits_for_its_model(conn: Raw) -> None:
+    submit(conn, echo(model="big"), tenant="a")
+    small = submit(conn, echo(model="small"), tenant="b")
+    assert [claimed(conn, replace(OFFER, models=["small"])) for _ in range(2)] == [[small], []]
+
+
+def test_a_commit_goes_on_with_what_its_worker_can_load(conn: Raw) -> None:
+    submit(conn, echo("a", model="small"), echo("b", model="big"), echo("c", model="small"))
+    some = replace(OFFER, models=["small"], go_on=True)
+    (lease,) = engine.claim(conn, "w", some)
+    done = engine.commit_steps(conn, "w", [(lease, engine.Commit())], some)
+    assert [found.step for found in done.leases] == ["c"]
+
+
+def test_what_has_come_is_announced_for_all_children_of_a_worker(conn: Raw, tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    spec = ModelSpec(id="m", backend="dual", tools=frozenset({"embed"}), source=str(folder))
+    now = 0.0
+    offering = Offering(settings=Settings(), tools=toolbox(), models={"m": spec}, clock=lambda: now)
+    for child, main in (("c1", "a"), ("c2", "a"), ("other", "b")):
+        enter(conn, child, {**offering.row(), "models": [], "facts": {"main": main}})
+    assert not load_served(conn).by("embed", "m")
+    assert "m" in load_served(conn).missing
+    folder.mkdir()
+    now = 60.0
+    assert offering.look()
+    announce(conn, "a", offering)
+    assert load_served(conn).by("embed", "m")
+    assert load_served(conn).missing == {}
+    lacks = conn.execute("SELECT id FROM workers WHERE lacks <> '{}'").fetchall()
+    assert lacks == [("other",)]
+
+
+def test_a_worker_of_the_release_before_serves_whatever_its_tools_need(conn: Raw) -> None:
+    conn.execute("INSERT INTO workers (id, lanes, tools) VALUES ('old', '[]', '[\"embed@1\"]')")
+    assert load_served(conn).by("embed", "anything")
+
+
+def test_the_watchdog_waits_only_for_what_its_children_could_take(conn: Raw) -> None:
+    submit(conn, echo(model="big"))
+    assert take_look(conn, replace(OFFER, models=["small"])).waiting is None
+    assert take_look(conn, replace(OFFER, models=["big"])).waiting is not None
+    old = "SELECT count(*) FROM medley_candidates(ARRAY['cpu'], ARRAY['test.echo@1'], '{}')"
+    assert value(conn, old) == 1

@@ -16,7 +16,7 @@ from orchestrator.catalogue import load_catalogue
 from orchestrator.lowering import unlowered
 from orchestrator.planner import PlanRequest, Refused, first_task, judge, repair_task
 from orchestrator.register import Entry, Register
-from orchestrator.routing import Policy, choose, live_tools
+from orchestrator.routing import Policy, Served, choose, live_tools
 
 PICTURE, SOUND = "asset_" + "1" * 32, "asset_" + "2" * 32
 REGISTER = Register(
@@ -161,7 +161,9 @@ def test_commercial_only_never_uses_a_non_commercial_model(models: dict[str, Mod
 
 
 def test_a_tool_without_a_live_worker_is_not_offered(models: dict[str, ModelSpec]) -> None:
-    assert set(live_tools(toolbox(), models, {"embed", "describe"}, Policy())) == {
+    assert set(
+        live_tools(toolbox(), models, Served(tools={"embed": None, "describe": None}), Policy())
+    ) == {
         "embed",
         "describe",
     }

@@ -12,7 +12,7 @@ from medley.plan import Plan
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.catalogue import load_catalogue
-from orchestrator.routing import Policy, usable
+from orchestrator.routing import Policy, Served, usable
 from orchestrator.settling import Means, bounded, settle
 
 TOOLS = toolbox()
@@ -25,6 +25,10 @@ def models() -> dict[str, ModelSpec]:
     found = load_catalogue(Settings())
     hub = replace(found["starter/hub"], commercial=False, licence="CC-BY-NC-4.0")
     return {**found, hub.id: hub}
+
+
+def served(*tools: str) -> Served:
+    return Served(tools=dict.fromkeys(tools))
 
 
 def plan(*steps: dict[str, Any]) -> Plan:
@@ -82,19 +86,19 @@ def test_a_tool_without_a_live_worker_is_refused_where_that_was_asked(
 ) -> None:
     written = plan(describe())
     assert faults(written, Means(tools=TOOLS, models=models)) == []
-    (fault,) = faults(written, Means(tools=TOOLS, models=models, served={"speak", "embed"}))
+    (fault,) = faults(written, Means(tools=TOOLS, models=models, served=served("speak", "embed")))
     assert fault.reason == "No live worker serves 'describe' now."
     assert fault.suggestion
 
 
 def test_what_reads_embeddings_needs_a_live_encoder(models: dict[str, ModelSpec]) -> None:
-    tools, barred = usable(TOOLS.planned(), models, Policy(), {"describe", "speak"})
+    tools, barred = usable(TOOLS.planned(), models, Policy(), served("describe", "speak"))
     assert set(tools) == {"speak"}
     assert "nothing writes them" in barred["describe"].reason
 
 
 def test_no_index_is_put_in_that_nobody_serves(models: dict[str, ModelSpec]) -> None:
-    means = Means(tools=TOOLS, models=models, served={"search", "embed"})
+    means = Means(tools=TOOLS, models=models, served=served("search", "embed"))
     search = plan({"id": "s1", "tool": "search", "inputs": {"query": {"text": "a cat"}}})
     settled, found = settle(search, means.known({}, Limits()), means)
     assert found == []

@@ -2,7 +2,8 @@
 
 -- Steps that could be claimed, best first: priority, then the tenant with the least running, then
 -- models in memory (unless something else has waited for ten seconds), then the oldest job.
-CREATE OR REPLACE FUNCTION medley_candidates(p_lanes text[], p_tools text[], p_held text[])
+-- `p_models`: the models that the worker can load; NULL: any.
+CREATE OR REPLACE FUNCTION medley_choices(p_lanes text[], p_tools text[], p_models text[], p_held text[])
 RETURNS TABLE (job text, id text) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_lane text;
@@ -29,17 +30,18 @@ BEGIN
             WHERE s.status = 'ready' AND s.lane = v_busy[1] AND s.tenant = v_tenant
                 AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
                 AND s.tool || '@' || s.tool_version = ANY (p_tools)
+                AND (p_models IS NULL OR s.model IS NULL OR s.model = ANY (p_models))
             ORDER BY s.priority DESC, s.job, s.id LIMIT 16) c
         ORDER BY c.priority DESC,
             (c.model = ANY (p_held) OR c.ready_at < clock_timestamp() - interval '10 s') DESC NULLS LAST,
             c.job, c.id;
     ELSIF v_busy <> '{}' THEN
-        RETURN QUERY SELECT * FROM medley_fair_candidates(v_busy, p_tools, p_held);
+        RETURN QUERY SELECT * FROM medley_fair_choices(v_busy, p_tools, p_models, p_held);
     END IF;
 END $$;
 
 -- The same over several tenants or lanes: the oldest few steps of each tenant and lane are compared.
-CREATE OR REPLACE FUNCTION medley_fair_candidates(p_lanes text[], p_tools text[], p_held text[])
+CREATE OR REPLACE FUNCTION medley_fair_choices(p_lanes text[], p_tools text[], p_models text[], p_held text[])
 RETURNS TABLE (job text, id text) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY WITH RECURSIVE pairs AS (
@@ -55,6 +57,7 @@ BEGIN
         WHERE s.status = 'ready' AND s.lane = p.lane AND s.tenant = p.tenant
             AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
             AND s.tool || '@' || s.tool_version = ANY (p_tools)
+            AND (p_models IS NULL OR s.model IS NULL OR s.model = ANY (p_models))
         ORDER BY s.priority DESC, s.job, s.id LIMIT 16) c
     WHERE p.lane = ANY (p_lanes)
     ORDER BY c.priority DESC,
@@ -63,6 +66,12 @@ BEGIN
         c.job, c.id
     LIMIT 16;
 END $$;
+
+-- As watchdogs of the release before ask.
+CREATE OR REPLACE FUNCTION medley_candidates(p_lanes text[], p_tools text[], p_held text[])
+RETURNS TABLE (job text, id text) LANGUAGE sql STABLE AS $$
+    SELECT * FROM medley_choices(p_lanes, p_tools, NULL, p_held);
+$$;
 
 -- Makes one step of a locked job running, if it still is ready. The caller stores the job's row.
 CREATE OR REPLACE FUNCTION medley_begin(
@@ -123,19 +132,21 @@ LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_lanes text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'lanes'));
     v_tools text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'tools'));
+    v_models text[] := CASE WHEN p_claim ? 'models'
+        THEN ARRAY(SELECT jsonb_array_elements_text(p_claim->'models')) END;
     v_held text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'held'));
     v_ttl float8 := (p_claim->>'ttl')::float8;
     c record;
     v_first jsonb;
     v_seen boolean := false;
 BEGIN
-    FOR c IN SELECT * FROM medley_candidates(v_lanes, v_tools, v_held) LOOP
+    FOR c IN SELECT * FROM medley_choices(v_lanes, v_tools, v_models, v_held) LOOP
         v_seen := true;
         v_first := medley_take(c.job, c.id, p_worker, v_ttl, false);
         EXIT WHEN v_first IS NOT NULL;
     END LOOP;
     IF v_first IS NULL AND v_seen AND p_wait THEN
-        FOR c IN SELECT * FROM medley_candidates(v_lanes, v_tools, v_held) LIMIT 1 LOOP
+        FOR c IN SELECT * FROM medley_choices(v_lanes, v_tools, v_models, v_held) LIMIT 1 LOOP
             v_first := medley_take(c.job, c.id, p_worker, v_ttl, true);
         END LOOP;
     END IF;

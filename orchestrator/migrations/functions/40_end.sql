@@ -189,6 +189,7 @@ BEGIN
                 IF (p_claim->>'go_on')::boolean AND v_first IS NULL AND NOT j.held THEN
                     SELECT t.id INTO v_step FROM steps t WHERE t.job = j.id AND t.status = 'ready'
                         AND p_claim->'lanes' ? t.lane AND p_claim->'tools' ? (t.tool || '@' || t.tool_version)
+                        AND (t.model IS NULL OR NOT p_claim ? 'models' OR p_claim->'models' ? t.model)
                         AND (t.not_before IS NULL OR t.not_before <= clock_timestamp())
                     ORDER BY t.id LIMIT 1;
                     IF v_step IS NOT NULL THEN

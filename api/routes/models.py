@@ -1,0 +1,64 @@
+"""Models: every one that is known, and whether it serves here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.schemas.common import Page, documented, page
+from api.schemas.models import ModelOut
+from api.state import Here, Service, Tenant
+from medley.errors import NotFound
+from orchestrator import overview
+from orchestrator.shelf import Shelf
+
+router = APIRouter(prefix="/v1/models", tags=["tools and models"])
+
+
+@router.get("", responses=documented(404, 422))
+def list_models(
+    here: Here,
+    tenant: Tenant,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(max_length=256)] = None,
+    tool: Annotated[str | None, Query(max_length=64, description="It serves this tool.")] = None,
+    serving: Annotated[bool | None, Query(description="Plans here may use it.")] = None,
+    system: Annotated[
+        str | None, Query(max_length=120, description="A system of the literature, such as CLIP.")
+    ] = None,
+) -> Page[ModelOut]:
+    """All known models: first those of this installation, then the others, each by id."""
+    del tenant
+    shelf = _shelf(here)
+    found = shelf.find(tool=tool, serving=serving, system=system)
+    if after is not None:
+        places = [spec.id for spec in found]
+        if after not in places:
+            raise NotFound("model", after)
+        found = found[places.index(after) + 1 :]
+    shown = [ModelOut.model_validate(shelf.show(spec)) for spec in found[:limit]]
+    return page(shown, limit).model_copy(update={"has_more": len(found) > limit})
+
+
+@router.get("/{model:path}", responses=documented(404))
+def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
+    """One model; its id may contain slashes."""
+    del tenant
+    shelf = _shelf(here)
+    spec = shelf.get(model)
+    if spec is None:
+        raise NotFound("model", model)
+    return ModelOut.model_validate(shelf.show(spec))
+
+
+def _shelf(here: Service) -> Shelf:
+    with here.db.connect() as conn:
+        states = overview.model_states(conn)
+        workers = [item for item in overview.list_workers(conn) if item.live]
+    return Shelf(
+        known=here.rules.known,
+        serving=here.rules.models,
+        tools=here.rules.tools,
+        budget=here.settings.memory_budget_bytes,
+        states=states,
+        workers=workers,
+    )
