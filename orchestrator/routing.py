@@ -65,16 +65,21 @@ def usable(
     policy: Policy,
     served: Collection[str] | None = None,
     withheld: Iterable[ModelSpec] = (),
+    *,
+    by_hub: bool = False,
 ) -> tuple[Toolbox, dict[str, Barred]]:
     """The tools that a plan can use now, and for each of the others why not.
 
     `served`: names of the tools that live workers serve; None: whoever will serve them later.
-    `withheld`: models that the installation leaves out for their licence.
+    `withheld`: models that the installation leaves out for their licence. `by_hub`: the plan is the
+    hub's, which may not use all that a caller's own may.
     """
     ready = models if served is None else serving(models, served)
     barred = {}
     for name, tool in tools.items():
         reason = "" if tool.planned else f"The tool {name!r} may not stand in a plan."
+        if by_hub and not tool.by_hub:
+            reason = reason or f"The tool {name!r} may stand only in a plan that its caller wrote."
         reason = reason or why_not(name, models, policy, withheld)
         if not reason and choose(name, ready, policy) is None:
             reason = f"No live worker serves {name!r} now."
