@@ -199,7 +199,7 @@ def _connector(lesson: _Lesson, hub: Any) -> "Connector":
 
     width = lesson.vectors.shape[1]
     if lesson.params["stage"] == 2:
-        found = connector_of(lesson.hub, hub)
+        found = connector_of(lesson.hub, folder_of(lesson.hub), hub)
         if found is None:
             raise BadInput(f"{lesson.hub.id} has no connector yet: stage one gives it one.")
         reads = (found.config.space or lesson.space, found.config.source)

@@ -159,14 +159,14 @@ def shape_of(hub: Any) -> str:
     return f"{type(hub).__name__} {config.num_hidden_layers}x{width}, {words} words"
 
 
-def connector_of(model: ModelSpec, hub: Any) -> Connector | None:
-    """The connector of a hub's catalogue entry, in the hub's place: the folder of its option
-    `connector`, otherwise `connector/` beside its weights; None where neither is there.
+def connector_of(model: ModelSpec, weights: Path, hub: Any) -> Connector | None:
+    """The connector of a hub's catalogue entry, where the hub is: the folder of its option
+    `connector`, otherwise `connector/` in the folder of its weights; None where neither is there.
 
     Raises `Unavailable` where it does not fit the hub or the space of the entry.
     """
     named = model.options.get("connector")
-    folder = Path(named) if named else Path(model.source) / "connector"
+    folder = Path(named) if named else weights / "connector"
     if not (folder / CONFIG).is_file():
         if named:
             raise Unavailable(f"The connector of {model.id} is not at {folder}.")

@@ -56,7 +56,7 @@ class LocalHub:
             raise OutOfMemory(f"No room for {model.id} on {place}.") from error
         except (OSError, ValueError) as error:
             raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        self._reading = Reading.of(tokenizer, loaded, connector_of(model, loaded), model.options)
+        self._reading = Reading.of(tokenizer, loaded, connector_of(model, Path(source), loaded), model.options)
         self._model = loaded
         self._prefix = Prefix(loaded) if has_plain_cache(loaded) else None
 
