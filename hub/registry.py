@@ -8,5 +8,6 @@ from collections.abc import Mapping
 HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
     "align": "hub.aligning:AligningBackend",
+    "knowledge": "hub.knowledge:KnowledgeBackend",
     "openai": "hub.remote:RemoteHub",
 }

@@ -5,6 +5,9 @@ from typing import Any
 
 BINDING = 'A binding is {"asset": "…"}, {"from": "s1.image"}, {"text": "…"} or {"input": "…"}.'
 SHAPE = 'A plan is {"steps": [{"id": "s1", "tool": "…", "inputs": {…}}], "reply": {…}}.'
+#: Where foreign plans list their edges, outside of the steps.
+LINKS = ("task_links", "links", "edges")
+LINK = 'Write into the step what it reads, {"from": "s1.image"}, or what it waits for, "after".'
 UPLOAD = "Upload the file first, or name one that is there."
 _BY_KIND = {
     "missing": "Add it.",

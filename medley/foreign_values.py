@@ -1,19 +1,27 @@
-"""Arguments of foreign plans: sorted into inputs and parameters, and read as bindings. Pure."""
+"""Values of foreign plans, read as bindings. Pure.
+
+What is not certain becomes a binding that the gate refuses: to a step or an asset that there is
+not, or to nothing at all. It never becomes words by chance.
+"""
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from medley.gate import Known
+from medley.foreign_names import Names
+from medley.foreign_references import Reference, mentions, reference
+from medley.known import Known
 from medley.modality import Modality
-from medley.tools import Port, Tool
+from medley.tools import Port
 
 MOST_TRIES = 200  #: places of a text at which JSON is looked for
-_BINDINGS = frozenset({"asset", "from", "text", "input"})
-_NODE = re.compile(r"<\s*(?:GENERATED|node|step)\s*>?[\s-]*(\w+)\s*>?", re.IGNORECASE)
+BINDINGS = frozenset({"asset", "from", "text", "input"})
 _STEP = re.compile(r"[\s$<{\[(]*(?:steps?[.:])?(\w+)(?:[.:]outputs?)?(?:[.:\[](\w+)\]?)?[\s>}\])]*")
+_FILE = re.compile(
+    r"[\w ()./\\-]+\.(?:jpe?g|png|gif|webp|bmp|wav|mp3|ogg|flac|m4a|mp4|mov|webm|avi)"
+)
 
 
 def read_json(text: str) -> Any:
@@ -36,103 +44,113 @@ def read_json(text: str) -> Any:
 
 
 @dataclass
-class Arguments:
-    """Reads the arguments of the steps of one plan."""
+class Values:
+    """Reads the values of one plan."""
 
     known: Known
-    ids: list[str] = field(default_factory=list)
-    tools: dict[str, Tool] = field(default_factory=dict)  # by step id
-    alias: dict[str, str] = field(default_factory=dict)  # what a step was called -> its id
+    names: Names
 
-    def sort(
-        self, given: Any, tool: Tool | None, inputs: dict[str, Any], params: dict[str, Any]
-    ) -> None:
-        """Sorts arguments into inputs and parameters by what the tool declares."""
-        if isinstance(given, str):
-            found = read_json(given)
-            given = found if isinstance(found, dict) else [given]
-        if isinstance(given, list):
-            given = self._named(given, tool)
-        if not isinstance(given, Mapping):
-            return
-        for name, value in given.items():
-            if tool is None:
-                params[str(name)] = value  # the gate names the tool, and looks no further
-            elif name not in tool.inputs and (name in tool.params.model_fields or name == "seed"):
-                params[str(name)] = value
-            elif value is not None:
-                port = tool.inputs.get(str(name))
-                inputs[str(name)] = self._bound(value, port)
-
-    def _named(self, given: list[Any], tool: Tool | None) -> dict[str, Any]:
-        """A list of arguments: with names, or in the order of the tool's inputs."""
-        named: dict[str, Any] = {}
-        order = list(tool.inputs) if tool else []
-        for place, item in enumerate(given):
-            if isinstance(item, Mapping) and "name" in item and "value" in item:
-                named[str(item["name"])] = item["value"]
-            elif isinstance(item, Mapping) and len(item) == 1 and not item.keys() & _BINDINGS:
-                named |= {str(name): value for name, value in item.items()}
-            elif tool and len(order) == 1 and tool.inputs[order[0]].many:
-                named.setdefault(order[0], []).append(item)
-            else:
-                named[order[place] if place < len(order) else f"argument_{place + 1}"] = item
-        return named
-
-    def _bound(self, value: Any, port: Port | None) -> Any:
+    def bound(self, value: Any, port: Port | None) -> Any:
         """A value as a binding; unchanged where that is not certain."""
         if isinstance(value, Mapping):
             return self._object(value, port)
         if isinstance(value, list):
-            found = [self._bound(item, port) for item in value]
+            found = [self.bound(item, port) for item in value]
             return found[0] if len(found) == 1 and port is not None and not port.many else found
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return value
         text = str(value)
-        bare = text.strip().strip("[]<>{}$ ")
-        if bare in self.known.assets:
-            return {"asset": bare}
-        output = self._output(text, port)
+        asset = self.asset(text)
+        if asset is not None:
+            return {"asset": asset}
+        output = self.output(text, port)
         if output is not None:
             return output
         inside: Any = read_json(text) if text.lstrip()[:1] in ("{", "[") else text
         if isinstance(inside, list) and port is not None and port.many:
-            return self._bound(inside, port)
-        if isinstance(inside, Mapping) and inside.keys() & _BINDINGS:
+            return self.bound(inside, port)
+        if isinstance(inside, Mapping) and inside.keys() & BINDINGS:
             return self._object(inside, port)
+        if mentions(text):
+            return {"value": text}  # words around a reference: no binding says that
+        wordless = port is not None and Modality.TEXT not in port.accepts
+        if wordless and len(text) <= 64 and _FILE.fullmatch(text.strip()):
+            return {"asset": text.strip()}  # a file that there is not
         return {"text": text}
+
+    def kinds(self, value: Any) -> frozenset[Modality] | None:
+        """What a value may be; None where that cannot be told."""
+        bound = self.bound(value, None)
+        if not isinstance(bound, Mapping):
+            return None
+        if "from" in bound:
+            step, _, output = str(bound["from"]).partition(".")
+            tool = self.names.tools.get(step)
+            ports = {} if tool is None else tool.outputs
+            chosen = [ports[output]] if output in ports else list(ports.values())
+            return frozenset(kind for port in chosen for kind in port.accepts) or None
+        if "asset" in bound:
+            found = self.known.assets.get(str(bound["asset"]))
+            return None if found is None else frozenset({found})
+        if "text" in bound:
+            ending = isinstance(bound["text"], str) and _FILE.fullmatch(bound["text"].strip())
+            return None if ending else frozenset({Modality.TEXT})
+        return None
+
+    def asset(self, text: str) -> str | None:
+        """The asset that a text names."""
+        for bare in (text.strip(), text.strip().strip("[]<>{}$'\"` ")):
+            if bare in self.known.assets:
+                return bare
+        return None
+
+    def refers(self, value: Any) -> bool:
+        """Whether a value is an asset or an output, whatever port gets it."""
+        text = isinstance(value, str)
+        return text and bool(self.asset(value) or (self.output(value, None) is not None))
 
     def _object(self, value: Mapping[str, Any], port: Port | None) -> Any:
         """`{"step": "s1", "output": "image"}` and the like; our own bindings stay."""
         if "from" in value:
-            return {**value, **(self._output(str(value["from"]), port) or {})}
+            return {**value, **(self.output(str(value["from"]), port) or {})}
         step = value.get("step", value.get("step_id", value.get("node")))
         if step is not None and set(value) <= {"step", "step_id", "node", "output", "port", "name"}:
             name = value.get("output", value.get("port", value.get("name", "")))
-            return self._output(f"{step}.{name}" if name else str(step), port) or value
+            return self.output(f"{step}.{name}" if name else str(step), port) or value
         for key in ("value", "ref", "$ref", "reference"):
             if set(value) == {key}:
-                return self._bound(value[key], port)
+                return self.bound(value[key], port)
         return value
 
-    def _output(self, text: str, port: Port | None) -> dict[str, Any] | None:
-        """The output that a text refers to, if it refers to a step of this plan."""
-        node = _NODE.fullmatch(text.strip())
-        if node is not None:
-            name = node[1].lower()
-            by_place = self.ids[int(name)] if name.isdigit() and int(name) < len(self.ids) else ""
-            step, output = self.alias.get(name, by_place), ""
-        else:
-            found = _STEP.fullmatch(text.strip())
-            if found is None:
-                return None
-            step, output = self.alias.get(found[1].lower(), found[1].lower()), found[2] or ""
+    def output(self, text: str, port: Port | None) -> dict[str, Any] | None:
+        """The output that a text refers to. A marked reference that leads nowhere is one to a step
+        that there is not; None where the text is words.
+        """
+        found = _STEP.fullmatch(text.strip()) if len(text) < 200 else None
+        if found is not None:
+            step = self.names.alias.get(found[1].lower(), found[1].lower())
             words = port is None or Modality.TEXT in port.accepts
-            if step not in self.ids or (words and text.strip().isdigit()):
-                return None
-        tool = self.tools.get(step)
+            if step in self.names.ids and not (words and text.strip().isdigit()):
+                return self._of(step, found[2] or "", port, loose=True)
+        asked = reference(text)
+        if asked is None:
+            named = self.names.named(text.strip("'\" ")) if re.search(r"\w[-_ ]\w", text) else []
+            return self._of(named[0], "", port) if len(named) == 1 else None
+        steps = self.names.meant(asked)
+        if len(steps) == 1:
+            return self._of(steps[0], asked.output, port)
+        return _nowhere(asked) if asked.marked or steps else None
+
+    def _of(
+        self, step: str, output: str, port: Port | None, *, loose: bool = False
+    ) -> dict[str, Any] | None:
+        """The output of a step that fits: the one that is named, or the only one."""
+        tool = self.names.tools.get(step)
         if tool is None:
-            return {"from": f"{step}.{output}"} if step and output else None
+            named = re.fullmatch(r"[a-z][a-z0-9_]{0,31}", output)
+            return (
+                {"from": f"{step}.{output if named else 'output'}"} if named or not loose else None
+            )
         if output in tool.outputs:
             return {"from": f"{step}.{output}"}
         fitting = [
@@ -141,4 +159,14 @@ class Arguments:
             if port is None or given.accepts & port.accepts
         ]
         names = fitting or list(tool.outputs)
-        return {"from": f"{step}.{names[0]}"} if len(names) == 1 else None
+        if len(names) == 1:
+            return {"from": f"{step}.{names[0]}"}
+        return None if loose else {"from": f"{step}.output"}
+
+
+def _nowhere(asked: Reference) -> dict[str, Any]:
+    """A binding to the step that a reference names, although there is none: the gate says so."""
+    name = f"{asked.numbered}_{asked.name}" if asked.numbered else asked.name
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    step = plain if plain[:1].isalpha() else f"step_{plain}"
+    return {"from": f"{step[:32].rstrip('_')}.output"}

@@ -19,13 +19,14 @@ JUDGE = "judge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What a caller wants: `number` candidates of each drawing, and the cosine `threshold` below
-    which the judge doubts its choice. `seed` is that of the first candidate where the step names
-    none.
+    """What a caller wants: `number` candidates of each drawing, the cosine `threshold` below which
+    the judge doubts its choice, and up to `redraws` more drawings then. `seed` is that of the first
+    candidate where the step names none.
     """
 
     number: int = 1
     threshold: float | None = None
+    redraws: int = 0
     seed: int | None = None
 
     @classmethod
@@ -34,6 +35,7 @@ class Candidates:
         return cls(
             number=int(options.get("best_of") or 1),
             threshold=options.get("min_score"),
+            redraws=int(options.get("max_redraws") or 0),
             seed=options.get("seed"),
         )
 
@@ -74,7 +76,7 @@ def _several(plan: Plan, tools: Toolbox, wanted: Candidates) -> Plan:
             )
             for place in range(wanted.number)
         ]
-        judge = _judge(unused(f"{JUDGE}_{step.id}", taken), several, port, wanted.threshold)
+        judge = _judge(unused(f"{JUDGE}_{step.id}", taken), several, port, wanted)
         chosen[f"{step.id}.{port}"] = f"{judge.id}.best"
         steps += [*several, judge]
 
@@ -102,11 +104,13 @@ def _drawn(tool: Tool) -> str | None:
     return made[0] if tool.seeded and len(made) == 1 and tool.inputs else None
 
 
-def _judge(name: str, several: list[PlanStep], port: str, threshold: float | None) -> PlanStep:
+def _judge(name: str, several: list[PlanStep], port: str, wanted: Candidates) -> PlanStep:
     asked = next(iter(several[0].inputs.values()))
     inputs: dict[str, Any] = {
         "candidates": [OutputBinding.of(f"{step.id}.{port}") for step in several],
         "request": asked,
     }
-    params = {} if threshold is None else {"threshold": threshold}
+    params = {} if wanted.threshold is None else {"threshold": wanted.threshold}
+    if params and wanted.redraws:
+        params["redraws"] = wanted.redraws
     return PlanStep(id=name, tool=JUDGE, inputs=inputs, params=params)

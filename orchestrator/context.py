@@ -26,7 +26,7 @@ MAX_TURN_TEXT = 2000  #: characters of each
 MAX_ANCESTORS = 400  #: messages above this one that are looked at
 MAX_OLD_TEXT = 120  #: characters of each message before those, in the summary of them
 MAX_SUMMARY = 2000  #: characters of that summary
-PLUMBING = frozenset({"index", "spread", "gather"})  #: tools that nobody asked for
+PLUMBING = frozenset({"index", "spread", "gather", "redraw"})  #: tools that nobody asked for
 MAX_ASSETS = 64  #: how many assets of earlier turns can be named
 MAX_STEP_TEXT = 4000  #: characters of a step's words in the facts
 
@@ -188,9 +188,7 @@ def _judged(rows: Sequence[Any]) -> tuple[set[str], set[str]]:
     for row in rows:
         if row.tool == "judge" and row.status in DONE_STEP:
             verdict = row.outputs["verdict"]["data"]
-            made = [
-                str(bound.get("from", "")).partition(".")[0] for bound in row.inputs["candidates"]
-            ]
+            made = verdict["steps"]
             unchosen |= set(made) - {made[verdict["best"]]}
             sure |= {row.id} if verdict["passed"] else set()
     return unchosen, sure

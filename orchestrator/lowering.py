@@ -23,6 +23,7 @@ from medley.plan import (
     TextBinding,
     of_steps,
 )
+from orchestrator.redrawing import REDRAW, judge_of, with_redraws
 from orchestrator.routing import Policy, choose
 
 
@@ -79,13 +80,18 @@ def lower_items(
 
 def unlowered(plan: Plan) -> Plan:
     """A plan that was lowered before, without the steps that lowering puts in anew."""
-    added = {step.id for step in plan.steps if step.tool in ("index", "spread")}
+    added = {step.id for step in plan.steps if step.tool in ("index", "spread", REDRAW)}
     if not added:
         return plan
     whole = {
         step.params["step"]["id"]: PlanStep.model_validate(step.params["step"])
         for step in plan.steps
         if step.tool == "spread"
+    } | {
+        judge.id: judge
+        for step in plan.steps
+        if step.tool == REDRAW
+        for judge in [judge_of(step.params)]
     }
     kept = [
         whole.get(step.id)
@@ -94,6 +100,9 @@ def unlowered(plan: Plan) -> Plan:
         if step.id not in added
     ]
     return plan.model_copy(update={"steps": kept})
+
+
+_MATCHED = frozenset({Modality.IMAGE, Modality.VIDEO})  #: what `match` looks at
 
 
 @dataclass(kw_only=True)
@@ -124,12 +133,17 @@ class _Lowering:
             return
         inputs = (
             self.judged(step.inputs, model, place)
-            if step.tool == "judge" and "vectors" not in step.inputs
+            if step.tool == "judge" and not {"vectors", "scores"} & step.inputs.keys()
             else self.fitted(step, model, place)
         )
         after = [*step.after, *self.indexed()] if step.tool == "search" else step.after
         update = {"inputs": inputs, "model": model.id, "after": after}
-        self.steps.append(step.model_copy(update=update))
+        whole = step.model_copy(update=update)
+        if step.tool == "judge":
+            name = self.fresh_id(f"{step.id[:20]}_round", 1)
+            self.steps += with_redraws(whole, step, self.steps, name)
+        else:
+            self.steps.append(whole)
 
     def spread(self, step: PlanStep, model: ModelSpec, place: int) -> list[PlanStep]:
         """A step that is run for each item: one that adds a step for each when the list is there,
@@ -181,6 +195,10 @@ class _Lowering:
             remedy = "Name each candidate, lists by their items."
             self.faults.append(Fault(f"/steps/{place}/inputs", reason, remedy))
             return dict(inputs)
+        matcher = choose("match", self.models, self.policy)
+        seen = {kind for item in listed for kind in self.modalities(item)}
+        if matcher and seen <= _MATCHED and self.modalities(asked) == {Modality.TEXT}:
+            return {**inputs, "scores": [self.matched(item, asked, matcher) for item in listed]}
         sources = {item.step for item in listed if isinstance(item, OutputBinding)}
         made = [self.models[step.model] for step in self.steps if step.id in sources and step.model]
         space = next((model.space for model in made if model.space), self.policy.space)
@@ -190,6 +208,13 @@ class _Lowering:
             "vectors": [self.fit(item, vector, reader, place) for item in listed],
             "request": self.fit(asked, vector, reader, place),
         }
+
+    def matched(self, candidate: Binding, words: Binding, matcher: ModelSpec) -> Binding:
+        """The score of a `match` step that is put in for a candidate."""
+        name = self.fresh_id("match", 1)
+        inputs: dict[str, Binding | list[Binding]] = {"media": candidate, "text": words}
+        self.steps.append(PlanStep(id=name, tool="match", inputs=inputs, model=matcher.id))
+        return OutputBinding.of(f"{name}.score")
 
     def indexed(self) -> list[str]:
         """The id of the plan's `index` step, put in at the first search; none without a model."""

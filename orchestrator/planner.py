@@ -13,7 +13,16 @@ from medley.advice import SHAPE
 from medley.backend import ModelSpec
 from medley.errors import HubError, InvalidPlan
 from medley.foreign import normalise
-from medley.gate import EMBEDDABLE, Barred, Fault, Known, Limits, check, parse_plan
+from medley.gate import (
+    EMBEDDABLE,
+    Barred,
+    Fault,
+    Known,
+    Limits,
+    check,
+    parse_plan,
+    unknown_tools,
+)
 from medley.mcp.declaration import Declaration
 from medley.modality import STORED, Modality
 from medley.plan import OutputBinding, Plan
@@ -161,7 +170,8 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     except RecursionError:
         return Refused(None, [Fault("", "This is nested too deep for a plan.", SHAPE)])
     except InvalidPlan as error:
-        return Refused(data, [Fault(**item) for item in error.errors])
+        faults = [Fault(**item) for item in error.errors]
+        return Refused(data, [*faults, *unknown_tools(data, request.known())])
     if not plan.reply.show and not check(plan, request.known()):
         shown = list(leaves(plan, request.tools))[:64]
         plan = plan.model_copy(update={"reply": plan.reply.model_copy(update={"show": shown})})

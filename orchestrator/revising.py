@@ -12,6 +12,10 @@ from typing import Any
 
 from medley.gate import Fault
 from medley.plan import Plan, PlanStep, of_steps, unused
+from orchestrator.redrawing import REDRAW
+
+#: Parameters that are steps themselves, by tool.
+_INNER = {"spread": ("step",), REDRAW: ("step", "see", "judge")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,8 @@ def _under(step: PlanStep, names: Mapping[str, str]) -> PlanStep:
 
 def _whole(step: Ran, ended: set[str]) -> bool:
     """Whether its work can be kept: what it added for the items of a list was done, too."""
+    if step.tool == REDRAW:
+        return step.params["judge"]["id"] in ended
     return step.tool != "spread" or step.params["step"]["id"] in ended
 
 
@@ -91,10 +97,8 @@ def _named(tool: str, params: Mapping[str, Any], names: Mapping[str, str]) -> Ma
     """Parameters in which the steps that run for each item of a list go by these names."""
     if tool == "gather":
         return {**params, "of": names.get(params["of"], params["of"])}
-    if tool == "spread":
-        each = _under(PlanStep.model_validate(params["step"]), names)
-        return {**params, "step": _json(each)}
-    return params
+    inner = {name: PlanStep.model_validate(params[name]) for name in _INNER.get(tool, ())}
+    return {**params, **{name: _json(_under(step, names)) for name, step in inner.items()}}
 
 
 def _key_of(step: Ran) -> str:
@@ -106,8 +110,8 @@ def _key(
 ) -> str:
     """What a step does, whatever it is called."""
     plain = {name: value for name, value in params.items() if name != "of"}
-    if tool == "spread":
-        plain["step"] = {name: value for name, value in plain["step"].items() if name != "id"}
+    for inner in _INNER.get(tool, ()):
+        plain[inner] = {name: value for name, value in plain[inner].items() if name != "id"}
     return json.dumps([tool, inputs, plain, sorted(needs)], sort_keys=True)
 
 

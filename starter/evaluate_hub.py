@@ -9,13 +9,13 @@ from medley.errors import InvalidPlan
 from medley.gate import Known, check, parse_plan
 from medley.modality import Modality
 from medley.tasks import PlanTask
-from medley.toolset import toolbox
 from starter import heldout
 from starter.concepts import HERE, load_concepts
 from starter.pictures import HELD_OUT_VENDOR, TRAIN_VENDORS
 from starter.report import Score, Section
 from starter.scores import same_plan, says
 from starter.serving import Served
+from starter.tools import starter_tools
 
 FRESH = HERE / "heldout_requests_final.jsonl"
 KNOWN_SET = HERE / "heldout_requests.jsonl"
@@ -40,13 +40,13 @@ log = logging.getLogger(__name__)
 
 
 def _task(row: dict[str, Any]) -> PlanTask:
-    return PlanTask(request=row["request"], assets=row["assets"], tools=list(toolbox().planned()))
+    return PlanTask(request=row["request"], assets=row["assets"], tools=list(starter_tools()))
 
 
 def _steps(plan: Any, row: dict[str, Any]) -> list[dict[str, Any]] | None:
     """The steps of a plan that passes the gate, otherwise None."""
     known = Known(
-        tools=toolbox().planned(),
+        tools=starter_tools(),
         assets={asset["id"]: Modality(asset["modality"]) for asset in row["assets"]},
     )
     try:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from medley.backend import ModelSpec, Request
-from medley.toolset import toolbox
 from starter.concepts import HERE
+from starter.tools import starter_tools
 
 HELD_OUT = HERE / "heldout_requests.jsonl"
 WEIGHTS = HERE / "weights" / "hub"
@@ -100,7 +100,7 @@ def load_hub(folder: Path) -> Any:
 
 def plan_all(hub: Any, requests: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]] | None]:
     """The steps that the hub plans for each request; None where it failed."""
-    names = list(toolbox().planned())
+    names = list(starter_tools())
     batch = [
         Request(
             tool="plan",
@@ -155,7 +155,7 @@ def measure(folder: Path = WEIGHTS) -> dict[str, float]:
 
 def speed(hub: Any, requests: Sequence[dict[str, Any]]) -> float:
     """Plan tokens per second, one request after the other."""
-    names = list(toolbox().planned())
+    names = list(starter_tools())
     start, tokens = time.perf_counter(), 0.0
     for item in requests:
         task = {"request": item["request"], "assets": item["assets"], "tools": names}

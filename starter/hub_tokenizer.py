@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.compact import CONTROL
-from medley.toolset import toolbox
+from starter.tools import starter_tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -57,7 +57,7 @@ def build(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
 
 def skeleton() -> Iterator[str]:
     """Pieces of plan JSON that become one token each."""
-    tools = toolbox().planned()
+    tools = starter_tools()
     yield from (
         '{"steps":[',
         '{"text":"',

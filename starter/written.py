@@ -29,6 +29,7 @@ from medley.toolset import toolbox
 from starter.concepts import HERE
 from starter.requests import _OPEN, PREFIX, Sample, Writer, _Value, finish
 from starter.requests_slips import slip
+from starter.tools import starter_tools
 
 FOLDER = HERE / "written"
 _FILE = re.compile(r'([iav])(\d?)(?:"([^"]+)")?')
@@ -112,7 +113,7 @@ def read(first: str, second: str) -> Written:
     written = Written(reader.marked(), _files(scene.strip()), steps, len(reader.pieces))
     sample = written.sample()
     known = Known(
-        tools=toolbox().planned(),
+        tools=starter_tools(),
         assets={asset["id"]: Modality(asset["modality"]) for asset in sample.assets},
     )
     faults = check(parse_plan({"steps": sample.steps}), known) if steps else []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from medley.backend import ModelSpec, Request, Result
+from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, MedleyError, OutOfMemory, StepStopped, Unavailable
 from medley.media.values import Embedding, Value
 from medley.modality import Modality
@@ -20,10 +20,15 @@ from orchestrator.engine import Lease
 from orchestrator.routing import Policy, choose
 from workers.control import StepControl
 from workers.media import modality_of
+from workers.pressure import EVICTED, HALVED, relieved
 from workers.residency import Listener, Residency
 
 log = logging.getLogger(__name__)
 
+_RUNGS = {
+    EVICTED: "No room on the device: the other models were unloaded.",
+    HALVED: "No room on the device: trying fewer at once.",
+}
 AWAY_S = 60.0  #: so long a model that was away is not asked again, where another one can
 
 Asked = Sequence[tuple[Lease, Request]]
@@ -139,16 +144,35 @@ class Asker:
             request = replace(request, inputs={**request.inputs, port: embedding})
         return request
 
+    def _loaded(self, model: str | None, asked: Asked, control: StepControl) -> Backend:
+        """The backend of a model, brought into memory where it is not yet; its steps say so."""
+        if not self._residency.holds(model):
+            control.serve([lease for lease, _ in asked])
+            control.note(f"Loading {model}.", code="loading")
+        backend = self._residency.backend(model)
+        if backend is None:
+            raise BackendError(f"{model} has no backend to run.")
+        return backend
+
     def _run(self, model: str | None, asked: Asked, control: StepControl) -> list[Answer]:
         try:
-            backend = self._residency.backend(model)
-            if backend is None:
-                raise BackendError(f"{model} has no backend to run.")
+            backend = self._loaded(model, asked, control)
             control.serve([lease for lease, _ in asked])
             control.tick(0, 1)
-            results = backend.run([request for _, request in asked], control)
-            if len(results) != len(asked):
-                raise BackendError("The backend gave too few results.")
+
+            def run(places: Sequence[int]) -> list[Result]:
+                part = [asked[place] for place in places]
+                control.serve([lease for lease, _ in part])
+                results = backend.run([request for _, request in part], control)
+                if len(results) != len(part):
+                    raise BackendError("The backend gave too few results.")
+                return results
+
+            def tell(rung: int) -> None:
+                control.serve([lease for lease, _ in asked])
+                control.note(_RUNGS[rung], code="out_of_memory")
+
+            results = relieved(run, len(asked), lambda: self._residency.only(model), tell)
             return [_answer(model, result) for result in results]
         except StepStopped as stop:
             reasons = (control.why_stopped(lease) or str(stop) for lease, _ in asked)

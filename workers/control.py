@@ -104,6 +104,13 @@ class StepControl:
             self._previewed_at = now
             self._show(preview)
 
+    def note(self, message: str, **facts: Any) -> None:
+        """Tells at once what happens to the steps that run; also raises `StepStopped`."""
+        self._listen()
+        for lease in self._running():
+            self._store(lease, {"done": 0, "total": 1, "message": message, **facts})
+        self._announcer.stored(lease.job for lease in self._leases)
+
     def delta(self, text: str, place: int = 0) -> None:
         """Passes on new text of the request at this place; also raises `StepStopped`."""
         self._listen()

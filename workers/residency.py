@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from medley.backend import Backend, ModelSpec
 from medley.errors import OutOfMemory, Unavailable
+from workers.pressure import give_back
 from workers.registry import WITHOUT_BACKEND, make_backend
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,25 @@ class Residency:
             found = self._load(spec)
         self._residents.move_to_end(spec.id)
         return found.backend
+
+    def holds(self, model: str | None) -> bool:
+        """Whether a model can be run at once: it is in memory, or nothing has to be loaded."""
+        spec = self._models.get(model or "")
+        return spec is None or spec.backend in WITHOUT_BACKEND or spec.id in self._residents
+
+    def only(self, model: str | None) -> bool:
+        """Unloads every other model that takes up memory; whether there was one, or the device
+        keeps memory that could be given back.
+        """
+        others = [
+            name
+            for name, item in self._residents.items()
+            if name != model and item.spec.memory_bytes
+        ]
+        for name in others:
+            self.forget(name)
+        give_back()
+        return bool(others) or self._device != "cpu"
 
     def forget(self, model: str) -> None:
         """Unloads one model, for instance after it ran out of memory."""

@@ -97,6 +97,12 @@ class Options(Body):
         le=1,
         description="Cosine to the request below which the answer says that it is not sure.",
     )
+    max_redraws: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="How often a drawing below `min_score` is made once more, with another seed.",
+    )
     max_revisions: int = Field(
         default=1, ge=0, le=3, description="How often the hub may plan anew after a failed step."
     )

@@ -36,6 +36,27 @@ def run(
     best_of: Annotated[
         int, typer.Option("--best-of", min=1, max=8, help="Draw so many and take the best.")
     ] = 1,
+    min_score: Annotated[
+        float | None,
+        typer.Option("--min-score", min=-1, max=1, help="Cosine that a drawing should reach."),
+    ] = None,
+    redraws: Annotated[
+        int, typer.Option("--redraws", min=0, max=8, help="How often to draw once more below it.")
+    ] = 0,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="TOOL=MODEL", help="Which model serves a tool."),
+    ] = None,
+    max_gpu_seconds: Annotated[
+        float | None, typer.Option("--max-gpu-seconds", min=0.001, help="Budget of the job.")
+    ] = None,
+    max_output_tokens: Annotated[
+        int | None,
+        typer.Option("--max-output-tokens", min=1, help="Of each step of the language model."),
+    ] = None,
+    commercial_only: Annotated[
+        bool, typer.Option("--commercial-only", help="Only models whose licence permits it.")
+    ] = False,
     tools_from: ToolsFrom = None,
     as_json: Json = False,
     url: Url = None,
@@ -44,15 +65,19 @@ def run(
 
     Without a running service one is started for this command alone.
     """
-    options: dict[str, Any] = {}
-    if seed is not None:
-        options["seed"] = seed
-    if tools_from:
-        options["tools_from"] = tools_from
-    if approve:
-        options["approve"] = "plan"
-    if best_of > 1:
-        options["best_of"] = best_of
+    wanted = {
+        "seed": seed,
+        "approve": "plan" if approve else None,
+        "best_of": best_of if best_of > 1 else None,
+        "min_score": min_score,
+        "max_redraws": redraws or None,
+        "models": _pairs(models or []),
+        "max_gpu_seconds": max_gpu_seconds,
+        "max_output_tokens": max_output_tokens,
+        "commercial_only": commercial_only or None,
+        "tools_from": tools_from or None,
+    }
+    options: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     talks = not as_json and sys.stdin.isatty()
     if not talks:
         options["ask"] = False  # nobody is there to answer
@@ -68,6 +93,17 @@ def run(
             interrupted(client, job["id"])
             raise typer.Exit(Exit.INTERRUPTED) from None
         raise finish(client, job, folder=folder, as_json=as_json)
+
+
+def _pairs(given: list[str]) -> dict[str, str] | None:
+    """`tool=model` as the API takes it."""
+    found = {}
+    for item in given:
+        tool, _, model = item.partition("=")
+        if not (tool and model):
+            raise typer.BadParameter(f"{item!r} is not TOOL=MODEL.", param_hint="--model")
+        found[tool] = model
+    return found or None
 
 
 def _attend(

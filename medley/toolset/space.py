@@ -1,6 +1,6 @@
 """The shared space: embedding, adding, searching, judging."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -32,11 +32,27 @@ class SearchParams(Params):
 
 
 class JudgeParams(Params):
-    """When the judge doubts its choice."""
+    """When the judge doubts its choice, and what happens then."""
 
     threshold: float | None = Field(
-        default=None, ge=-1, le=1, description="Cosine that the best candidate should reach."
+        default=None, ge=-1, le=1, description="Score that the best candidate should reach."
     )
+    redraws: int = Field(
+        default=0, ge=0, le=8, description="How often to draw once more below the threshold."
+    )
+
+
+class RedrawParams(Params):
+    """What is drawn once more, and how often."""
+
+    threshold: float
+    left: int
+    number: int
+    step: dict[str, Any]
+    port: str
+    see: dict[str, Any]
+    judge: dict[str, Any]
+    earlier: dict[str, Any] | None = None
 
 
 EMBED = Tool(
@@ -77,10 +93,10 @@ SEARCH = Tool(
 )
 JUDGE = Tool(
     name="judge",
-    about="Takes of several candidates the one that is nearest to what was asked for.",
+    about="Takes of several candidates the one that fits best what was asked for.",
     inputs={
         "candidates": port(*MEDIA, about="What to choose from.", many=True, max_items=MAX_INDEXED),
-        "request": port(EMBEDDING, about="What was asked for."),
+        "request": port(EMBEDDING, TEXT, about="What was asked for."),
         "vectors": port(
             EMBEDDING,
             about="The candidates' embeddings; put in where they are missing.",
@@ -88,14 +104,34 @@ JUDGE = Tool(
             required=False,
             max_items=MAX_INDEXED,
         ),
+        "scores": port(
+            DATA,
+            about="What `match` says of the candidates; put in where a model serves it.",
+            many=True,
+            required=False,
+            max_items=MAX_INDEXED,
+        ),
     },
     outputs={
         "best": port(*MEDIA, about="The chosen candidate."),
-        "verdict": port(DATA, about="Cosine of each candidate in [-1, 1], and which was chosen."),
+        "verdict": port(DATA, about="Score of each candidate, and which was chosen."),
     },
     params=JudgeParams,
     lane=Lane.CPU,
     cacheable=False,
 )
+REDRAW = Tool(
+    name="redraw",
+    about="Judges, and has the drawing made once more where no candidate is good enough.",
+    inputs=JUDGE.inputs,
+    outputs={
+        **JUDGE.outputs,
+        "round": port(DATA, about="How often it has been judged."),
+    },
+    params=RedrawParams,
+    lane=Lane.CPU,
+    planned=False,
+    cacheable=False,
+)
 
-SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE)
+SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)

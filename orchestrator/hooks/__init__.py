@@ -11,6 +11,7 @@ from orchestrator.hooks.each import GatherHook, SpreadHook
 from orchestrator.hooks.index import IndexHook
 from orchestrator.hooks.judge import JudgeHook
 from orchestrator.hooks.plan import PlanHook
+from orchestrator.hooks.redraw import RedrawHook
 from orchestrator.hooks.search import SearchHook
 
 __all__ = ["Hook", "Prepared", "hooks"]
@@ -25,6 +26,7 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
         "search": SearchHook(),
         "judge": JudgeHook(),
         "align": AlignHook(models),
+        "redraw": RedrawHook(tools),
         "spread": SpreadHook(tools, models),
         "gather": GatherHook(),
     }

@@ -36,6 +36,7 @@ from orchestrator.engine import (
 )
 from orchestrator.engine.bindings import AssetPart, asset_ids, load_assets, resolve
 from orchestrator.hooks import Prepared, hooks
+from orchestrator.routing import Policy, candidates
 
 TOOLS = toolbox()
 OFFER = Offer(lanes=["cpu", "hub", "encode", "generate"], tools=[f"{name}@1" for name in TOOLS])
@@ -412,6 +413,7 @@ def test_candidates_that_were_not_taken_are_not_told_of(
         else:
             best = {"type": "asset", "asset": cats[1], "modality": "image", "media_type": ""}
             data = {"scores": [0.1, 0.2], "best": 1, "threshold": 0.5, "passed": False}
+            data["steps"] = ["s1", "s1_2"]
             verdict = {"type": "data", "data": data}
             commit_step(conn, "w", lease, Commit(outputs={"best": best, "verdict": verdict}))
     hook = hooks(TOOLS, models)["answer"]
@@ -519,7 +521,7 @@ def one_step(conn: Raw, tool: str) -> tuple[dict[str, Any], list[tuple[str, Moda
             bound = {"asset": f"a{len(given)}"}
         inputs[name] = [bound] if port.many else bound
     if tool == "judge":
-        del inputs["vectors"]
+        del inputs["vectors"], inputs["scores"]
     return {"steps": [{"id": "s1", "tool": tool, "inputs": inputs}]}, given
 
 
@@ -528,6 +530,9 @@ def test_whatever_fails_and_however_the_hub_lies_nothing_is_claimed(
     conn: Raw, models: dict[str, ModelSpec], tool: str
 ) -> None:
     plan, given = one_step(conn, tool)
+    if not candidates(tool, models.values(), Policy()):
+        other = ModelSpec(id="other", backend="testing", tools=frozenset({tool}))
+        models = {**models, "other": other}
     job = ask(conn, "Do it", *given)
     assert isinstance(plan_with(conn, models, plan), Commit)
     while (lease := take(conn)).kind == "work":
@@ -556,3 +561,49 @@ def test_whatever_fails_and_however_the_hub_lies_nothing_is_claimed(
     assert {part["asset"] for part in reply if part["type"] == "asset"} <= own
     row = conn.execute("SELECT status FROM jobs WHERE id = %s", [job]).fetchone()
     assert row == ("failed",)
+
+
+def redrawn(conn: Raw, models: dict[str, ModelSpec], max_steps: int) -> list[str]:
+    """A drawing that is never good enough, with up to two more; the tools in the order they ran."""
+    ask(conn, "Draw a cat")
+    conn.execute(
+        'UPDATE jobs SET options = \'{"min_score": 0.9, "max_redraws": 2, "seed": 7}\','
+        " max_steps = %s",
+        [max_steps],
+    )
+    assert isinstance(plan_with(conn, models, draw()), Commit)
+    known = hooks(TOOLS, models)
+    ran = []
+    while (lease := take(conn)).tool != "answer":
+        ran.append(lease.tool)
+        if lease.tool in ("redraw", "judge"):
+            inputs = resolve(lease, load_assets(conn, "t", asset_ids(lease)))
+            found = known[lease.tool].prepare(conn, lease, inputs).commit
+            assert found is not None
+            commit_step(conn, "w", lease, found)
+        elif lease.tool == "embed":
+            seen = add_asset(conn, Modality.EMBEDDING, [1, len(ran)])
+            made = {"type": "asset", "asset": seen, "modality": "embedding", "media_type": ""}
+            commit_step(conn, "w", lease, Commit(outputs={"embedding": made}))
+        else:
+            finish_lease(conn, lease, add_asset(conn, Modality.IMAGE))
+    verdict = conn.execute("SELECT outputs->'verdict'->'data' FROM steps WHERE tool = 'judge'")
+    (found,) = verdict.fetchone() or ({},)
+    assert (found["passed"], len(found["scores"])) == (False, ran.count("text_to_image"))
+    return ran
+
+
+def test_what_is_not_good_enough_is_drawn_again_as_often_as_allowed(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    ran = redrawn(conn, models, max_steps=64)
+    assert (ran.count("text_to_image"), ran.count("redraw"), ran[-1]) == (3, 3, "judge")
+    seeds = conn.execute("SELECT seed FROM steps WHERE tool = 'text_to_image' ORDER BY seed")
+    assert [row[0] for row in seeds] == [7, 8, 9]
+    assert invariants.check(conn) == []
+
+
+def test_without_room_for_another_round_the_best_so_far_is_taken(
+    conn: Raw, models: dict[str, ModelSpec]
+) -> None:
+    assert redrawn(conn, models, max_steps=8).count("text_to_image") == 2

@@ -1,16 +1,20 @@
 """Best of several: candidates, their judge, and who reads the chosen one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from medley.backend import ModelSpec
 from medley.gate import Known, check
-from medley.plan import Plan
+from medley.modality import Modality
+from medley.plan import AssetBinding, Plan, PlanStep, TextBinding
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.candidates import Candidates
 from orchestrator.catalogue import load_catalogue
-from orchestrator.lowering import lower
+from orchestrator.lowering import lower, unlowered
+from orchestrator.redrawing import next_round
 from orchestrator.routing import Policy
 
 TOOLS = toolbox()
@@ -80,3 +84,74 @@ def test_what_is_drawn_from_a_drawing_is_judged_by_the_chosen_one() -> None:
     assert plan.step("s2").needs() == plan.step("s2_2").needs() == {"judge_s1"}
     assert plan.step("judge_s2").needs() == {"judge_s1", "s2", "s2_2"}
     assert plan.step("judge_s1").needs() == {"s1", "s1_2"}
+
+
+def redrawing(number: int = 2) -> Plan:
+    """A drawing that is made again, lowered."""
+    plan = Candidates(number=number, threshold=0.9, redraws=2, seed=7).apply(PLAN, TOOLS)
+    lowered, faults = lower(plan, KNOWN, load_catalogue(Settings()), Policy())
+    assert faults == []
+    return lowered
+
+
+def test_a_judge_that_may_have_it_redrawn_looks_twice() -> None:
+    lowered = redrawing()
+    look, judge = lowered.step("judge_s1_round1"), lowered.step("judge_s1")
+    assert (look.tool, look.params["left"], look.params["step"]["id"]) == ("redraw", 2, "s1_2")
+    assert judge.needs() >= {"judge_s1_round1"}
+    assert "redraws" not in judge.params
+    assert lowered.step("s2").needs() == {"judge_s1"}
+
+
+def test_the_next_round_draws_with_the_next_seed() -> None:
+    look = redrawing().step("judge_s1_round1")
+    given = [PlanStep.model_validate(look.params[name]) for name in ("step", "see")]
+    request = AssetBinding(asset="asset_r")
+    drawing, seen, again = next_round(look, given[0], given[1], request)
+    assert (again.id, again.params["left"], again.params["number"]) == ("judge_s1_round2", 1, 2)
+    assert drawing.params["seed"] == 9
+    assert again.needs() == {drawing.id, seen.id}
+    third = next_round(again, drawing, seen, request)
+    assert (third[2].id, third[0].params["seed"]) == ("judge_s1_round3", 10)
+
+
+def test_where_a_model_looks_at_words_and_pictures_together_it_scores_the_candidates() -> None:
+    matcher = ModelSpec(id="itm", backend="matching", tools=frozenset({"match"}))
+    models = {**load_catalogue(Settings()), "itm": matcher}
+    plan = Candidates(number=2, threshold=0.5, redraws=1, seed=7).apply(PLAN, TOOLS)
+    lowered, faults = lower(plan, KNOWN, models, Policy())
+    assert faults == []
+    look = lowered.step("judge_s1_round1")
+    matches = [step.id for step in lowered.steps if step.tool == "match"]
+    assert look.needs() == {"s1", "s1_2", *matches}
+    assert "vectors" not in look.inputs
+    step, see = (PlanStep.model_validate(look.params[name]) for name in ("step", "see"))
+    drawing, seen, again = next_round(look, step, see, TextBinding(text="a cat"))
+    assert (seen.tool, seen.inputs["text"]) == ("match", TextBinding(text="a cat"))
+    assert again.needs() == {drawing.id, seen.id}
+    assert check(unlowered(lowered), replace(KNOWN, tools=TOOLS.planned())) == []
+
+
+def test_what_was_lowered_with_redraws_can_be_lowered_again() -> None:
+    lowered = redrawing()
+    plain = unlowered(lowered)
+    assert [step.tool for step in plain.steps].count("judge") == 1
+    assert plain.step("judge_s1").params["redraws"] == 2
+    again, faults = lower(plain, KNOWN, load_catalogue(Settings()), Policy())
+    assert faults == []
+    assert {step.id for step in again.steps} >= {"judge_s1_round1", "judge_s1", "s2"}
+
+
+def test_without_a_seed_of_its_own_nothing_is_redrawn() -> None:
+    picture = {"asset": "a1"}
+    step = {
+        "id": "s1",
+        "tool": "judge",
+        "inputs": {"candidates": [picture], "request": {"text": "a cat"}},
+        "params": {"threshold": 0.9, "redraws": 3},
+    }
+    known = Known(tools=TOOLS.planned(), assets={"a1": Modality.IMAGE})
+    plan = Plan.model_validate({"steps": [step]})
+    lowered, faults = lower(plan, known, load_catalogue(Settings()), Policy())
+    assert faults == []
+    assert "redraw" not in [found.tool for found in lowered.steps]

@@ -141,3 +141,9 @@ def test_a_socket_url_is_turned_into_the_form_of_redis_py() -> None:
 
     assert form == "unix:///run/valkey.sock?db=0"
     assert client_form("redis://host:6379/1") == "redis://host:6379/1"
+
+
+def test_a_model_for_a_tool_is_a_pair(tmp_path: Path) -> None:
+    refused = _medley("run", "Draw a cat", "--model", "plan", home=tmp_path)
+    assert refused.returncode == 2
+    assert "TOOL=MODEL" in refused.stderr
