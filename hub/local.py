@@ -56,7 +56,8 @@ class LocalHub:
             raise OutOfMemory(f"No room for {model.id} on {place}.") from error
         except (OSError, ValueError) as error:
             raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        self._reading = Reading.of(tokenizer, loaded, connector_of(model, Path(source), loaded), model.options)
+        connector = connector_of(model, Path(source), loaded)
+        self._reading = Reading.of(tokenizer, loaded, connector, model.options)
         self._model = loaded
         self._prefix = Prefix(loaded) if has_plain_cache(loaded) else None
 

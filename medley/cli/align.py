@@ -118,7 +118,8 @@ def _of_lines(file: Path) -> Iterator[Example]:
             media = file.parent / str(row["media"])
             yield Example(media, str(row["text"]), str(row.get("question", "")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise typer.BadParameter(f"{file}, line {number}: no media and text ({error})") from None
+            here = f"{file}, line {number}"
+            raise typer.BadParameter(f"{here}: no media and text ({error})") from None
 
 
 def embed(client: Client, files: Sequence[Path], encoder: str, *, quiet: bool) -> list[str]:

@@ -122,9 +122,8 @@ def test_a_connector_is_trained_and_becomes_a_model(
         ),
         "cpu",
     )
-    shown = Request(
-        tool="describe", inputs={"media": embeddings(1)[0]}, params={"question": "", "max_tokens": 6}
-    )
+    media = {"media": embeddings(1)[0]}
+    shown = Request(tool="describe", inputs=media, params={"question": "", "max_tokens": 6})
     (answer,) = served.run([shown], Recorder(tmp_path))
     assert answer.error is None
 
@@ -234,7 +233,7 @@ def test_two_trainings_of_one_name_at_once_are_refused(
     found: list[Any] = []
 
     class Meanwhile(Recorder):
-        def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
+        def tick(self, *_: Any, **__: Any) -> None:
             if not found:
                 found.append(None)
                 found.append(run(trainer, lesson(hub), Recorder(tmp_path)).error)

@@ -68,9 +68,8 @@ class World:
             "params": {"hub": "tiny/hub", "name": name, "tokens": 2, "width": 16, "batch": 4,
                        "keep_every": 20, "seed": 3, **params},
         }  # fmt: skip
-        return self.client.post(
-            "/v1/jobs", {"plan": {"steps": [step]}, "options": {"models": {"embed": "tiny/encoder"}}}
-        )
+        options = {"models": {"embed": "tiny/encoder"}}
+        return self.client.post("/v1/jobs", {"plan": {"steps": [step]}, "options": options})
 
     def ended(self, job: dict[str, Any]) -> dict[str, Any]:
         """The steps of a job that went well, by id."""
