@@ -84,7 +84,7 @@ def test_a_stop_is_heard_and_the_hub_works_on(tmp_path: Path) -> None:
 
 
 def test_a_connector_of_another_width_names_both(tmp_path: Path) -> None:
-    bridge("linear", tokens=3, hidden=48, space="starter")(tmp_path)
+    bridge("linear", tokens=3, hidden=48)(tmp_path)
     with pytest.raises(Unavailable, match=r"writes \(3, 48\); the hub reads \(…, 32\)"):
         LocalHub().load(spec_of(tmp_path), "cpu")
 
