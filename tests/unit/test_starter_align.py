@@ -36,7 +36,7 @@ def test_a_fresh_connector_learns_to_say_what_things_are(bank: Bank) -> None:
     hub.requires_grad_(False)
     frozen = {name: item.clone() for name, item in hub.named_parameters()}
     rows = seen_rows(AutoTokenizer.from_pretrained(WEIGHTS), bank, seed=3)
-    training = alignment(hub, make_connector(), rows, steps=160, size=8)
+    training = alignment(hub, make_connector(), rows, steps=120, size=8)
     while not training.done:
         training.advance()
     first, last = np.mean(training.losses[:10]), np.mean(training.losses[-20:])
