@@ -1,28 +1,38 @@
 """Connectors: from a shared-space embedding (B, d) or an encoder's tokens (B, T, d) to soft tokens
 (B, K, hidden) of a hub.
 
-Four members, by `kind`: `linear` and `mlp` give K tokens for each vector (PandaGPT, LLaVA-1.5);
-`qformer` and `resampler` read any number of tokens with K learnt queries (BLIP-2, Flamingo).
-Weights and `config.json` lie in one folder.
+Five members, by `kind`: `linear` and `mlp` give K tokens for each vector (PandaGPT, LLaVA-1.5);
+`qformer` and `resampler` read any number of tokens with K learnt queries (BLIP-2, Flamingo); `upm`
+mixes projection experts by a router (OneLLM). With `modalities` each of them has its own connector
+(ChatBridge), or its own queries (OneLLM). Weights and `config.json` lie in one folder.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, scaled_dot_product_attention
+from torch.nn.functional import normalize
 
-Kind = Literal["linear", "mlp", "qformer", "resampler"]
+from hub.projections import Apart, Linear, Mixture, Mlp, QFormer, Resampler
+from medley.backend import ModelSpec
+from medley.errors import Unavailable
+
+Kind = Literal["linear", "mlp", "qformer", "resampler", "upm"]
 WEIGHTS, CONFIG = "connector.safetensors", "config.json"
+_BODIES = {"linear": Linear, "mlp": Mlp, "qformer": QFormer, "resampler": Resampler, "upm": Mixture}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorConfig:
-    """Shape of a connector: input width, the hub's hidden width, number of soft tokens; `space` is
-    what it reads.
+    """What a connector reads and writes: its tensor specification.
+
+    `source`: width of the input vectors; `hidden`: the hub's width; `tokens`: soft tokens, in all
+    or for each input vector; `space`: the embedding space it reads; `hub`: the shape of the hub
+    that it was trained for, as `shape_of` says it, or "" where that is not known.
     """
 
     kind: Kind
@@ -32,8 +42,18 @@ class ConnectorConfig:
     width: int = 256
     layers: int = 2
     heads: int = 4
+    experts: int = 3  # of `upm`
     space: str = ""
+    hub: str = ""
+    modalities: tuple[str, ...] = ()  # each with its own connector or queries; none: one for all
     normalise: bool = True  # bring each input vector to length sqrt(source) first
+
+    def __post_init__(self) -> None:
+        if self.kind not in _BODIES:
+            raise ValueError(f"there is no connector of kind {self.kind!r}")
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be split into {self.heads} heads")
+        object.__setattr__(self, "modalities", tuple(self.modalities))
 
 
 class Connector(nn.Module):
@@ -42,17 +62,18 @@ class Connector(nn.Module):
     def __init__(self, config: ConnectorConfig) -> None:
         super().__init__()
         self.config = config
-        make = {"linear": _Linear, "mlp": _Mlp, "qformer": _QFormer, "resampler": _Resampler}[
-            config.kind
-        ]
-        self.body = make(config)
+        make = _BODIES[config.kind]
+        if config.modalities and config.kind != "upm":
+            self.body: nn.Module = Apart(make(config) for _ in config.modalities)
+        else:
+            self.body = make(config)
 
-    def forward(self, source: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, source: Tensor, mask: Tensor | None = None, of: Sequence[str] = ()) -> Tensor:
         """Soft tokens (B, K, hidden) of `source` (B, d) or (B, T, d); `mask` (B, T) is true where a
-        token counts.
+        token counts, `of` names the modality of each row where the connector tells them apart.
 
         Linear and MLP connectors give K soft tokens for each of the T tokens. Raises `ValueError`
-        for another width.
+        for another width, and for a modality that the connector does not know.
         """
         tokens = source.unsqueeze(1) if source.ndim == 2 else source
         if tokens.ndim != 3 or tokens.shape[-1] != self.config.source:
@@ -62,8 +83,31 @@ class Connector(nn.Module):
             )
         if self.config.normalise:
             tokens = normalize(tokens, dim=-1) * self.config.source**0.5
-        result: Tensor = self.body(tokens, mask)
+        result: Tensor = self.body(tokens, mask, self._places(of, len(tokens)).to(tokens.device))
         return result
+
+    def _places(self, of: Sequence[str], rows: int) -> Tensor:
+        """The place of each row's modality among those of the config, (B,)."""
+        known = self.config.modalities
+        if not known:
+            return torch.zeros(rows, dtype=torch.long)
+        if len(of) != rows or not set(of) <= set(known):
+            found = ", ".join(sorted({name or "nothing that is named" for name in of}))
+            raise ValueError(
+                f"expected {rows} of: {', '.join(known)}; got {found or 'no modalities'}"
+            )
+        return torch.tensor([known.index(name) for name in of])
+
+    @torch.no_grad()
+    def fit_length(self, sample: Tensor, wanted: float, of: Sequence[str] = ()) -> None:
+        """Scales the last layer so that the soft tokens of `sample` are `wanted` long on average:
+        a hub first hears a connector best at the volume of its own words.
+        """
+        found = float(self(sample, None, of).norm(dim=-1).mean())
+        for part in self.body.modules():
+            if isinstance(last := getattr(part, "last", None), nn.Linear) and found > 0:
+                last.weight.mul_(wanted / found)
+                last.bias.mul_(wanted / found)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Writes `connector.safetensors` and `config.json`."""
@@ -81,146 +125,67 @@ class Connector(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> "Connector":
-        """Reads such a folder. Raises `FileNotFoundError`, or `RuntimeError` when weights and shape
-        do not fit.
+        """Reads such a folder. Raises `Unavailable` where files are missing or damaged, and where
+        weights and specification do not fit.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         source = Path(folder)
-        connector = cls(
-            ConnectorConfig(**json.loads((source / CONFIG).read_text(encoding="utf-8")))
-        )
-        connector.load_state_dict(load_file(source / WEIGHTS))
+        try:
+            config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
+            connector = cls(ConnectorConfig(**config))
+            weights = load_file(source / WEIGHTS)
+        except (OSError, TypeError, ValueError, SafetensorError) as error:
+            raise Unavailable(f"There is no connector at {source}: {error}") from error
+        wanted = {name: tuple(value.shape) for name, value in connector.state_dict().items()}
+        found = {name: tuple(value.shape) for name, value in weights.items()}
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                raise Unavailable(
+                    f"The connector at {source} does not fit its specification: {name} is "
+                    f"{found.get(name, 'missing')}, expected {wanted.get(name, 'nothing')}."
+                )
+        connector.load_state_dict(weights)
         return connector.eval()
 
 
-class _Linear(nn.Module):
-    def __init__(self, config: ConnectorConfig) -> None:
-        super().__init__()
-        self.tokens = config.tokens
-        self.project = nn.Linear(config.source, config.tokens * config.hidden)
-
-    def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
-        del mask
-        projected: Tensor = self.project(source)
-        return _spread(projected, self.tokens)
-
-
-class _Mlp(nn.Module):
-    def __init__(self, config: ConnectorConfig) -> None:
-        super().__init__()
-        self.tokens = config.tokens
-        self.project = nn.Sequential(
-            nn.Linear(config.source, config.width),
-            nn.GELU(),
-            nn.Linear(config.width, config.tokens * config.hidden),
-        )
-
-    def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
-        del mask
-        projected: Tensor = self.project(source)
-        return _spread(projected, self.tokens)
-
-
-class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, asking: Tensor, asked: Tensor, mask: Tensor | None = None) -> Tensor:
-        key, value = self.key_value(asked).chunk(2, dim=-1)
-        allowed = None if mask is None else mask[:, None, None, :]
-        mixed = scaled_dot_product_attention(
-            self._split(self.query(asking)), self._split(key), self._split(value), attn_mask=allowed
-        )
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
-        return out
-
-    def _split(self, tokens: Tensor) -> Tensor:
-        split: Tensor = tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return split
-
-
-def _feed_forward(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-    )
-
-
-class _QFormerLayer(nn.Module):
-    """Queries look at each other, then at the source (BLIP-2, Li et al. 2023)."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.among = _Attention(width, heads)
-        self.across = _Attention(width, heads)
-        self.feed_forward = _feed_forward(width)
-
-    def forward(self, queries: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        normed = self.norms[0](queries)
-        queries = queries + self.among(normed, normed)
-        queries = queries + self.across(self.norms[1](queries), source, mask)
-        fed: Tensor = self.feed_forward(queries)
-        return queries + fed
-
-
-class _ResamplerLayer(nn.Module):
-    """Latents look at source and latents together (Flamingo's Perceiver resampler, Alayrac et al.
-    2022).
+def shape_of(hub: Any) -> str:
+    """The shape of a loaded language model, by which a connector knows the hub it was trained for:
+    `LlamaForCausalLM 32x4096, 32000 words`.
     """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.across = _Attention(width, heads)
-        self.feed_forward = _feed_forward(width)
-
-    def forward(self, queries: Tensor, source: Tensor, mask: Tensor | None) -> Tensor:
-        latents = self.norms[0](queries)
-        both = torch.cat((self.norms[1](source), latents), dim=1)
-        if mask is not None:
-            mask = torch.cat((mask, mask.new_ones(mask.shape[0], latents.shape[1])), dim=1)
-        queries = queries + self.across(latents, both, mask)
-        fed: Tensor = self.feed_forward(queries)
-        return queries + fed
+    config = hub.config.get_text_config()
+    words, width = hub.get_input_embeddings().weight.shape
+    return f"{type(hub).__name__} {config.num_hidden_layers}x{width}, {words} words"
 
 
-class _Queries(nn.Module):
-    layer: type[_QFormerLayer] | type[_ResamplerLayer]
+def connector_of(model: ModelSpec, weights: Path, hub: Any) -> Connector | None:
+    """The connector of a hub's catalogue entry, where the hub is: the folder of its option
+    `connector`, otherwise `connector/` in the folder of its weights; None where neither is there.
 
-    def __init__(self, config: ConnectorConfig) -> None:
-        super().__init__()
-        self.queries = nn.Parameter(torch.randn(config.tokens, config.width) * 0.02)
-        self.enter = nn.Linear(config.source, config.width)
-        self.layers = nn.ModuleList(
-            self.layer(config.width, config.heads) for _ in range(config.layers)
+    Raises `Unavailable` where it does not fit the hub or the space of the entry.
+    """
+    named = model.options.get("connector")
+    folder = Path(named) if named else weights / "connector"
+    if not (folder / CONFIG).is_file():
+        if named:
+            raise Unavailable(f"The connector of {model.id} is not at {folder}.")
+        return None
+    connector = Connector.from_pretrained(folder)
+    config, width = connector.config, int(hub.get_input_embeddings().weight.shape[1])
+    if config.hidden != width:
+        raise Unavailable(
+            f"The connector of {model.id} writes ({config.tokens}, {config.hidden}); "
+            f"the hub reads (…, {width})."
         )
-        self.leave = nn.Sequential(
-            nn.LayerNorm(config.width), nn.Linear(config.width, config.hidden)
+    if config.hub and config.hub != shape_of(hub):
+        raise Unavailable(
+            f"The connector of {model.id} was trained for another hub: {config.hub}; "
+            f"this one is {shape_of(hub)}."
         )
-
-    def forward(self, source: Tensor, mask: Tensor | None) -> Tensor:
-        entered = self.enter(source)
-        queries = self.queries.expand(source.shape[0], -1, -1)
-        for layer in self.layers:
-            queries = layer(queries, entered, mask)
-        out: Tensor = self.leave(queries)
-        return out
-
-
-class _QFormer(_Queries):
-    layer = _QFormerLayer
-
-
-class _Resampler(_Queries):
-    layer = _ResamplerLayer
-
-
-def _spread(projected: Tensor, tokens: int) -> Tensor:
-    """(B, T, K * hidden) to (B, T * K, hidden)."""
-    spread: Tensor = projected.unflatten(-1, (tokens, -1)).flatten(1, 2)
-    return spread
+    if config.space and model.space and config.space != model.space:
+        raise Unavailable(
+            f"The connector of {model.id} reads the space {config.space!r}; "
+            f"its entry says {model.space!r}."
+        )
+    return connector.to(hub.device)

@@ -222,27 +222,22 @@ def describe_item(reading: Reading, request: Request) -> Item:
             f"This hub reads vectors of {connector.config.source} numbers, "
             f"not {media.vector.shape}."
         )
-    question = asked(
-        str(request.params.get("question", "")), str(request.params.get("language", "auto"))
+    before, after = around_media(
+        reading,
+        str(request.params.get("question", "")),
+        str(request.params.get("language", "auto")),
     )
-    if reading.compact:
-        prompt = compact.describe_prompt(question)
-    else:
-        text = chat.describe_text(
-            compact.MEDIA_GAP,
-            cleaned(question).replace(compact.MEDIA_GAP, ""),
-            str(request.params.get("language", "auto")),
-        )
-        prompt = reading.chat([{"role": "user", "content": text}])
-    before, _, after = prompt.partition(compact.MEDIA_GAP)
     with torch.inference_mode():
         vector = torch.from_numpy(media.vector).unsqueeze(0).to(next(connector.parameters()).device)
-        soft = connector(vector.float())[0]
+        try:
+            soft = connector(vector.float(), None, [media.of])[0]
+        except ValueError as error:
+            raise BadInput(f"This hub's connector cannot read that: {error}.") from error
     limit = _least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
     return Item(
-        before=reading.tokens(before),
+        before=before,
         soft=soft,
-        after=reading.tokens(after),
+        after=after,
         limit=limit,
         guide=lambda: FreeGuide(
             reading.guided, reading.ends, limit, reading.tokenizer.all_special_ids
@@ -250,6 +245,21 @@ def describe_item(reading: Reading, request: Request) -> Item:
         finish=lambda done: {"text": done.text.strip()},
         reading=str,
     )
+
+
+def around_media(
+    reading: Reading, question: str, language: str = "auto"
+) -> tuple[list[int], list[int]]:
+    """The tokens before and after the soft tokens of a description, as the hub reads them."""
+    question = asked(question, language)
+    if reading.compact:
+        prompt = compact.describe_prompt(question)
+    else:
+        safe = cleaned(question).replace(compact.MEDIA_GAP, "")
+        text = chat.describe_text(compact.MEDIA_GAP, safe, language)
+        prompt = reading.chat([{"role": "user", "content": text}])
+    before, _, after = prompt.partition(compact.MEDIA_GAP)
+    return reading.tokens(before), reading.tokens(after)
 
 
 def asked(question: str, language: str) -> str:

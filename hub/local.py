@@ -40,6 +40,8 @@ class LocalHub:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from hub.connectors import connector_of
+
         source = model.source
         if not source or (source.startswith(("/", ".")) and not Path(source).is_dir()):
             raise Unavailable(f"The weights of {model.id} are not at {source!r}.")
@@ -54,7 +56,8 @@ class LocalHub:
             raise OutOfMemory(f"No room for {model.id} on {place}.") from error
         except (OSError, ValueError) as error:
             raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        self._reading = Reading.of(tokenizer, loaded, _connector(model, loaded), model.options)
+        connector = connector_of(model, Path(source), loaded)
+        self._reading = Reading.of(tokenizer, loaded, connector, model.options)
         self._model = loaded
         self._prefix = Prefix(loaded) if has_plain_cache(loaded) else None
 
@@ -195,22 +198,3 @@ def _finish(item: Item, row: Row) -> Result:
         return Result(error=error)
     usage = {"input_tokens": float(item.length), "output_tokens": float(row.written)}
     return Result(outputs=outputs, usage=usage)
-
-
-def _connector(model: ModelSpec, loaded: Any) -> Any:
-    from hub.connectors import CONFIG, Connector
-
-    named = model.options.get("connector")
-    folder = Path(named) if named else Path(model.source) / "connector"
-    if not (folder / CONFIG).is_file():
-        if named:
-            raise Unavailable(f"The connector of {model.id} is not at {folder}.")
-        return None
-    connector = Connector.from_pretrained(folder)
-    width = loaded.get_input_embeddings().weight.shape[1]
-    if connector.config.hidden != width:
-        raise Unavailable(
-            f"The connector of {model.id} writes width {connector.config.hidden}; "
-            f"the hub reads {width}."
-        )
-    return connector.to(loaded.device)

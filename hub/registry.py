@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
+    "align": "hub.aligning:AligningBackend",
     "knowledge": "hub.knowledge:KnowledgeBackend",
     "openai": "hub.remote:RemoteHub",
     "prompted": "hub.prompted:PromptedHub",

@@ -133,6 +133,13 @@ class Client:
                 form.append((field, (file.name, opened.enter_context(file.open("rb")))))
             return self._call("POST", path, files=form, timeout=httpx2.Timeout(600.0, connect=5.0))
 
+    def upload(self, file: Path) -> dict[str, Any]:
+        """Send a file; gives the asset that it became."""
+        with file.open("rb") as opened:
+            sent = [("file", (file.name, opened))]
+            patience = httpx2.Timeout(600.0, connect=5.0)
+            return self._call("POST", "/v1/assets", files=sent, timeout=patience)
+
     def job(self, job_id: str) -> dict[str, Any]:
         """The job as it stands."""
         return self.get(f"/v1/jobs/{quote(job_id)}")

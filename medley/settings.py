@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
     @cached_property
+    def trained_folder(self) -> Path:
+        """Where models that were trained here lie, each with its catalogue entry beside it."""
+        return self.home / "models"
+
+    @cached_property
     def asset_folder(self) -> Path:
         """Where asset bytes are kept."""
         return self.home / "assets"

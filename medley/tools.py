@@ -75,6 +75,7 @@ class Tool:
     params: type[Params] = NoParams
     version: int = 1
     planned: bool = True  # may stand in a plan; `plan` and `answer` are added by the engine itself
+    by_hub: bool = True  # the hub may plan it; otherwise only a plan that its caller wrote
     cacheable: bool = True
     seeded: bool = False  # takes a seed; an equal seed gives an equal result
     max_attempts: int = 3
@@ -140,5 +141,5 @@ class Toolbox(Mapping[str, Tool]):
         return Toolbox(tool for tool in self._tools.values() if tool.name in wanted)
 
     def planned(self) -> "Toolbox":
-        """The tools that a plan may use."""
-        return Toolbox(tool for tool in self._tools.values() if tool.planned)
+        """The tools that a plan of the hub may use."""
+        return Toolbox(tool for tool in self._tools.values() if tool.planned and tool.by_hub)

@@ -137,11 +137,14 @@ def usable(
     policy: Policy,
     served: Served | None = None,
     withheld: Iterable[ModelSpec] = (),
+    *,
+    by_hub: bool = False,
 ) -> tuple[Toolbox, dict[str, Barred]]:
     """The tools that a plan can use now, and for each of the others why not.
 
     `served`: what live workers serve; None: whoever will serve it later.
-    `withheld`: models that the installation leaves out for their licence.
+    `withheld`: models that the installation leaves out for their licence. `by_hub`: the plan is the
+    hub's, which may not use all that a caller's own may.
     """
     ready = serving(models, served)
     barred = {}
@@ -149,6 +152,8 @@ def usable(
         reason, remedy = "", ""
         if not tool.planned:
             reason = f"The tool {name!r} may not stand in a plan."
+        elif by_hub and not tool.by_hub:
+            reason = f"The tool {name!r} may stand only in a plan that its caller wrote."
         reason = reason or why_not(name, models, policy, withheld)
         if not reason and pick(name, models, ready, policy) is None:
             reason, remedy = unserved(name, models, policy, served)

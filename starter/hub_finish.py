@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from hub.alignment import Alignment, Pair, Recipe, loss_of
 from hub.compact import MEDIA_GAP, describe_prompt
 from starter.concepts import HERE, load_concepts
 from starter.hub_describe import answer, questions
 from starter.hub_tokenizer import as_piece
-from starter.train_hub import RUN, batches, keep, log, loss_of, make_model, make_tokenizer
+from starter.train_hub import RUN, batches, keep, log, make_model, make_tokenizer
 
 ENCODER = HERE / "weights" / "encoder"
 WEIGHTS = HERE / "weights" / "hub"
@@ -120,17 +121,7 @@ def read_bank() -> Bank:
     return Bank(data["vectors"], data["labels"], data["kinds"])
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One row with an embedding in its prompt."""
-
-    before: list[int]
-    after: list[int]
-    target: list[int]
-    vector: np.ndarray
-
-
-def seen_rows(tokenizer: Any, bank: Bank, seed: int) -> Iterator[Seen]:
+def seen_rows(tokenizer: Any, bank: Bank, seed: int) -> Iterator[Pair]:
     """Descriptions without end: pictures and words are seen, sounds heard; questions decide the
     wording.
     """
@@ -150,7 +141,7 @@ def seen_rows(tokenizer: Any, bank: Bank, seed: int) -> Iterator[Seen]:
         )
         before, _, after = describe_prompt(question).partition(MEDIA_GAP)
         said = answer(concepts[int(bank.labels[place])], question, heard=heard)
-        yield Seen(
+        yield Pair(
             as_piece(tokenizer, before),
             as_piece(tokenizer, after),
             [*as_piece(tokenizer, said), tokenizer.eos_token_id],
@@ -158,31 +149,9 @@ def seen_rows(tokenizer: Any, bank: Bank, seed: int) -> Iterator[Seen]:
         )
 
 
-def seen_loss(model: Any, connector: Any, rows: list[Seen]) -> Any:
+def seen_loss(model: Any, connector: Any, rows: list[Pair]) -> Any:
     """Cross entropy of the answers."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    soft = connector(torch.from_numpy(np.stack([row.vector for row in rows])).float())
-    count = soft.shape[1]
-    sizes = [len(row.before) + count + len(row.after) + len(row.target) for row in rows]
-    ids = torch.ones(len(rows), max(sizes), dtype=torch.long)
-    wanted = torch.full((len(rows), max(sizes)), -100)
-    for place, row in enumerate(rows):
-        start = len(row.before)
-        ids[place, :start] = torch.tensor(row.before)
-        ids[place, start + count : sizes[place]] = torch.tensor(row.after + row.target)
-        wanted[place, sizes[place] - len(row.target) : sizes[place]] = torch.tensor(row.target)
-    embedded = model.model.embed_tokens(ids)
-    at = torch.tensor([len(row.before) for row in rows])[:, None] + torch.arange(count)
-    embedded = embedded.scatter(
-        1, at[..., None].expand(-1, -1, embedded.shape[-1]), soft.to(embedded.dtype)
-    )
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.model(inputs_embeds=embedded).last_hidden_state[:, :-1]
-        kept = wanted[:, 1:] != -100
-        scores = model.lm_head(hidden[kept])
-    return cross_entropy(scores.float(), wanted[:, 1:][kept])
+    return loss_of(model, connector, rows, half=True)
 
 
 def make_connector() -> Any:
@@ -201,6 +170,14 @@ def make_connector() -> Any:
     return connector
 
 
+def alignment(
+    model: Any, connector: Any, feed: Iterator[Pair], steps: int, size: int = 64
+) -> Alignment:
+    """Stage one, as the tool `align` trains: the connector alone, on new rows at each step."""
+    recipe = Recipe(steps=steps, rate=2e-3, half=True)
+    return Alignment(model, connector, recipe, lambda step: [next(feed) for _ in range(size)])
+
+
 def align(given: argparse.Namespace) -> None:
     """Stage one: the connector alone."""
     import torch
@@ -209,21 +186,14 @@ def align(given: argparse.Namespace) -> None:
     model = make_model()
     model.load_state_dict(torch.load(RUN / "text.pt", weights_only=True)["model"])
     model.requires_grad_(False)
-    connector = make_connector()
     feed = seen_rows(make_tokenizer(), read_bank(), seed=11)
-    optimizer = torch.optim.AdamW(connector.parameters(), lr=2e-3, weight_decay=0.01)
+    training = alignment(model, make_connector(), feed, given.steps)
     end = time.monotonic() + given.minutes * 60
-    for step in range(given.steps):
-        if time.monotonic() > end:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (step + 1) / 20) * max(0.05, 1 - step / given.steps)
-        loss = seen_loss(model, connector, [next(feed) for _ in range(64)])
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        if step % 20 == 0:
-            log(f"align {step} loss {loss.item():.4f}")
+    while not training.done and time.monotonic() < end:
+        loss = training.advance()
+        if training.step % 20 == 1:
+            log(f"align {training.step} loss {loss:.4f}")
+    connector = training.connector
     torch.save({"model": model.state_dict(), "connector": connector.state_dict()}, RUN / "align.pt")
 
 
@@ -231,6 +201,7 @@ def tune(given: argparse.Namespace) -> None:
     """Stage two: connector and hub together; descriptions and plans in turn."""
     import torch
 
+    from starter.train_hub import loss_of as words_loss
     from starter.train_hub import optimizers
 
     torch.set_num_threads(given.threads)
@@ -266,7 +237,7 @@ def tune(given: argparse.Namespace) -> None:
         for group, value in bases:
             group["lr"] = value * scale
         first, second = (
-            loss_of(model, next(plans), words=0.0),
+            words_loss(model, next(plans), words=0.0),
             seen_loss(model, connector, [next(seen) for _ in range(16)]),
         )
         (first + second).backward()

@@ -13,7 +13,7 @@ from typing import cast
 
 from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, MedleyError, OutOfMemory, StepStopped, Unavailable
-from medley.media.values import Value
+from medley.media.values import Embedding, Value
 from medley.modality import Modality
 from medley.tools import Toolbox
 from orchestrator.engine import Lease
@@ -139,7 +139,8 @@ class Asker:
             (answer,) = self._run(encoder.id, [(lease, embed)], control)
             if answer.result is None:
                 return answer if answer.stopped else None
-            embedding = answer.result.outputs["embedding"]
+            read = modality_of(cast(Value, value), declared).value
+            embedding = replace(cast(Embedding, answer.result.outputs["embedding"]), of=read)
             request = replace(request, inputs={**request.inputs, port: embedding})
         return request
 

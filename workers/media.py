@@ -1,7 +1,7 @@
 """Between parts and values: inputs are decoded from the asset store, outputs are written to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from medley.errors import BackendError
@@ -112,6 +112,8 @@ class _Writer:
             return TextPart(text=made_storable(value))
         if modality not in STORED:
             return DataPart(data=made_storable(value))
+        if isinstance(value, Embedding):
+            value = replace(value, of=value.of or self.embeds())
         file = encode(value, modality, self.limits)
         most = self.limits.max_bytes
         if file.path is not None:
@@ -157,6 +159,11 @@ class _Writer:
         """What an `embed` step embedded, if that is an asset."""
         media = self.inputs.get("media")
         return media if self.tool.name == "embed" and isinstance(media, AssetPart) else None
+
+    def embeds(self) -> str:
+        """The modality of what an `embed` step embedded; "" for other tools."""
+        media = self.inputs.get("media") if self.tool.name == "embed" else None
+        return media.modality.value if isinstance(media, AssetPart | TextPart) else ""
 
     def index(self, asset: str, value: Embedding) -> None:
         """An embedding can be looked for, and what it embeds can be found by it."""

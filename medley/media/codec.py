@@ -82,20 +82,23 @@ def _eight_bits(picture: "Image") -> "Image":
 
 
 def decode_embedding(path: Path) -> Embedding:
-    """An embedding file: safetensors with one float32 tensor `vector` and the metadata `space`."""
+    """An embedding file: safetensors with one float32 tensor `vector` and the metadata `space`
+    and, where it is known, `of`.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="np") as file:
-            space = (file.metadata() or {}).get("space", "")
+            notes = file.metadata() or {}
             vector = file.get_tensor("vector")
     except (SafetensorError, OSError, ValueError) as error:
         raise BrokenMedia(f"The embedding cannot be read: {error}") from error
+    space = notes.get("space", "")
     if vector.ndim != 1 or vector.dtype != np.float32 or not np.isfinite(vector).all() or not space:
         raise BrokenMedia(
             "The file holds no embedding: one finite float32 vector of a named space."
         )
-    return Embedding(vector=vector, space=space)
+    return Embedding(vector=vector, space=space, of=notes.get("of", ""))
 
 
 def encode(value: Value, modality: Modality, limits: Limits | None = None) -> EncodedFile:
@@ -155,7 +158,8 @@ def _encode_embedding(embedding: Embedding) -> EncodedFile:
     vector = np.ascontiguousarray(embedding.vector, dtype=np.float32)
     if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all() or not embedding.space:
         raise BadInput("An embedding is one finite vector of a named space.")
-    data = save({"vector": vector}, metadata={"space": embedding.space})
+    notes = {"space": embedding.space} | ({"of": embedding.of} if embedding.of else {})
+    data = save({"vector": vector}, metadata=notes)
     facts = Facts(
         modality=Modality.EMBEDDING,
         media_type=EMBEDDING_TYPE,

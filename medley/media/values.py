@@ -47,11 +47,12 @@ class Video:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embedding:
     """A float32 vector of shape (d,) and the name of the space it lives in; unlike spaces never
-    mix.
+    mix. `of` is the modality of what was embedded, "" where it is a mix or not known.
     """
 
     vector: npt.NDArray[np.float32]
     space: str
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from medley.toolset.pictures import PICTURE_TOOLS
 from medley.toolset.seeing import SEEING_TOOLS
 from medley.toolset.sounds import SOUND_TOOLS
 from medley.toolset.space import SPACE_TOOLS
+from medley.toolset.training import TRAINING_TOOLS
 
 _OWN = (
     *HUB_TOOLS,
@@ -22,6 +23,7 @@ _OWN = (
     *SOUND_TOOLS,
     *SEEING_TOOLS,
     *MEDIA_TOOLS,
+    *TRAINING_TOOLS,
 )
 
 

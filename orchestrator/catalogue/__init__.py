@@ -2,8 +2,9 @@
 operator's.
 
 All of them are known; those of the profile, those that the settings name and those in the
-operator's folder serve. An entry may be `like` another: it takes over what it does not say itself,
-so that a folder with weights of a known family needs an id, a source and that word.
+operator's folder serve, and those that were trained here. An entry may be `like` another: it takes
+over what it does not say itself, so that a folder with weights of a known family needs an id, a
+source and that word.
 """
 
 import tomllib
@@ -22,6 +23,7 @@ from orchestrator.routing import Policy, choose
 
 REMOTE_HUB = "remote-hub"
 BEHIND = 1000  #: ranks by which a model that only stands in for another comes after all others
+ALIGN = "medley/align"
 _HERE = Path(__file__).parent
 _PROFILES = _HERE / "profiles.toml"
 _PENDING = "profiles-pending.toml"  #: of profiles, without a backend; read before all others
@@ -52,6 +54,14 @@ def load_catalogue(settings: Settings) -> dict[str, ModelSpec]:
             about="An attached MCP server.",
             outside=found.name,
         )
+    specs[ALIGN] = ModelSpec(
+        id=ALIGN,
+        backend="align",
+        tools=frozenset({"align"}),
+        licence="Apache-2.0",
+        about="Trains connectors between the encoders and hubs of this installation.",
+        options={"folder": str(settings.trained_folder), "batch": 1},
+    )
     if settings.test_tools:
         from medley.toolset.test import TEST_TOOLS
 
@@ -151,15 +161,19 @@ def _standing_in(
 def _files(settings: Settings) -> Iterator[Path]:
     found = (path for path in _HERE.glob("*.toml") if path != _PROFILES)
     yield from sorted(found, key=lambda path: (path.name != _PENDING, path))
-    if settings.model_folder is not None:
-        yield from sorted(settings.model_folder.glob("*.toml"))
+    yield from _own_files(settings)
+
+
+def _own_files(settings: Settings) -> Iterator[Path]:
+    """The files of the operator's folder, then those of what was trained here."""
+    folders = [settings.model_folder, settings.trained_folder]
+    for folder in dict.fromkeys(found for found in folders if found is not None):
+        yield from sorted(folder.glob("*.toml"))
 
 
 def _own_ids(settings: Settings) -> list[str]:
-    """Ids of what the operator's folder describes."""
-    if settings.model_folder is None:
-        return []
-    paths = sorted(settings.model_folder.glob("*.toml"))
+    """Ids of what these describe."""
+    paths = _own_files(settings)
     return [str(entry.get("id")) for path in paths for entry in _entries(path)]
 
 

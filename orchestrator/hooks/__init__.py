@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from medley.backend import ModelSpec
 from medley.tools import Toolbox
+from orchestrator.hooks.align import AlignHook
 from orchestrator.hooks.answer import AnswerHook
 from orchestrator.hooks.base import Hook, Prepared
 from orchestrator.hooks.each import GatherHook, SpreadHook
@@ -24,6 +25,7 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
         "index": IndexHook(models),
         "search": SearchHook(),
         "judge": JudgeHook(),
+        "align": AlignHook(models),
         "redraw": RedrawHook(tools),
         "spread": SpreadHook(tools, models),
         "gather": GatherHook(),

@@ -70,7 +70,7 @@ class PlanHook:
         served = load_served(conn)
         row = conn.execute(_JOB, (lease.job,)).fetchone()
         most = context.options.get("max_gpu_seconds")
-        tools, barred = usable(self._tools, self._models, policy, served)
+        tools, barred = usable(self._tools, self._models, policy, served, by_hub=True)
         flows = load_flows(conn, lease.tenant)
         request = PlanRequest(
             words=context.words,

@@ -44,3 +44,13 @@ def test_an_entry_like_nobody_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('[[model]]\nid = "own"\nlike = "nobody"\n')
     with pytest.raises(CallerError, match="nobody"):
         load_catalogue(Settings(model_folder=tmp_path))
+
+
+def test_what_was_trained_here_serves_beside_the_operators_own(tmp_path: Path) -> None:
+    own, home = tmp_path / "own", tmp_path / "home"
+    for folder, name in ((own, "mine"), (home / "models", "trained")):
+        folder.mkdir(parents=True)
+        (folder / "a.toml").write_text(f'[[model]]\nid = "{name}"\nlike = "{CLIP}"\n')
+    found = load_catalogue(Settings(model_folder=own, home=home))
+    assert {"mine", "trained"} <= found.keys()
+    assert found["medley/align"].options["folder"] == str(home / "models")

@@ -230,3 +230,11 @@ def test_anything_seen_or_heard_has_a_thumbnail(
     image = decode(path, Modality.IMAGE, "image/webp")
     assert max(image.size) <= 128
     assert image.width >= 64
+
+
+@pytest.mark.parametrize("of", ["", "audio"])
+def test_an_embedding_keeps_of_what_it_was_made(of: str, tmp_path: Path) -> None:
+    given = Embedding(vector=np.ones(3, np.float32), space="s", of=of)
+    file = encode(given, Modality.EMBEDDING)
+    (tmp_path / "e").write_bytes(file.data or b"")
+    assert decode(tmp_path / "e", Modality.EMBEDDING, file.media_type).of == of

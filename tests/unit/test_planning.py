@@ -1,5 +1,6 @@
 """Planner, lowering, register and answerer: pure decisions around the hub."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from orchestrator.catalogue import load_catalogue
 from orchestrator.lowering import unlowered
 from orchestrator.planner import PlanRequest, Refused, first_task, judge, repair_task
 from orchestrator.register import Entry, Register
-from orchestrator.routing import Policy, Served, choose, live_tools
+from orchestrator.routing import Policy, Served, choose, live_tools, usable
 
 PICTURE, SOUND = "asset_" + "1" * 32, "asset_" + "2" * 32
 REGISTER = Register(
@@ -236,3 +237,19 @@ def test_one_embedding_serves_readers_that_name_the_space_and_readers_that_do_no
     plan = judge({"steps": steps}, request_)
     assert isinstance(plan, Plan)
     assert [step.tool for step in plan.steps].count("embed") == 2
+
+
+def test_the_hub_may_not_plan_what_only_a_caller_may(request_: PlanRequest) -> None:
+    mine, _ = usable(toolbox(), request_.models, Policy())
+    tools, barred = usable(toolbox(), request_.models, Policy(), by_hub=True)
+    assert "align" in mine
+    assert "align" not in tools
+    asked = replace(request_, tools=tools, barred=barred)
+    assert "align" not in first_task(asked).tools
+    assert "align" not in toolbox().planned()
+    inputs = {"media": [{"asset": "a1"}], "texts": ["a cat"]}
+    step = {"id": "s1", "tool": "align", "inputs": inputs, "params": {"hub": "h", "name": "n"}}
+    refused = judge({"steps": [step]}, asked)
+    assert isinstance(refused, Refused)
+    assert refused.faults[0].pointer == "/steps/0/tool"
+    assert "caller" in refused.faults[0].reason
