@@ -8,4 +8,5 @@ from collections.abc import Mapping
 HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
     "openai": "hub.remote:RemoteHub",
+    "asr": "hub.transcribing:Transcriber",
 }
