@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 GENERATORS: Mapping[str, str] = {
     "diffusers": "generators.diffusion.backend:DiffusionImages",
+    "tts": "generators.speech.neural:NeuralSpeech",
     "espeak": "generators.speech.backend:EspeakBackend",
     "mcp": "generators.outside:OutsideTools",
     "media": "generators.media.backend:MediaTools",
