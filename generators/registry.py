@@ -9,6 +9,8 @@ GENERATORS: Mapping[str, str] = {
     "diffusers": "generators.diffusion.backend:DiffusionImages",
     "tts": "generators.speech.neural:NeuralSpeech",
     "espeak": "generators.speech.backend:EspeakBackend",
+    "diffusers-audio": "generators.sound.diffusion:DiffusionSound",
+    "musicgen": "generators.sound.musicgen:MusicGen",
     "mcp": "generators.outside:OutsideTools",
     "media": "generators.media.backend:MediaTools",
     "testing": "generators.testing:TestTools",

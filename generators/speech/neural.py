@@ -6,17 +6,16 @@ it can do: a voice at another pace than was asked for would be a surprise.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from generators.one_by_one import Progress, one_by_one, seeded, sound
 from generators.speech.voices import Voice, Wave, voice_of
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import folder_of, loading, place
-from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
+from medley.errors import BadInput, Unavailable
 from medley.forwards import before_each
-from medley.media.values import Audio
 
 _LONGEST = 20_000  # characters, some twenty minutes
 _PAUSE = 0.15  # seconds between sentences that are said one by one
@@ -24,10 +23,6 @@ _USUAL_PITCH = 50
 _SENTENCE = re.compile(r"(?<=[.!?;:…])\s+|(?<=[。！？；：])|\n+")
 _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _WRITE_CHINESE = {"zh", "yue", "ja", "cmn"}
-
-
-class _Left(Exception):
-    """This request has to stop, others go on."""
 
 
 class NeuralSpeech:
@@ -56,70 +51,30 @@ class NeuralSpeech:
         """
         if self._voice is None:
             raise Unavailable("No model is loaded.")
-        results = []
-        for done, request in enumerate(batch):
-            control.tick(done, len(batch))
-            try:
-                audio = _speak(self._voice, request, _Progress(control, done, len(batch)))
-                usage = {"output_seconds": audio.seconds}
-                results.append(Result(outputs={"audio": audio}, usage=usage))
-            except MedleyError as error:
-                results.append(Result(error=error))
-        control.tick(len(batch), len(batch))
-        return results
+        voice = self._voice
+        return one_by_one(
+            batch, control, lambda request, progress: _speak(voice, request, progress)
+        )
 
 
-class _Progress:
-    """Counts calls of the model while one request of a batch is spoken."""
-
-    def __init__(self, control: Control, done: int, total: int) -> None:
-        self._control, self._done, self._total = control, done, total
-        self._calls, self.expected = 0, 1
-
-    def heard(self) -> None:
-        """Before a call. Raises `StepStopped`, or `_Left` when this request alone has to stop."""
-        if self._control.stopped(self._done):
-            raise _Left
-        share = min(0.99, self._calls / self.expected)
-        self._control.tick(self._done + share, self._total, message="speaking")
-        self._calls += 1
-
-
-def _speak(voice: Voice, request: Request, progress: _Progress) -> Audio:
-    import torch
-
+def _speak(voice: Voice, request: Request, progress: Progress) -> Result:
     text = _text(request)
     _check(voice, text, request.params)
     wanted = str(request.params.get("voice", ""))
     speed = float(request.params.get("speed", 1.0))
     parts = list(_parts(text, voice.longest))
-    progress.expected = max(1, sum(voice.calls(part) for part in parts))
+    progress.expected = sum(voice.calls(part) for part in parts)
     waves: list[Wave] = []
-    try:
-        with torch.inference_mode(), before_each(voice.watched, progress.heard):
-            for part in parts:
-                progress.heard()
-                with _seeded(request.seed):
-                    waves.append(voice.say(part, wanted, speed))
-    except MedleyError:
-        raise
-    except _Left as error:
-        raise BackendError("The step had to stop.") from error
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory("There is no room to say this.") from error
-    except Exception as error:  # whatever a model raises fails its item alone
-        raise BackendError(f"speak failed: {type(error).__name__}: {error}") from error
-    return _joined(waves, voice.rate)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """torch's generators start from this seed; afterwards they are as before."""
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+    with before_each(voice.watched, progress.call):
+        for part in parts:
+            with seeded(request.seed):
+                waves.append(voice.say(part, wanted, speed))
+    spoken = [wave for wave in waves if wave.size]
+    if not spoken:
+        raise BadInput("There is nothing in these words that this voice can say.")
+    pause = np.zeros(int(_PAUSE * voice.rate), np.float32)
+    whole = np.concatenate([piece for wave in spoken for piece in (pause, wave)][1:])
+    return sound(whole, voice.rate)
 
 
 def _text(request: Request) -> str:
@@ -171,14 +126,3 @@ def _parts(text: str, longest: int) -> Iterator[str]:
             part = part[cut:].strip()
     if part:
         yield part
-
-
-def _joined(waves: Sequence[Wave], rate: int) -> Audio:
-    pause = np.zeros(int(_PAUSE * rate), np.float32)
-    spoken = [wave for wave in waves if wave.size]
-    if not spoken:
-        raise BadInput("There is nothing in these words that this voice can say.")
-    whole = np.concatenate([piece for wave in spoken for piece in (pause, wave)][1:])
-    if not np.isfinite(whole).all():
-        raise BackendError("The voice gave sound that is not finite.")
-    return Audio(samples=np.clip(whole, -1.0, 1.0)[None], rate=rate)
