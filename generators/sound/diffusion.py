@@ -5,6 +5,7 @@ length from a prompt.
 
 import gc
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,8 @@ class DiffusionSound:
             if _length_of(kind) is None:
                 raise Unavailable(f"{model.id} is a {name}, which makes no sound from words.")
             where = place(device)
-            loaded: Any = kind.from_pretrained(
+            chosen: Any = kind
+            loaded = chosen.from_pretrained(
                 folder, dtype=dtype_for(model, where), use_safetensors=True
             )
             self._pipeline = loaded.to(where)
@@ -78,7 +80,7 @@ class DiffusionSound:
         length = _length_of(type(pipeline))
         given = {
             "prompt": prompt,
-            length: float(params["seconds"]),
+            length: _whole(pipeline, float(params["seconds"])),
             "num_inference_steps": int(params["steps"]),
             "guidance_scale": float(params["guidance"]),
             "generator": torch.Generator("cpu").manual_seed(request.seed),
@@ -105,6 +107,18 @@ def prompt_of(request: Request) -> str:
 def _length_of(kind: type) -> str | None:
     known = inspect.signature(kind.__call__).parameters
     return next((name for name in _LENGTHS if name in known and "prompt" in known), None)
+
+
+def _whole(pipeline: Any, seconds: float) -> float:
+    """The length, brought up to whole patches of latents where the pipeline says how many there are
+    in a second: ACE-Step cannot guide half a patch.
+    """
+    per_second = float(getattr(pipeline, "latents_per_second", 0.0))
+    if not per_second:
+        return seconds
+    patch = int(getattr(pipeline.transformer.config, "patch_size", 1))
+    latents = math.ceil(seconds * per_second / patch - 1e-6) * patch
+    return (latents - 0.01) / per_second  # it rounds up, too
 
 
 def _rate_of(pipeline: Any) -> int:
