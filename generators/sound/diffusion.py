@@ -110,15 +110,18 @@ def _length_of(kind: type) -> str | None:
 
 
 def _whole(pipeline: Any, seconds: float) -> float:
-    """The length, brought up to whole patches of latents where the pipeline says how many there are
-    in a second: ACE-Step cannot guide half a patch.
+    """The length, brought up to whole latents where the pipeline says how many a second has.
+
+    ACE-Step divides their number by that and rounds the product up again: for some numbers (14 at
+    25 a second) one latent too many comes out, and the call fails. Those are passed over.
     """
     per_second = float(getattr(pipeline, "latents_per_second", 0.0))
     if not per_second:
         return seconds
-    patch = int(getattr(pipeline.transformer.config, "patch_size", 1))
-    latents = math.ceil(seconds * per_second / patch - 1e-6) * patch
-    return (latents - 0.01) / per_second  # it rounds up, too
+    latents = math.ceil(seconds * per_second)
+    while math.ceil(latents / per_second * per_second) != latents:
+        latents += 1
+    return (latents - 0.01) / per_second
 
 
 def _rate_of(pipeline: Any) -> int:
