@@ -7,7 +7,10 @@ from collections.abc import Mapping
 
 GENERATORS: Mapping[str, str] = {
     "diffusers": "generators.diffusion.backend:DiffusionImages",
+    "tts": "generators.speech.neural:NeuralSpeech",
     "espeak": "generators.speech.backend:EspeakBackend",
+    "diffusers-audio": "generators.sound.diffusion:DiffusionSound",
+    "musicgen": "generators.sound.musicgen:MusicGen",
     "mcp": "generators.outside:OutsideTools",
     "media": "generators.media.backend:MediaTools",
     "testing": "generators.testing:TestTools",

@@ -12,4 +12,5 @@ HUBS: Mapping[str, str] = {
     "openai": "hub.remote:RemoteHub",
     "prompted": "hub.prompted:PromptedHub",
     "choosing": "hub.choosing:ChoosingHub",
+    "asr": "hub.transcribing:Transcriber",
 }

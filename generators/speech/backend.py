@@ -107,9 +107,11 @@ def _asked(request: Request) -> tuple[str, SpeakParams]:
 
 def _stretches(text: str, params: SpeakParams) -> Iterator[tuple[Language, str]]:
     """The text in stretches of one language. Digits and marks belong to the words before them."""
-    if params.language != "auto":
+    if params.language == "en" or params.language == "zh":
         yield params.language, text
         return
+    if params.language != "auto":
+        raise BadInput(f"This synthesizer speaks en and zh, not {params.language!r}.")
     found = [(match.start(), _language(match)) for match in _WORDS_OF.finditer(text)]
     current: Language = found[0][1] if found else "en"
     begin = 0

@@ -11,10 +11,16 @@ from medley.tools import Params, Tool, port
 TEXT, AUDIO = Modality.TEXT, Modality.AUDIO
 
 
+#: What voices of the catalogue speak; a voice that does not speak one says what it does.
+SpokenLanguage = Literal[
+    "auto", "en", "zh", "de", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr"
+]
+
+
 class SpeakParams(Params):
     """How to speak."""
 
-    language: Literal["auto", "en", "zh"] = "auto"
+    language: SpokenLanguage = "auto"
     voice: str = Field(
         default="", max_length=64, description="A voice of the synthesizer; empty: its default."
     )

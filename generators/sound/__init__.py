@@ -1,0 +1,1 @@
+"""Sound from words: music and noises, by diffusion or token by token."""
