@@ -35,6 +35,7 @@ from workers.offering import Offering
 from workers.residency import Residency, choose_device
 from workers.runner import Runner
 from workers.testhooks import test_hooks
+from workers.upkeep import upkeep_hooks
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     )
     kitchen = Kitchen(
         tools=tools,
-        hooks={**hooks(tools, models), **test_hooks(tools)},
+        hooks={**hooks(tools, models), **upkeep_hooks(residency), **test_hooks(tools)},
         residency=residency,
         asker=Asker(residency, tools, tell=changed),
         store=FolderStore(settings.asset_folder),

@@ -13,12 +13,13 @@ from medley.backend import ModelSpec
 from medley.settings import Settings
 from medley.status import Lane
 from medley.tools import Toolbox
+from medley.toolset.upkeep import UPKEEP_TOOLS
 from medley.weights import here, is_hub_id
 from orchestrator.engine import Offer
 from workers.registry import BACKENDS, WITHOUT_BACKEND
 
 #: How many steps of one model run at once, by lane; `batch` in a model's options says otherwise.
-BATCH = {Lane.ENCODE: 16, Lane.HUB: 4, Lane.GENERATE: 4, Lane.CPU: 1}
+BATCH = {Lane.ENCODE: 32, Lane.HUB: 4, Lane.GENERATE: 4, Lane.CPU: 1}
 LOOK_S = 10.0  #: so long what was not here is not looked for again
 
 
@@ -57,9 +58,10 @@ def make_offer(
         for name in names:
             most = int(spec.options.get("batch", BATCH.get(tools[name].lane, 1)))
             batch[name] = min(most, batch.get(name, most))
+    names = [*batch, *(tool.name for tool in UPKEEP_TOOLS if able)]
     offer = Offer(
         lanes=list(lanes),
-        tools=sorted(f"{name}@{tools[name].version}" for name in batch),
+        tools=sorted(f"{name}@{tools[name].version}" for name in names),
         models=sorted(able),
         # Indexing reads what nobody has embedded yet: two at once would embed the same twice.
         batch={name: most for name, most in batch.items() if most > 1 and name != "index"},

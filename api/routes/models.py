@@ -2,14 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
+from api import views
+from api.routes.jobs import answer
 from api.schemas.common import Page, documented, page
+from api.schemas.jobs import JobOut
 from api.schemas.models import ModelOut
 from api.state import Here, Service, Tenant
 from medley.errors import NotFound
-from orchestrator import overview
+from orchestrator import engine, jobs, overview
+from orchestrator.database import raw
 from orchestrator.shelf import Shelf
+from orchestrator.upkeep import Action, upkeep_job
 
 router = APIRouter(prefix="/v1/models", tags=["tools and models"])
 
@@ -48,6 +53,45 @@ def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
     if spec is None:
         raise NotFound("model", model)
     return ModelOut.model_validate(shelf.show(spec))
+
+
+@router.post(
+    "/{model:path}/load",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(404, 422, 429),
+)
+def load_model(model: str, here: Here, tenant: Tenant) -> Response:
+    """Brings a model into the memory of a worker: a job that can be followed and canceled."""
+    return _upkeep(here, tenant, "load", model)
+
+
+@router.post(
+    "/{model:path}/unload",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(404, 422, 429),
+)
+def unload_model(model: str, here: Here, tenant: Tenant) -> Response:
+    """Frees the memory that a model takes in the workers that hold it, as a job."""
+    return _upkeep(here, tenant, "unload", model)
+
+
+def _upkeep(here: Service, tenant: str, action: Action, model: str) -> Response:
+    spec = here.rules.models.get(model)
+    if spec is None:
+        raise NotFound("model", model)
+    here.admission.check()
+    with here.db.begin() as conn:
+        states = overview.model_states(conn).get(model, {})
+        holders = sum(state == "loaded" for state in states.values())
+        job = upkeep_job(tenant, action, spec, here.rules.tools, holders)
+        engine.submit(raw(conn), job)
+    here.changed(job.id)
+    with here.db.connect() as conn:
+        view = jobs.get(conn, tenant, job.id)
+    headers = {"Location": f"/v1/jobs/{job.id}", "Medley-Job-Id": job.id}
+    return answer(views.job(view), 202, headers)
 
 
 def _shelf(here: Service) -> Shelf:

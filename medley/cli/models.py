@@ -8,6 +8,7 @@ import typer
 
 from medley.cli.draw import say
 from medley.cli.options import Json, Url, print_json, print_table, settings_for
+from medley.cli.outcome import finish, watch
 from medley.cli.service import find, service
 from medley.errors import CallerError
 from medley.settings import Settings
@@ -102,6 +103,25 @@ def pull(
         fetch(spec, fetches, bars=sys.stderr.isatty())
     if as_json:
         _print_told(told, as_json)
+
+
+@app.command()
+def load(model: str, as_json: Json = False, url: Url = None) -> None:
+    """Bring a model into the memory of a worker, and wait until it is there."""
+    _upkeep("load", model, as_json, url)
+
+
+@app.command()
+def unload(model: str, as_json: Json = False, url: Url = None) -> None:
+    """Free the memory that a model takes in the workers that hold it."""
+    _upkeep("unload", model, as_json, url)
+
+
+def _upkeep(action: str, model: str, as_json: bool, url: str | None) -> None:
+    with service(settings_for(url)) as client:
+        job = client.post(f"/v1/models/{model}/{action}")
+        job = watch(client, job["id"], quiet=as_json)
+        raise finish(client, job, folder=None, as_json=as_json)
 
 
 def _wanted(settings: Settings, ids: Sequence[str], profile: str | None) -> list["ModelSpec"]:

@@ -14,6 +14,7 @@ from medley.toolset.seeing import SEEING_TOOLS
 from medley.toolset.sounds import SOUND_TOOLS
 from medley.toolset.space import SPACE_TOOLS
 from medley.toolset.training import TRAINING_TOOLS
+from medley.toolset.upkeep import UPKEEP_TOOLS
 
 _OWN = (
     *HUB_TOOLS,
@@ -24,6 +25,7 @@ _OWN = (
     *SEEING_TOOLS,
     *MEDIA_TOOLS,
     *TRAINING_TOOLS,
+    *UPKEEP_TOOLS,
 )
 
 

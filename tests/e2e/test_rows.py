@@ -60,9 +60,9 @@ def world(
     wanted = {item.callspec.params["row"].name for item in request.session.items
               if item.module is request.module and hasattr(item, "callspec")}  # fmt: skip
     (home / "models").mkdir()
-    (home / "models" / "tiny.toml").write_text(
-        "\n".join(_entry(row, home) for row in ROWS if row.name in wanted and not _lacks(row))
-    )
+    entries = [_entry(row, home) for row in ROWS if row.name in wanted and not _lacks(row)]
+    if entries:
+        (home / "models" / "tiny.toml").write_text("\n".join(entries))
     settings = Settings(
         home=home,
         database_url=module_database_url,
@@ -175,3 +175,18 @@ def _wav(samples: "np.ndarray[Any, Any]") -> bytes:
         sound.setparams((1, 2, 16_000, 0, "NONE", ""))
         sound.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
     return file.getvalue()
+
+
+def test_a_model_is_loaded_and_unloaded_by_a_job(world: World) -> None:
+    place = "/v1/models/starter/encoder"
+    for action, after in (("load", "loaded"), ("unload", "live")):
+        job = world.client.post(f"{place}/{action}").json()
+        with world.client.stream("GET", job["urls"]["events"]) as stream:
+            list(stream.iter_lines())
+        (step,) = world.client.get(job["urls"]["steps"]).json()["data"]
+        assert (step["status"], step["error"]) == ("succeeded", None), world.log.read_text()[-3000:]
+        held = step["outputs"]["models"]["data"]
+        assert ("starter/encoder" in held) is (action == "load")
+        assert world.client.get(place).json()["status"] == after
+    assert world.client.post("/v1/models/medley/media/load").status_code == 422
+    assert world.client.post("/v1/models/no/such/load").status_code == 404

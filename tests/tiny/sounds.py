@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.contract.encoder_samples import ALPHABET
+from tests.tiny.encoders import LETTERS
 from tests.tiny.speech import TEXT, byte_tokenizer
 from tests.tiny.voices import fill_codebooks
 
@@ -21,7 +21,7 @@ def _t5(width: int) -> Any:
 def _t5_tokenizer() -> Any:
     from transformers import T5Tokenizer
 
-    symbols = ["<pad>", "</s>", "<unk>", "▁", *ALPHABET]
+    symbols = ["<pad>", "</s>", "<unk>", "▁", *LETTERS]
     return T5Tokenizer(
         vocab=[(symbol, -float(i)) for i, symbol in enumerate(symbols)],
         extra_ids=0,
@@ -156,7 +156,7 @@ def audioldm2(folder: Path) -> None:
         "projection_dim": 8,
         "max_position_embeddings": 40,
     }
-    symbols = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *ALPHABET]
+    symbols = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *LETTERS]
     language = GPT2LMHeadModel(
         GPT2Config(n_embd=16, n_head=1, n_layer=1, vocab_size=40, n_ctx=99, n_positions=99)
     )

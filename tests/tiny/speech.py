@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.contract.encoder_samples import ALPHABET
+from tests.tiny.encoders import LETTERS
 
 TEXT = {
     "vocab_size": 300,
@@ -136,7 +136,7 @@ def _letters(folder: Path, masked: bool) -> Any:
     """The processor of Wav2Vec2: letters, `|` between words."""
     from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
-    symbols = ["<pad>", "<s>", "</s>", "<unk>", "|", *ALPHABET.upper()]
+    symbols = ["<pad>", "<s>", "</s>", "<unk>", "|", *LETTERS.upper()]
     vocabulary = folder / "vocab.json"
     vocabulary.write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
     extractor = Wav2Vec2FeatureExtractor(return_attention_mask=masked)
@@ -188,7 +188,7 @@ def _parakeet_processor(folder: Path, special: list[str], decoder: str) -> None:
     from transformers import ParakeetFeatureExtractor, ParakeetProcessor
     from transformers.models.parakeet.tokenization_parakeet import ParakeetTokenizer
 
-    tokens = ["<unk>", "▁", *ALPHABET, *special]
+    tokens = ["<unk>", "▁", *LETTERS, *special]
     inside = Tokenizer(
         models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=[], unk_token="<unk>")
     )

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.contract.encoder_samples import ALPHABET
+from tests.tiny.encoders import LETTERS
 from tests.tiny.speech import TEXT, byte_tokenizer
 
 
@@ -35,7 +35,7 @@ def vits(folder: Path) -> None:
     )
     VitsModel(config).save_pretrained(folder)
     (folder / "letters.json").write_text(
-        json.dumps({letter: i for i, letter in enumerate([*ALPHABET, " ", "'", "<pad>", "<unk>"])})
+        json.dumps({letter: i for i, letter in enumerate([*LETTERS, " ", "'", "<pad>", "<unk>"])})
     )
     VitsTokenizer(
         str(folder / "letters.json"), language="eng", phonemize=False, is_uroman=False

@@ -30,9 +30,7 @@ def spec(folder: Path, **options: Any) -> ModelSpec:
 
 
 def vector(backend: PeAvBackend, value: Any) -> np.ndarray:
-    (result,) = backend.run(
-        [Request(tool="embed", inputs={"media": value}, params={})], Recorder()
-    )
+    (result,) = backend.run([Request(tool="embed", inputs={"media": value}, params={})], Recorder())
     assert result.error is None
     found: np.ndarray = result.outputs["embedding"].vector
     return found

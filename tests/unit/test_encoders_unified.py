@@ -36,9 +36,7 @@ def loaded(folder: Path, **options: Any) -> UnifiedBackend:
 
 
 def vector(backend: UnifiedBackend, value: Any) -> np.ndarray:
-    (result,) = backend.run(
-        [Request(tool="embed", inputs={"media": value}, params={})], Recorder()
-    )
+    (result,) = backend.run([Request(tool="embed", inputs={"media": value}, params={})], Recorder())
     assert result.error is None
     found: np.ndarray = result.outputs["embedding"].vector
     return found
@@ -116,9 +114,7 @@ def test_a_precision_that_overflows_is_refused(gemma: Path) -> None:
         loaded(gemma, dtype="float16")
 
 
-def test_brain_floats_give_nearly_the_same(
-    gemma: Path, qwen: Path, picture: Image.Image
-) -> None:
+def test_brain_floats_give_nearly_the_same(gemma: Path, qwen: Path, picture: Image.Image) -> None:
     for folder in (gemma, qwen):
         exact, half = loaded(folder), loaded(folder, dtype="bfloat16")
         assert vector(exact, picture) @ vector(half, picture) > 0.99
@@ -142,9 +138,7 @@ def test_two_frames_of_a_video_are_the_two_moments_of_its_patches(
         torch.testing.assert_close(moments[:, :, place], alone.reshape(-1, 3, 2, 256)[:, :, 0])
 
 
-def test_a_video_is_told_with_its_times(
-    qwen: Path, picture: Image.Image, tmp_path: Path
-) -> None:
+def test_a_video_is_told_with_its_times(qwen: Path, picture: Image.Image, tmp_path: Path) -> None:
     family = loaded(qwen)._family
     assert family is not None
     film = videos.write(tmp_path / "film.mp4", [picture] * 16, fps=4.0)

@@ -134,7 +134,8 @@ def test_a_worker_offers_what_it_can_load_and_says_why_not(tmp_path: Path) -> No
     }
     offer, missing = make_offer(Settings(lanes=("generate",)), TOOLS, models)
     assert offer.models == ["medley/align", "starter/generator"]
-    assert set(offer.tools) == {"align@1", "embedding_to_image@1", "text_to_image@1"}
+    drawing = {"embedding_to_image@1", "text_to_image@1"}
+    assert set(offer.tools) == {"align@1", *drawing, "load@1", "unload@1"}
     assert str(tmp_path) in missing[BIG.id]
     assert "unheard-of" in missing["odd"]
     assert "no_such_module" in missing["bare"]
