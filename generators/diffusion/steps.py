@@ -69,13 +69,15 @@ class StepCall:
 
 @contextmanager
 def _wrapped(name: str, scheduler: Any, steps: Steps, watcher: Watcher) -> Iterator[None]:
-    original = scheduler.step
+    original, planned = scheduler.step, dict[str, int]()
 
     def step(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(model_output, timestep, sample, *args, **kwargs)
         outcome = result[0] if isinstance(result, tuple) else result.prev_sample
         call = StepCall(scheduler, model_output, timestep, sample, _level(scheduler))
-        watcher(steps.count(name, len(scheduler.timesteps)), call, outcome)
+        if name not in planned:
+            planned[name] = _remaining(scheduler, timestep)
+        watcher(steps.count(name, planned[name]), call, outcome)
         return result
 
     # An attribute of the object hides the method of its class, and taking it away shows the method
@@ -87,6 +89,17 @@ def _wrapped(name: str, scheduler: Any, steps: Steps, watcher: Watcher) -> Itera
         yield
     finally:
         del scheduler.step
+
+
+def _remaining(scheduler: Any, timestep: Any) -> int:
+    """How many steps are planned from this one on: what starts from a picture leaves out the first
+    ones.
+    """
+    times = [float(time) for time in scheduler.timesteps]
+    try:
+        return len(times) - times.index(float(timestep))
+    except (ValueError, TypeError, RuntimeError):  # times of its own for each item, or of each call
+        return len(times)
 
 
 def _level(scheduler: Any) -> float | None:

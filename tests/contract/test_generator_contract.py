@@ -27,6 +27,7 @@ class Listener:
     scratch: Path = Path()
     ticks: list[tuple[float, float]] = field(default_factory=list)
     previews: list[Image.Image] = field(default_factory=list)
+    left: frozenset[int] = frozenset()  # places that nobody waits for any more
 
     def tick(self, done: float, total: float, *, message: str = "", preview: Any = None) -> None:
         self.ticks.append((done, total))
@@ -35,7 +36,10 @@ class Listener:
         if self.stop_after is not None and len(self.ticks) > self.stop_after:
             raise StepStopped
 
-    def delta(self, text: str) -> None:
+    def stopped(self, place: int) -> bool:
+        return place in self.left
+
+    def delta(self, text: str, place: int = 0) -> None:
         raise AssertionError("a generator of pictures writes no text")
 
 
