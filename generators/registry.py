@@ -6,7 +6,9 @@ Adding a generator is one file, one line here and the contract suite passing.
 from collections.abc import Mapping
 
 GENERATORS: Mapping[str, str] = {
+    "autoregressive": "generators.autoregressive:TokenImages",
     "diffusers": "generators.diffusion.backend:DiffusionImages",
+    "diffusers-video": "generators.diffusion.film:DiffusionFilms",
     "espeak": "generators.speech.backend:EspeakBackend",
     "mcp": "generators.outside:OutsideTools",
     "media": "generators.media.backend:MediaTools",

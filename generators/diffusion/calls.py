@@ -117,13 +117,14 @@ def _steps(params: Any, names: frozenset[str]) -> dict[str, Any]:
     return given | ({"num_inference_steps": steps} if "num_inference_steps" in names else {})
 
 
-def _guidance(
-    group: Sequence[Request], pipeline: Any, names: frozenset[str]
-) -> dict[str, Any]:
+def _guidance(group: Sequence[Request], pipeline: Any, names: frozenset[str]) -> dict[str, Any]:
     scale = group[0].params["guidance"]
     transformer = pipeline.components.get("transformer")
     if "true_cfg_scale" in names and not transformer.config.get("guidance_embeds"):
-        return {"true_cfg_scale": scale, **({"negative_prompt": [" "] * len(group)} if scale > 1 else {})}
+        return {
+            "true_cfg_scale": scale,
+            **({"negative_prompt": [" "] * len(group)} if scale > 1 else {}),
+        }
     if "decoder_guidance_scale" in names:
         return {"decoder_guidance_scale": scale}
     return {"guidance_scale": scale} if "guidance_scale" in names else {}

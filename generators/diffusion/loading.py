@@ -14,8 +14,11 @@ from medley.errors import Unavailable
 STARTER = "PixelFlowPipeline"
 
 
-def load_pipeline(model: ModelSpec, device: str) -> Any:
-    """The pipeline of this model, on `device`, quiet.
+def load_pipeline(
+    model: ModelSpec, device: str, default: str = "AutoPipelineForText2Image"
+) -> Any:
+    """The pipeline of this model, on `device`, quiet. `default` is the class of diffusers that
+    finds the pipeline's own class where the option `pipeline` does not name it.
 
     Raises:
         Unavailable: files are missing, not as safetensors, or of another kind than is said.
@@ -23,13 +26,13 @@ def load_pipeline(model: ModelSpec, device: str) -> Any:
     """
     folder = folder_of(model)
     with loading(model, device):
-        kind = _class_of(model, folder)
+        kind = _class_of(model, folder, default)
+        _find_unclip()
         pipeline = kind.from_pretrained(
             folder,
             dtype=dtype_for(model, device),
             use_safetensors=True,
             **quantisation(model, folder),
-            **_odd_parts(folder),
         )
         pipeline = _completed(pipeline, model, folder, device)
         _add_ip_adapter(pipeline, model)
@@ -50,10 +53,8 @@ def load_tiny_vae(model: ModelSpec, device: str) -> Any:
         return AutoencoderTiny.from_pretrained(folder, use_safetensors=True).to(device)
 
 
-def _class_of(model: ModelSpec, folder: Path) -> Any:
-    """Ours for our own folders; explicit when the model says `pipeline`; else what diffusers finds
-    for text to image.
-    """
+def _class_of(model: ModelSpec, folder: Path, default: str) -> Any:
+    """Ours for our own folders; explicit when the model says `pipeline`; else the default."""
     import diffusers
 
     if not (folder / "model_index.json").is_file():
@@ -64,24 +65,20 @@ def _class_of(model: ModelSpec, folder: Path) -> Any:
         return PixelFlowPipeline
     name = model.options.get("pipeline")
     if name is None:
-        return diffusers.AutoPipelineForText2Image
+        return getattr(diffusers, default)
     found = getattr(diffusers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)):
         raise Unavailable(f"diffusers has no pipeline {name!r}.")
     return found
 
 
-def _odd_parts(folder: Path) -> dict[str, Any]:
-    """Parts whose class diffusers has, but does not find by the name that the folder gives."""
-    if "UnCLIPTextProjModel" not in str(config_of(folder, "model_index.json").get("text_proj")):
-        return {}
-    from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
+def _find_unclip() -> None:
+    """Folders of Karlo name a module that diffusers has moved among the deprecated ones."""
+    from diffusers import pipelines
+    from diffusers.pipelines.deprecated import unclip
 
-    return {
-        "text_proj": UnCLIPTextProjModel.from_pretrained(
-            folder, subfolder="text_proj", use_safetensors=True
-        )
-    }
+    if not hasattr(pipelines, "unclip"):
+        pipelines.unclip = unclip
 
 
 def _completed(pipeline: Any, model: ModelSpec, folder: Path, device: str) -> Any:

@@ -72,7 +72,7 @@ def apply_switches(pipeline: Any, model: ModelSpec, device: str) -> None:
 
 
 def offload(pipeline: Any, device: str) -> None:
-    """Weights wait in the machine's memory and come to the device layer by layer. Slow, and small."""
+    """Weights wait in the machine's memory and come layer by layer. Slow, and small."""
     import torch
 
     pipeline.enable_group_offload(
@@ -126,7 +126,9 @@ def patient_decoding(pipeline: Any, device: str, used: Callable[[int], None]) ->
 
 
 @contextmanager
-def _patient(vae: Any, others: list[Any], device: str, used: Callable[[int], None]) -> Iterator[None]:
+def _patient(
+    vae: Any, others: list[Any], device: str, used: Callable[[int], None]
+) -> Iterator[None]:
     original = vae.decode
 
     def decode(latents: Any, *args: Any, **kwargs: Any) -> Any:

@@ -69,7 +69,9 @@ def _from_embedding(pipeline: Any) -> Any:
         from diffusers import UnCLIPImageVariationPipeline
 
         wanted = inspect.signature(UnCLIPImageVariationPipeline.__init__).parameters
+        parts = {part: pipeline.components.get(part) for part in wanted if part != "self"}
+        # With an embedding at hand no picture is encoded; only the dtype of the encoder is asked.
         return UnCLIPImageVariationPipeline(
-            **{part: pipeline.components.get(part) for part in wanted if part != "self"}
+            **{**parts, "image_encoder": pipeline.components["text_encoder"]}
         )
     return pipeline

@@ -1,5 +1,6 @@
 """Tiny pipelines whose denoiser is a UNet, saved as their repositories are."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,9 @@ def karlo(folder: Path) -> None:
         super_res_scheduler=_unclip_scheduler("fixed_small_log", "epsilon"),
     )
     pipeline.save_pretrained(folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["text_proj"][0] = "unclip"  # as the repository has it
+    (folder / "model_index.json").write_text(json.dumps(index))
 
 
 def deepfloyd(folder: Path) -> None:

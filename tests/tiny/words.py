@@ -3,14 +3,14 @@
 from typing import Any
 
 
-def byte_tokenizer(*special: str, starts: bool = False, chat: bool = True) -> Any:
+def byte_tokenizer(*special: str, starts: bool = False, **marks: str) -> Any:
     """One token for each byte, after four special tokens and those named; `starts` puts `<s>`
-    before every text.
+    before every text. `marks` are special tokens that processors ask for by name.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    names = ["<pad>", "<s>", "</s>", "<unk>", *special]
+    names = ["<pad>", "<s>", "</s>", "<unk>", *special, *marks.values()]
     names += sorted(pre_tokenizers.ByteLevel.alphabet())
     core = Tokenizer(
         models.BPE(
@@ -30,16 +30,15 @@ def byte_tokenizer(*special: str, starts: bool = False, chat: bool = True) -> An
         eos_token="</s>",
         unk_token="<unk>",
         model_max_length=512,
-        additional_special_tokens=list(special),
+        **({"extra_special_tokens": marks or list(special)} if marks or special else {}),
     )
-    if chat:
-        tokenizer.chat_template = (
-            "{% for m in messages %}<s>{{ m['role'] }}\n"
-            "{% if m['content'] is string %}{{ m['content'] }}{% else %}"
-            "{% for c in m['content'] %}{{ c['text'] if c['type'] == 'text' else '<image>' }}"
-            "{% endfor %}{% endif %}</s>\n{% endfor %}"
-            "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-        )
+    tokenizer.chat_template = (
+        "{% for m in messages %}<s>{{ m['role'] }}\n"
+        "{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+        "{% for c in m['content'] %}{{ c['text'] if c['type'] == 'text' else '<image>' }}"
+        "{% endfor %}{% endif %}</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+    )
     return tokenizer
 
 
