@@ -105,9 +105,7 @@ class TokenImages:
         except Exception as error:  # noqa: BLE001 - whatever a model raises becomes a typed error of its item
             if len(group) == 1:
                 return [Result(error=_typed(error, spec))]
-        return [
-            one for request in group for one in self._drawn([request], spec, control, progress)
-        ]
+        return [one for request in group for one in self._drawn([request], spec, control, progress)]
 
 
 class Sampler:
@@ -165,6 +163,12 @@ class Janus:
             folder, dtype=dtype, use_safetensors=True
         ).to(device)
         self._model.eval()
+        words, settings = self._processor.tokenizer, self._model.generation_config
+        # Loading drops this entry of the checkpoint's settings, which drawing asks for.
+        start = words.convert_tokens_to_ids(self._processor.image_start_token)
+        settings.generation_kwargs = {"boi_token_id": start}
+        settings.pad_token_id = words.pad_token_id
+        settings.bos_token_id = words.bos_token_id
 
     def asked(self, request: Request, spec: ModelSpec) -> Any:
         """Token ids (1, L) of the prompt, and their mask."""

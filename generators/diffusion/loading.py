@@ -14,9 +14,7 @@ from medley.errors import Unavailable
 STARTER = "PixelFlowPipeline"
 
 
-def load_pipeline(
-    model: ModelSpec, device: str, default: str = "AutoPipelineForText2Image"
-) -> Any:
+def load_pipeline(model: ModelSpec, device: str, default: str = "AutoPipelineForText2Image") -> Any:
     """The pipeline of this model, on `device`, quiet. `default` is the class of diffusers that
     finds the pipeline's own class where the option `pipeline` does not name it.
 
@@ -35,7 +33,7 @@ def load_pipeline(
             **quantisation(model, folder),
         )
         pipeline = _completed(pipeline, model, folder, device)
-        _add_ip_adapter(pipeline, model)
+        _add_ip_adapter(pipeline, model, folder)
         apply_switches(pipeline, model, device)
         pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -120,7 +118,7 @@ def _other(model: ModelSpec, source: str, folder: Path | None = None) -> Path:
     return folder_of(replace(model, source=source, revision=""))
 
 
-def _add_ip_adapter(pipeline: Any, model: ModelSpec) -> None:
+def _add_ip_adapter(pipeline: Any, model: ModelSpec, folder: Path) -> None:
     """The option `ip_adapter` (source, subfolder, weight_name, scale) lets embeddings condition a
     text pipeline.
     """
@@ -128,7 +126,7 @@ def _add_ip_adapter(pipeline: Any, model: ModelSpec) -> None:
     if not adapter:
         return
     pipeline.load_ip_adapter(
-        str(_other(model, str(adapter["source"]))),
+        str(_other(model, str(adapter["source"]), folder)),
         subfolder=adapter.get("subfolder", ""),
         weight_name=adapter["weight_name"],
         image_encoder_folder=None,

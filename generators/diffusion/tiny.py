@@ -70,7 +70,7 @@ def save_stable_diffusion(folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def save_unclip(folder: Path) -> None:
+def save_unclip(folder: Path, features: int = EMBED_DIM) -> None:
     """A stable unCLIP: draws from an image embedding."""
     from diffusers import DDIMScheduler, DDPMScheduler, StableUnCLIPImg2ImgPipeline
     from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
@@ -80,7 +80,7 @@ def save_unclip(folder: Path) -> None:
 
     vision = CLIPVisionConfig(
         hidden_size=32,
-        projection_dim=EMBED_DIM,
+        projection_dim=features,
         num_hidden_layers=1,
         num_attention_heads=4,
         intermediate_size=37,
@@ -90,13 +90,13 @@ def save_unclip(folder: Path) -> None:
     pipeline = StableUnCLIPImg2ImgPipeline(
         feature_extractor=CLIPImageProcessor(),
         image_encoder=CLIPVisionModelWithProjection(vision).eval(),
-        image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=EMBED_DIM),
+        image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=features),
         image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
         tokenizer=clip_tokenizer(),
         text_encoder=clip_text(),
         unet=unet(
             class_embed_type="projection",
-            projection_class_embeddings_input_dim=2 * EMBED_DIM,
+            projection_class_embeddings_input_dim=2 * features,
         ),
         scheduler=DDIMScheduler(
             beta_schedule="scaled_linear",
@@ -111,7 +111,7 @@ def save_unclip(folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def save_ip_adapter(folder: Path) -> None:
+def save_ip_adapter(folder: Path, features: int = EMBED_DIM) -> None:
     """An IP-Adapter that fits the tiny Stable Diffusion, as `adapter.safetensors` in `folder`."""
     import torch
     from safetensors.torch import save_file
@@ -120,7 +120,7 @@ def save_ip_adapter(folder: Path) -> None:
     network, tokens = unet(), 4
     cross = network.config.cross_attention_dim
     weights = {
-        "image_proj.proj.weight": torch.randn(cross * tokens, EMBED_DIM) * 0.2,
+        "image_proj.proj.weight": torch.randn(cross * tokens, features) * 0.2,
         "image_proj.proj.bias": torch.zeros(cross * tokens),
         "image_proj.norm.weight": torch.ones(cross),
         "image_proj.norm.bias": torch.zeros(cross),

@@ -124,6 +124,8 @@ def _entry(row: Row, home: Path) -> str:
     row.build(folder)
     lines = [f'[[model]]\nid = "{row.id}"\nlike = "{row.like}"\nsource = "{folder}"']
     lines.append("rank = 100\nmemory_bytes = 50_000_000\nparameters = 0")
+    if row.space:
+        lines.append(f'space = "{row.space}"')
     if row.options:
         lines.append("[model.options]")
         lines += [f"{name} = {_toml(value)}" for name, value in row.options.items()]

@@ -23,6 +23,7 @@ class Row:
     body: Callable[[str, Samples], dict[str, Any]]  # the job, for the model's id and the samples
     gives: Mapping[str, str] = field(default_factory=dict)  # "s1.text" -> modality
     options: Mapping[str, Any] = field(default_factory=dict)  # instead of those of the entry
+    space: str = ""  # instead of the entry's: that of the bundled encoder, where a job embeds first
     needs: tuple[str, ...] = ()  # modules without which it is skipped
 
     @property

@@ -4,7 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from generators.diffusion.tiny import EMBED_DIM, clip_text, clip_tokenizer, save_stable_diffusion
+from generators.diffusion.tiny import (
+    EMBED_DIM,
+    clip_text,
+    clip_tokenizer,
+    save_ip_adapter,
+    save_stable_diffusion,
+    save_unclip,
+)
 from generators.diffusion.tiny import unet as small_unet
 from generators.diffusion.tiny import vae as small_vae
 from tests.tiny.words import byte_tokenizer, t5
@@ -110,7 +117,7 @@ def latent_diffusion(folder: Path) -> None:
     pipeline.save_pretrained(folder)
 
 
-def kandinsky(folder: Path) -> None:
+def kandinsky(folder: Path, features: int = EMBED_DIM) -> None:
     """Kandinsky 2.2: the decoder, and its prior in the folder `prior`."""
     import torch
     from diffusers import (
@@ -124,9 +131,9 @@ def kandinsky(folder: Path) -> None:
 
     torch.manual_seed(0)
     prior = KandinskyV22PriorPipeline(
-        prior=_prior(),
-        image_encoder=_clip_vision(),
-        text_encoder=_clip_text_projected(),
+        prior=_prior(features),
+        image_encoder=_clip_vision(features),
+        text_encoder=_clip_text_projected(features),
         tokenizer=clip_tokenizer(),
         scheduler=_unclip_scheduler("fixed_small_log", "sample"),
         image_processor=CLIPImageProcessor(
@@ -140,9 +147,9 @@ def kandinsky(folder: Path) -> None:
             out_channels=8,
             sample_size=16,
             addition_embed_type="image",
-            encoder_hid_dim=EMBED_DIM,
+            encoder_hid_dim=features,
             encoder_hid_dim_type="image_proj",
-            cross_attention_dim=EMBED_DIM,
+            cross_attention_dim=32,
             attention_head_dim=4,
             **_PICTURE_BLOCKS,
         ).eval(),
@@ -170,7 +177,7 @@ def kandinsky(folder: Path) -> None:
     pipeline.save_pretrained(folder)
 
 
-def karlo(folder: Path) -> None:
+def karlo(folder: Path, features: int = EMBED_DIM) -> None:
     """Karlo, an unCLIP: prior, decoder and two steps of super-resolution in pixels."""
     import torch
     from diffusers import UNet2DConditionModel, UNet2DModel
@@ -191,7 +198,7 @@ def karlo(folder: Path) -> None:
         ).eval()
 
     pipeline = UnCLIPPipeline(
-        prior=_prior(),
+        prior=_prior(features),
         decoder=UNet2DConditionModel(
             sample_size=16,
             in_channels=3,
@@ -201,10 +208,10 @@ def karlo(folder: Path) -> None:
             class_embed_type="identity",
             **_PICTURE_BLOCKS,
         ).eval(),
-        text_encoder=_clip_text_projected(),
+        text_encoder=_clip_text_projected(features),
         tokenizer=clip_tokenizer(),
         text_proj=UnCLIPTextProjModel(
-            clip_embeddings_dim=EMBED_DIM, time_embed_dim=128, cross_attention_dim=32
+            clip_embeddings_dim=features, time_embed_dim=128, cross_attention_dim=32
         ),
         super_res_first=larger(),
         super_res_last=larger(),
@@ -277,21 +284,23 @@ def deepfloyd(folder: Path) -> None:
     larger.save_pretrained(folder / "larger")
 
 
-def _clip_text_projected() -> Any:
+def _clip_text_projected(features: int = 32) -> Any:
     import torch
     from transformers import CLIPTextModelWithProjection
 
+    config = clip_text().config
+    config.projection_dim = features
     torch.manual_seed(0)
-    return CLIPTextModelWithProjection(clip_text().config).eval()
+    return CLIPTextModelWithProjection(config).eval()
 
 
-def _clip_vision() -> Any:
+def _clip_vision(features: int) -> Any:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     return CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=32,
-            projection_dim=EMBED_DIM,
+            projection_dim=features,
             num_hidden_layers=1,
             num_attention_heads=4,
             intermediate_size=37,
@@ -301,14 +310,14 @@ def _clip_vision() -> Any:
     ).eval()
 
 
-def _prior() -> Any:
+def _prior(features: int) -> Any:
     from diffusers import PriorTransformer
 
     return PriorTransformer(
         num_attention_heads=2,
         attention_head_dim=8,
         num_layers=1,
-        embedding_dim=EMBED_DIM,
+        embedding_dim=features,
         num_embeddings=77,
     ).eval()
 
@@ -322,3 +331,14 @@ def _unclip_scheduler(variance: str, prediction: str) -> Any:
         num_train_timesteps=1000,
         clip_sample_range=5.0,
     )
+
+
+def ip_adapter(folder: Path, features: int = EMBED_DIM) -> None:
+    """Stable Diffusion 1.5 with an IP-Adapter in the folder `adapter`."""
+    save_stable_diffusion(folder)
+    save_ip_adapter(folder / "adapter", features)
+
+
+def stable_unclip(folder: Path, features: int = EMBED_DIM) -> None:
+    """Stable unCLIP."""
+    save_unclip(folder, features)
