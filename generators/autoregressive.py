@@ -201,8 +201,9 @@ class Janus:
                 num_return_sequences=1,
                 logits_processor=LogitsProcessorList([sampler]),
             )
-            pixels = model.decode_image_tokens(tokens)
-        return _pictures(self._processor, pixels)
+            pixels = model.decode_image_tokens(tokens)  # (B, H, W, 3) in [-1, 1]
+        bytes_ = ((pixels.float().clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+        return [Image.fromarray(picture) for picture in bytes_]
 
 
 class Emu3:
@@ -257,7 +258,8 @@ class Emu3:
             pixels = model.decode_image_tokens(
                 image_tokens=tokens[:, ids.shape[1] :], height=rows, width=columns
             )
-        return _pictures(self._processor, pixels)
+        found = self._processor.postprocess(list(pixels.float()), return_tensors="PIL.Image.Image")
+        return [picture.convert("RGB") for picture in found["pixel_values"]]
 
     def _tokens(self, words: str, request: Request, spec: ModelSpec) -> Any:
         width, height = _sides(request, int(spec.options.get("side", 720)))
@@ -294,12 +296,6 @@ _POOR = (
     "cropped, worst quality, low quality, normal quality, jpeg artifacts, signature, watermark, "
     "username, blurry."
 )
-
-
-def _pictures(processor: Any, pixels: Any) -> list[Image.Image]:
-    """Decoded pixels of a batch as RGB pictures."""
-    found = processor.postprocess(list(pixels.float()), return_tensors="PIL.Image.Image")
-    return [picture.convert("RGB") for picture in found["pixel_values"]]
 
 
 def _sides(request: Request, side: int) -> tuple[int, int]:

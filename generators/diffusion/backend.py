@@ -46,7 +46,8 @@ class DiffusionImages:
     Options of the model: `pipeline` (a diffusers class, where the folder does not say enough),
     `dtype`, `call` (further arguments of each call), `side` (of the square that is drawn when no
     size is asked), `multiple_of`, `max_batch` (default 16), `preview_seconds` (default 0.5),
-    `preview_vae`, `ip_adapter`, `prior`, `larger`, `target_norm`, and those of `generators.diffusion.memory`.
+    `preview_vae`, `ip_adapter`, `prior`, `larger`, `target_norm`, and those of
+    `generators.diffusion.memory`.
 
     A result's usage says `oom_rung` where the device ran out of memory on the way.
     """

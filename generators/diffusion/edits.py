@@ -91,7 +91,7 @@ def put_back(drawn: Image.Image, request: Request) -> Image.Image:
 
 
 def binary(mask: Image.Image) -> Image.Image:
-    """The mask as 0 and 255; light pixels (from 128) become white, and what is transparent black."""
+    """The mask as 0 and 255; light pixels (from 128) become white, transparent ones black."""
     grey = ImageOps.grayscale(flat(mask, background=(0, 0, 0)))
     return grey.point(lambda value: 255 if value >= 128 else 0)
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from generators.diffusion.steps import replaced
 from medley.backend import ModelSpec
 from medley.checkpoints import config_of, dtype_for
 from medley.errors import Unavailable
@@ -157,12 +158,8 @@ def _patient(
         assert error is not None
         raise error
 
-    decode.__wrapped__ = original  # type: ignore[attr-defined]
-    vae.decode = decode
-    try:
+    with replaced(vae, "decode", decode):
         yield
-    finally:
-        del vae.decode
 
 
 @contextmanager

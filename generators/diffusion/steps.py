@@ -45,6 +45,26 @@ def watched(pipeline: Any, watcher: Watcher) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """While this lasts, `method` stands in for the method `name` of this one object.
+
+    An attribute of the object hides the method of its class, and taking it away shows the method
+    again. The original signature stays visible: pipelines ask it whether `eta` or `generator` may
+    be passed.
+    """
+    method.__wrapped__ = getattr(owner, name)  # type: ignore[attr-defined]
+    before = vars(owner).get(name)
+    setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
 def denoisers(pipeline: Any) -> dict[str, Any]:
     """The schedulers whose `step` the pipeline calls, by component name."""
     return {
@@ -80,15 +100,8 @@ def _wrapped(name: str, scheduler: Any, steps: Steps, watcher: Watcher) -> Itera
         watcher(steps.count(name, planned[name]), call, outcome)
         return result
 
-    # An attribute of the object hides the method of its class, and taking it away shows the method
-    # again. The original signature must stay visible: pipelines ask it whether `eta` or `generator`
-    # may be passed.
-    step.__wrapped__ = original  # type: ignore[attr-defined]
-    scheduler.step = step
-    try:
+    with replaced(scheduler, "step", step):
         yield
-    finally:
-        del scheduler.step
 
 
 def _remaining(scheduler: Any, timestep: Any) -> int:
