@@ -42,7 +42,7 @@ class TokenImages:
         """
         folder, device = folder_of(model), place(device)
         kind = str(config_of(folder).get("model_type"))
-        painters = {"janus": Janus, "emu3": Emu3}
+        painters: dict[str, type[Janus] | type[Emu3]] = {"janus": Janus, "emu3": Emu3}
         if kind not in painters:
             raise Unavailable(f"{model.id} is of the type {kind!r}, which draws no pictures here.")
         with loading(model, device):
@@ -159,10 +159,10 @@ class Janus:
         from transformers import AutoProcessor, JanusForConditionalGeneration
 
         self._processor = AutoProcessor.from_pretrained(folder)
-        self._model = JanusForConditionalGeneration.from_pretrained(
+        model: Any = JanusForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, use_safetensors=True
-        ).to(device)
-        self._model.eval()
+        )
+        self._model = model.to(device).eval()
         words, settings = self._processor.tokenizer, self._model.generation_config
         # Loading drops this entry of the checkpoint's settings, which drawing asks for.
         start = words.convert_tokens_to_ids(self._processor.image_start_token)
@@ -213,10 +213,10 @@ class Emu3:
         from transformers import AutoProcessor, Emu3ForConditionalGeneration
 
         self._processor = AutoProcessor.from_pretrained(folder)
-        self._model = Emu3ForConditionalGeneration.from_pretrained(
+        model: Any = Emu3ForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, use_safetensors=True
-        ).to(device)
-        self._model.eval()
+        )
+        self._model = model.to(device).eval()
 
     def asked(self, request: Request, spec: ModelSpec) -> Any:
         """Token ids (1, L) of the prompt with the picture's size, their mask, and `image_sizes` in

@@ -5,6 +5,7 @@ One film is one call: its frames are denoised together, and fill the device by t
 are written as H.264 as they come out of the autoencoder.
 """
 
+import inspect
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -198,8 +199,6 @@ def _relatives(pipeline: Any, model: ModelSpec) -> dict[str, Any]:
     found = {IMAGE if "image" in signature(pipeline) else TEXT: pipeline}
     name = model.options.get("image_pipeline")
     if name and IMAGE not in found:
-        import inspect
-
         import diffusers
 
         kind = getattr(diffusers, str(name), None)
@@ -222,8 +221,6 @@ def _frame_count(pipeline: Any, model: ModelSpec, asked: int | None) -> int:
     """How many frames the network makes: as many as asked or more, one after whole groups of the
     autoencoder.
     """
-    import inspect
-
     default = inspect.signature(type(pipeline).__call__).parameters["num_frames"].default
     count = int(asked or model.options.get("frames") or default)
     group = getattr(pipeline, "vae_scale_factor_temporal", None) or getattr(
@@ -236,12 +233,10 @@ def _default_area(pipeline: Any, model: ModelSpec) -> int:
     """Pixels of a frame when nothing is asked: the option `side` squared, else the pipeline's
     own.
     """
-    import inspect
-
     if side := model.options.get("side"):
         return int(side) ** 2
     named = inspect.signature(type(pipeline).__call__).parameters
-    return int((named["width"].default or 512) * (named["height"].default or 512))
+    return int(named["width"].default or 512) * int(named["height"].default or 512)
 
 
 def _like(picture: Image.Image, area: int) -> tuple[int, int]:
@@ -260,12 +255,12 @@ def _asked_size(request: Request) -> tuple[int, int] | None:
     """Width and height, where both are asked; one alone is the side of a square, or goes with the
     picture's shape.
     """
-    width, height = request.params.get("width"), request.params.get("height")
+    width, height = (int(request.params.get(side) or 0) for side in ("width", "height"))
     if not (width or height):
         return None
     picture = request.inputs.get("image")
     shape = picture.width / picture.height if isinstance(picture, Image.Image) else 1.0
-    return int(width or max(2, round(height * shape))), int(height or max(2, round(width / shape)))
+    return width or max(2, round(height * shape)), height or max(2, round(width / shape))
 
 
 def _usage(rungs: list[int]) -> dict[str, float]:

@@ -12,6 +12,7 @@ only decoding ran out.
 """
 
 import gc
+import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,10 +38,10 @@ def quantisation(model: ModelSpec, folder: Path) -> dict[str, Any]:
     if importlib.util.find_spec("torchao") is None:
         raise Unavailable(f"{model.id}: the option int8 needs the library torchao.")
     from diffusers import PipelineQuantizationConfig, TorchAoConfig
-    from torchao.quantization import Int8WeightOnlyConfig
 
+    kinds: Any = importlib.import_module("torchao.quantization")
     names = [name for name in _DENOISERS if name in config_of(folder, "model_index.json")]
-    mapping = {name: TorchAoConfig(Int8WeightOnlyConfig()) for name in names}
+    mapping = {name: TorchAoConfig(kinds.Int8WeightOnlyConfig()) for name in names}
     return {"quantization_config": PipelineQuantizationConfig(quant_mapping=mapping)}
 
 

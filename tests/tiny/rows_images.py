@@ -117,7 +117,12 @@ ROWS = [
         from_a_sound,
         space="starter",
     ),
-    _row("16 Imagen, DeepFloyd IF", "DeepFloyd/IF-I-XL-v1.0", unets.deepfloyd, options={"larger": "larger"}),
+    _row(
+        "16 Imagen, DeepFloyd IF",
+        "DeepFloyd/IF-I-XL-v1.0",
+        unets.deepfloyd,
+        options={"larger": "larger"},
+    ),
     _row("Z-Image", "Tongyi-MAI/Z-Image-Turbo", dits.z_image, options=_short(32)),
     _row(
         "FLUX.2 klein",
@@ -130,4 +135,4 @@ ROWS = [
         },
     ),
     _row("Qwen-Image", "Qwen/Qwen-Image", dits.qwen_image, options=_short(64)),
-]  # fmt: skip
+]
