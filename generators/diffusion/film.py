@@ -223,10 +223,10 @@ def _frame_count(pipeline: Any, model: ModelSpec, asked: int | None) -> int:
     """
     default = inspect.signature(type(pipeline).__call__).parameters["num_frames"].default
     count = int(asked or model.options.get("frames") or default)
-    group = getattr(pipeline, "vae_scale_factor_temporal", None) or getattr(
-        pipeline, "vae_temporal_compression_ratio", 1
-    )
-    return 1 + math.ceil((count - 1) / group) * int(group)
+    group = 1
+    for name in ("vae_scale_factor_temporal", "vae_temporal_compression_ratio"):
+        group = int(getattr(pipeline, name, None) or group)
+    return 1 + math.ceil((count - 1) / group) * group
 
 
 def _default_area(pipeline: Any, model: ModelSpec) -> int:
