@@ -77,10 +77,17 @@ def offload(pipeline: Any, device: str) -> None:
     """Weights wait in the machine's memory and come layer by layer. Slow, and small."""
     import torch
 
+    # Those that cannot be taken layer by layer stay on the device.
+    whole = [
+        name
+        for name, part in pipeline.components.items()
+        if not getattr(part, "_supports_group_offloading", True)
+    ]
     pipeline.enable_group_offload(
         onload_device=torch.device(device),
         offload_device=torch.device("cpu"),
         offload_type="leaf_level",
+        **({"exclude_modules": whole} if whole else {}),
     )
 
 
