@@ -289,7 +289,7 @@ def _clip_text_projected(features: int = 32) -> Any:
     from transformers import CLIPTextModelWithProjection
 
     config = clip_text().config
-    config.projection_dim = features
+    config.projection_dim = config.hidden_size = features
     torch.manual_seed(0)
     return CLIPTextModelWithProjection(config).eval()
 
