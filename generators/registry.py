@@ -6,8 +6,10 @@ Adding a generator is one file, one line here and the contract suite passing.
 from collections.abc import Mapping
 
 GENERATORS: Mapping[str, str] = {
+    "autoregressive": "generators.autoregressive:TokenImages",
     "diffusers": "generators.diffusion.backend:DiffusionImages",
     "tts": "generators.speech.neural:NeuralSpeech",
+    "diffusers-video": "generators.diffusion.film:DiffusionFilms",
     "espeak": "generators.speech.backend:EspeakBackend",
     "diffusers-audio": "generators.sound.diffusion:DiffusionSound",
     "musicgen": "generators.sound.musicgen:MusicGen",

@@ -1,143 +1,199 @@
-"""Pictures by diffusion, as a backend: our starter pipeline and any text-to-image pipeline of
-diffusers.
+"""Pictures by diffusion, as a backend: our starter pipeline and any picture pipeline of diffusers.
 
 Requests of equal shape are drawn in one call. When a call fails, its items are drawn one by one, so
-that a bad item fails alone; when the device runs out of memory, the call is cut in halves first.
+that a bad item fails alone; when the device runs out of memory, the ladder of
+`generators.diffusion.memory` is climbed.
 """
 
-import gc
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-from generators.diffusion.calls import (
-    EMBEDDING,
-    TEXT,
-    arguments,
-    draws_one_size,
-    fault_of,
-    most_at_once,
+from generators.diffusion.calls import arguments, fault_of, most_at_once, shape_of
+from generators.diffusion.edits import put_back
+from generators.diffusion.loading import load_pipeline, load_tiny_vae
+from generators.diffusion.memory import (
+    FEWER,
+    FREED,
+    OFFLOADED,
+    free,
+    is_out_of_memory,
+    offload,
+    patient_decoding,
 )
-from generators.diffusion.loading import load_pipeline, load_tiny_vae, pick_device
 from generators.diffusion.preview import Previewer
+from generators.diffusion.relatives import EDIT, EMBEDDING, INPAINT, TEXT, relatives
 from generators.diffusion.steps import StepCall, watched
 from medley.backend import Control, ModelSpec, Request, Result
+from medley.checkpoints import loading, place
 from medley.errors import BackendError, MedleyError, OutOfMemory, Unavailable
 
-Outcome = Image.Image | MedleyError
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of one item, and how far up the ladder of memory it took."""
+
+    outcome: Image.Image | MedleyError
+    rung: int = 0
 
 
 class DiffusionImages:
-    """Draws pictures from words or embeddings.
+    """Draws pictures from words or embeddings, and redraws pictures or parts of them.
 
     Options of the model: `pipeline` (a diffusers class, where the folder does not say enough),
-    `dtype`, `max_batch` (default 16), `preview_seconds` (default 0.5), `preview_vae`, `ip_adapter`,
-    `target_norm`.
+    `dtype`, `call` (further arguments of each call), `side` (of the square that is drawn when no
+    size is asked), `multiple_of`, `max_batch` (default 16), `preview_seconds` (default 0.5),
+    `preview_vae`, `ip_adapter`, `prior`, `larger`, `target_norm`, and those of
+    `generators.diffusion.memory`.
+
+    A result's usage says `oom_rung` where the device ran out of memory on the way.
     """
 
-    tools = frozenset({TEXT, EMBEDDING})
+    tools = frozenset({TEXT, EMBEDDING, EDIT, INPAINT})
 
     def __init__(self) -> None:
         self._model: ModelSpec | None = None
+        self._device = "cpu"
         self._pipeline: Any = None
+        self._relatives: dict[str, Any] = {}
         self._tiny_vae: Any = None
+        self._offloaded = False
 
     def load(self, model: ModelSpec, device: str) -> None:
         """Brings the pipeline to `device` (`auto`: a GPU when there is one). Raises `Unavailable`,
         `OutOfMemory`.
         """
-        place = pick_device(device)
-        self._pipeline = load_pipeline(model, place)
-        self._tiny_vae = load_tiny_vae(model, place)
-        self._model = model
+        self._device = place(device)
+        pipeline = load_pipeline(model, self._device)
+        with loading(model, self._device):
+            self._relatives = relatives(pipeline, model)
+        self._tiny_vae = load_tiny_vae(model, self._device)
+        self._pipeline, self._model = pipeline, model
+        self._offloaded = bool(model.options.get("group_offload"))
 
     def unload(self) -> None:
         """Frees the pipeline and what the device kept for it."""
         self._pipeline = self._tiny_vae = self._model = None
-        gc.collect()
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._relatives = {}
+        free()
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
         """One picture per request. Progress counts denoising steps; previews come when the batch is
         one request.
         """
-        model, pipeline = self._model, self._pipeline
-        if model is None or pipeline is None:
-            raise Unavailable("No model is loaded.")
+        model = self._loaded()
         results: dict[int, Result] = {}
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
         for index, request in enumerate(batch):
+            pipeline = self._relatives.get(request.tool)
             fault = fault_of(request, pipeline, model)
             if fault is not None:
                 results[index] = Result(error=fault)
             else:
-                groups[_shape(request)].append(index)
-        largest = most_at_once(pipeline, model)
-        parts = [part for members in groups.values() for part in _chunks(members, largest)]
+                groups[shape_of(request, pipeline, model)].append(index)
+        parts = [part for members in groups.values() for part in self._parts(members, batch)]
         progress = _Progress(control, [int(batch[part[0]].params["steps"]) for part in parts])
         control.tick(0, progress.total)
         for part in parts:
-            group = [batch[index] for index in part]
-            previews = (
-                Previewer(pipeline, self._tiny_vae, self._preview_seconds())
-                if len(batch) == 1
-                else None
-            )
-            for index, outcome in zip(part, self._draw(group, progress, previews), strict=True):
-                results[index] = _result(outcome, batch[index], pipeline)
+            previews = self._previewer() if len(batch) == 1 else None
+            if all(control.stopped(index) for index in part):  # nobody reads what it would draw
+                drawn = [Drawn(BackendError("It was stopped."))] * len(part)
+            else:
+                drawn = self._draw([batch[index] for index in part], progress, previews)
+            for index, one in zip(part, drawn, strict=True):
+                results[index] = _result(one, batch[index])
             progress.finish_part()
         return [results[index] for index in range(len(batch))]
 
-    def _preview_seconds(self) -> float:
-        assert self._model is not None
-        return float(self._model.options.get("preview_seconds", 0.5))
+    def _loaded(self) -> ModelSpec:
+        if self._model is None:
+            raise Unavailable("No model is loaded.")
+        return self._model
+
+    def _parts(self, members: list[int], batch: Sequence[Request]) -> Iterator[list[int]]:
+        """Members of a group, as many at a time as one call may draw."""
+        tool = batch[members[0]].tool
+        yield from _chunks(members, most_at_once(self._relatives[tool], self._loaded(), tool))
+
+    def _previewer(self) -> Previewer:
+        seconds = float(self._loaded().options.get("preview_seconds", 0.5))
+        return Previewer(self._pipeline, self._tiny_vae, seconds)
 
     def _draw(
-        self, group: Sequence[Request], progress: "_Progress", previews: Previewer | None
-    ) -> list[Outcome]:
+        self,
+        group: Sequence[Request],
+        progress: "_Progress",
+        previews: Previewer | None,
+        rung: int = 0,
+    ) -> list[Drawn]:
+        """One outcome per request. `rung` is how far up the ladder this group has been."""
         try:
-            return list(self._call(group, progress, previews))
+            return self._call(group, progress, previews, rung)
         except MedleyError as error:
-            return [error] * len(group)
+            return [Drawn(error, rung)] * len(group)
         except Exception as error:  # noqa: BLE001 - whatever a pipeline raises becomes a typed error of its item
-            if len(group) == 1:
-                return [self._typed(error)]
-            size = (len(group) + 1) // 2 if _is_out_of_memory(error) else 1
+            full = is_out_of_memory(error)
+            if not full and len(group) == 1:
+                return [Drawn(self._failure(error), rung)]
         # Outside of the handler, so that the failed call's tensors are no longer held by its
         # traceback.
+        size = 1
+        if full:
+            free()
+            rung, size = self._climb(rung, len(group))
+            if not rung:
+                return [Drawn(self._no_room(), OFFLOADED)]
         return [
-            outcome
+            one
             for part in _chunks(list(group), size)
-            for outcome in self._draw(part, progress, previews)
+            for one in self._draw(part, progress, previews, rung)
         ]
 
+    def _climb(self, rung: int, count: int) -> tuple[int, int]:
+        """The next rung for a call of `count` items, and how many to draw at a time; rung 0 when
+        there is no further.
+        """
+        if rung < FREED:
+            return FREED, count
+        if count > 1:
+            return max(rung, FEWER), (count + 1) // 2
+        if self._offloaded:
+            return (OFFLOADED, 1) if rung < OFFLOADED else (0, 1)
+        offload(self._pipeline, self._device)
+        self._offloaded = True
+        return OFFLOADED, 1
+
     def _call(
-        self, group: Sequence[Request], progress: "_Progress", previews: Previewer | None
-    ) -> Sequence[Image.Image]:
-        assert self._model is not None
+        self,
+        group: Sequence[Request],
+        progress: "_Progress",
+        previews: Previewer | None,
+        rung: int,
+    ) -> list[Drawn]:
+        pipeline = self._relatives[group[0].tool]
+        rungs = [rung]
 
         def watcher(share: float, call: StepCall, outcome: Any) -> None:
             progress.report(share, previews.picture(call, outcome) if previews else None)
 
         try:
-            with watched(self._pipeline, watcher):
-                images: Sequence[Image.Image] = self._pipeline(
-                    **arguments(group, self._pipeline, self._model)
-                ).images
-                return images
+            with (
+                watched(pipeline, watcher),
+                patient_decoding(pipeline, self._device, rungs.append),
+            ):
+                images = pipeline(**arguments(group, pipeline, self._loaded())).images
+                return [Drawn(image, max(rungs)) for image in images]
         finally:
-            self._pipeline.maybe_free_model_hooks()
+            pipeline.maybe_free_model_hooks()
 
-    def _typed(self, error: Exception) -> MedleyError:
-        assert self._model is not None
-        if _is_out_of_memory(error):
-            return OutOfMemory(f"{self._model.id} has no room to draw this; try a smaller picture.")
-        return BackendError(f"{self._model.id} failed: {type(error).__name__}: {error}")
+    def _failure(self, error: Exception) -> MedleyError:
+        return BackendError(f"{self._loaded().id} failed: {type(error).__name__}: {error}")
+
+    def _no_room(self) -> MedleyError:
+        return OutOfMemory(f"{self._loaded().id} has no room to draw this; try a smaller picture.")
 
 
 class _Progress:
@@ -147,44 +203,37 @@ class _Progress:
         self._control = control
         self._steps = steps
         self._part = 0
+        self._share = 0.0
         self.total = float(max(1, sum(steps)))
 
     def report(self, share: float, preview: Image.Image | None) -> None:
-        """`share` of the current part is done. Raises `StepStopped`."""
+        """`share` of the current part is done; a part that is drawn again does not count back.
+        Raises `StepStopped`.
+        """
+        self._share = max(share, self._share)
         before = sum(self._steps[: self._part])
-        self._control.tick(before + share * self._steps[self._part], self.total, preview=preview)
+        done = before + self._share * self._steps[self._part]
+        self._control.tick(done, self.total, preview=preview)
 
     def finish_part(self) -> None:
         """Goes on to the next part."""
         self._part += 1
+        self._share = 0.0
 
 
-def _shape(request: Request) -> tuple[Any, ...]:
-    names = ("width", "height", "steps", "guidance")
-    return (request.tool, *(request.params.get(name) for name in names))
-
-
-def _chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+def _chunks(items: Sequence[Any], size: int) -> list[Any]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _result(outcome: Outcome, request: Request, pipeline: Any) -> Result:
-    if isinstance(outcome, MedleyError):
-        return Result(error=outcome)
-    if draws_one_size(pipeline):
-        size = (
-            request.params.get("width") or outcome.width,
-            request.params.get("height") or outcome.height,
-        )
-        if size != outcome.size:
-            outcome = outcome.resize(size, Image.Resampling.LANCZOS)
-    return Result(outputs={"image": outcome})
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has a type for it; the CPU allocator only has words."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+def _result(drawn: Drawn, request: Request) -> Result:
+    usage = {"oom_rung": float(drawn.rung)} if drawn.rung else {}
+    if isinstance(drawn.outcome, MedleyError):
+        return Result(error=drawn.outcome, usage=usage)
+    image = drawn.outcome
+    if request.tool == INPAINT:
+        return Result(outputs={"image": put_back(image, request)}, usage=usage)
+    params = request.params
+    size = (params.get("width") or image.width, params.get("height") or image.height)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return Result(outputs={"image": image}, usage=usage)

@@ -2,45 +2,40 @@
 repository is run.
 """
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from generators.diffusion.memory import apply_switches, quantisation
 from medley.backend import ModelSpec
-from medley.errors import OutOfMemory, Unavailable
+from medley.checkpoints import config_of, dtype_for, folder_of, loading
+from medley.errors import Unavailable
 
 STARTER = "PixelFlowPipeline"
 
 
-def load_pipeline(model: ModelSpec, device: str) -> Any:
-    """The pipeline of this model, on `device`, quiet.
+def load_pipeline(model: ModelSpec, device: str, default: str = "AutoPipelineForText2Image") -> Any:
+    """The pipeline of this model, on `device`, quiet. `default` is the class of diffusers that
+    finds the pipeline's own class where the option `pipeline` does not name it.
 
     Raises:
-        Unavailable: files are missing, or not as safetensors.
+        Unavailable: files are missing, not as safetensors, or of another kind than is said.
         OutOfMemory: the device has no room.
     """
-    import torch
-
-    try:
-        pipeline = _class_of(model).from_pretrained(
-            model.source,
-            dtype=_dtype(model, device),
+    folder = folder_of(model)
+    with loading(model, device):
+        kind = _class_of(model, folder, default)
+        _find_unclip()
+        pipeline = kind.from_pretrained(
+            folder,
+            dtype=dtype_for(model, device),
             use_safetensors=True,
-            **(
-                {"revision": model.revision}
-                if model.revision and not Path(model.source).exists()
-                else {}
-            ),
+            **quantisation(model, folder),
         )
-        _add_ip_adapter(pipeline, model)
-        pipeline = pipeline.to(device)
-    except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"Model {model.id!r} cannot be loaded from {model.source!r}: {error}"
-        ) from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"Model {model.id!r} does not fit on {device}.") from error
-    pipeline.set_progress_bar_config(disable=True)
+        pipeline = _completed(pipeline, model, folder, device)
+        _add_ip_adapter(pipeline, model, folder)
+        apply_switches(pipeline, model, device)
+        pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
@@ -51,59 +46,79 @@ def load_tiny_vae(model: ModelSpec, device: str) -> Any:
         return None
     from diffusers import AutoencoderTiny
 
-    try:
-        return AutoencoderTiny.from_pretrained(source, use_safetensors=True).to(device)
-    except (OSError, ValueError) as error:
-        raise Unavailable(f"The preview model of {model.id!r} cannot be loaded: {error}") from error
+    folder = _other(model, str(source))
+    with loading(model, device):
+        return AutoencoderTiny.from_pretrained(folder, use_safetensors=True).to(device)
 
 
-def pick_device(device: str) -> str:
-    """`auto` is the GPU when there is one."""
-    if device != "auto":
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _class_of(model: ModelSpec) -> Any:
-    """Ours for our own folders; explicit when the model says `pipeline`; else what diffusers finds
-    for text to image.
-    """
+def _class_of(model: ModelSpec, folder: Path, default: str) -> Any:
+    """Ours for our own folders; explicit when the model says `pipeline`; else the default."""
     import diffusers
 
-    if _class_name(model.source) == STARTER:
+    if not (folder / "model_index.json").is_file():
+        raise Unavailable(f"{model.id} is no folder of a pipeline: it has no model_index.json.")
+    if config_of(folder, "model_index.json").get("_class_name") == STARTER:
         from generators.diffusion.pipeline import PixelFlowPipeline
 
         return PixelFlowPipeline
     name = model.options.get("pipeline")
     if name is None:
-        return diffusers.AutoPipelineForText2Image
+        return getattr(diffusers, default)
     found = getattr(diffusers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, diffusers.DiffusionPipeline)):
         raise Unavailable(f"diffusers has no pipeline {name!r}.")
     return found
 
 
-def _class_name(source: str) -> str | None:
-    index = Path(source) / "model_index.json"
-    if not index.is_file():
-        return None
-    name = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
-    return name if isinstance(name, str) else None
+def _find_unclip() -> None:
+    """Folders of Karlo name a module that diffusers has moved among the deprecated ones."""
+    from diffusers import pipelines
+    from diffusers.pipelines.deprecated import unclip
+
+    if not hasattr(pipelines, "unclip"):
+        pipelines.unclip = unclip
 
 
-def _dtype(model: ModelSpec, device: str) -> Any:
-    """float32 on a CPU; elsewhere bfloat16, or what the option `dtype` names."""
-    import torch
+def _completed(pipeline: Any, model: ModelSpec, folder: Path, device: str) -> Any:
+    """The pipeline with its other half, where that is a repository of its own: the option `prior`
+    of Kandinsky 2.2, the option `larger` (super-resolution) of DeepFloyd IF.
+    """
+    import diffusers
 
-    default = "float32" if device == "cpu" else "bfloat16"
-    return getattr(torch, str(model.options.get("dtype", default)))
+    dtype = dtype_for(model, device)
+    if prior_name := model.options.get("prior"):
+        prior = diffusers.KandinskyV22PriorPipeline.from_pretrained(
+            _other(model, str(prior_name), folder), dtype=dtype, use_safetensors=True
+        )
+        return diffusers.KandinskyV22CombinedPipeline(
+            **pipeline.components,
+            **{f"prior_{name}": part for name, part in prior.components.items()},
+        )
+    if larger_name := model.options.get("larger"):
+        from generators.diffusion.cascade import Cascade
+
+        larger = diffusers.IFSuperResolutionPipeline.from_pretrained(
+            _other(model, str(larger_name), folder),
+            dtype=dtype,
+            use_safetensors=True,
+            text_encoder=None,
+            tokenizer=None,
+            watermarker=None,
+        )
+        return Cascade(pipeline, larger)
+    return pipeline
 
 
-def _add_ip_adapter(pipeline: Any, model: ModelSpec) -> None:
+def _other(model: ModelSpec, source: str, folder: Path | None = None) -> Path:
+    """The folder of what a model needs besides its own: inside its folder, elsewhere on this
+    machine, or of the hub's cache. Raises `Unavailable`.
+    """
+    if folder is not None and (folder / source).is_dir():
+        return folder / source
+    return folder_of(replace(model, source=source, revision=""))
+
+
+def _add_ip_adapter(pipeline: Any, model: ModelSpec, folder: Path) -> None:
     """The option `ip_adapter` (source, subfolder, weight_name, scale) lets embeddings condition a
     text pipeline.
     """
@@ -111,7 +126,7 @@ def _add_ip_adapter(pipeline: Any, model: ModelSpec) -> None:
     if not adapter:
         return
     pipeline.load_ip_adapter(
-        adapter["source"],
+        str(_other(model, str(adapter["source"]), folder)),
         subfolder=adapter.get("subfolder", ""),
         weight_name=adapter["weight_name"],
         image_encoder_folder=None,

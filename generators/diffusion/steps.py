@@ -45,6 +45,26 @@ def watched(pipeline: Any, watcher: Watcher) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """While this lasts, `method` stands in for the method `name` of this one object.
+
+    An attribute of the object hides the method of its class, and taking it away shows the method
+    again. The original signature stays visible: pipelines ask it whether `eta` or `generator` may
+    be passed.
+    """
+    method.__wrapped__ = getattr(owner, name)  # type: ignore[attr-defined]
+    before = vars(owner).get(name)
+    setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
 def denoisers(pipeline: Any) -> dict[str, Any]:
     """The schedulers whose `step` the pipeline calls, by component name."""
     return {
@@ -69,24 +89,30 @@ class StepCall:
 
 @contextmanager
 def _wrapped(name: str, scheduler: Any, steps: Steps, watcher: Watcher) -> Iterator[None]:
-    original = scheduler.step
+    original, planned = scheduler.step, dict[str, int]()
 
     def step(model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(model_output, timestep, sample, *args, **kwargs)
         outcome = result[0] if isinstance(result, tuple) else result.prev_sample
         call = StepCall(scheduler, model_output, timestep, sample, _level(scheduler))
-        watcher(steps.count(name, len(scheduler.timesteps)), call, outcome)
+        if name not in planned:
+            planned[name] = _remaining(scheduler, timestep)
+        watcher(steps.count(name, planned[name]), call, outcome)
         return result
 
-    # An attribute of the object hides the method of its class, and taking it away shows the method
-    # again. The original signature must stay visible: pipelines ask it whether `eta` or `generator`
-    # may be passed.
-    step.__wrapped__ = original  # type: ignore[attr-defined]
-    scheduler.step = step
-    try:
+    with replaced(scheduler, "step", step):
         yield
-    finally:
-        del scheduler.step
+
+
+def _remaining(scheduler: Any, timestep: Any) -> int:
+    """How many steps are planned from this one on: what starts from a picture leaves out the first
+    ones.
+    """
+    times = [float(time) for time in scheduler.timesteps]
+    try:
+        return len(times) - times.index(float(timestep))
+    except (ValueError, TypeError, RuntimeError):  # times of its own for each item, or of each call
+        return len(times)
 
 
 def _level(scheduler: Any) -> float | None:

@@ -16,7 +16,7 @@ def save_starter(folder: Path) -> None:
     from generators.diffusion.transformer import PixelTransformer
 
     torch.manual_seed(0)
-    words = _word_tokenizer()
+    words = word_tokenizer()
     text = BertModel(
         BertConfig(
             vocab_size=len(words),
@@ -52,10 +52,10 @@ def save_stable_diffusion(folder: Path) -> None:
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline(
-        vae=_vae(),
-        text_encoder=_clip_text(),
-        tokenizer=_clip_tokenizer(),
-        unet=_unet(),
+        vae=vae(),
+        text_encoder=clip_text(),
+        tokenizer=clip_tokenizer(),
+        unet=unet(),
         scheduler=DDIMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
@@ -70,7 +70,7 @@ def save_stable_diffusion(folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def save_unclip(folder: Path) -> None:
+def save_unclip(folder: Path, features: int = EMBED_DIM) -> None:
     """A stable unCLIP: draws from an image embedding."""
     from diffusers import DDIMScheduler, DDPMScheduler, StableUnCLIPImg2ImgPipeline
     from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
@@ -80,7 +80,7 @@ def save_unclip(folder: Path) -> None:
 
     vision = CLIPVisionConfig(
         hidden_size=32,
-        projection_dim=EMBED_DIM,
+        projection_dim=features,
         num_hidden_layers=1,
         num_attention_heads=4,
         intermediate_size=37,
@@ -90,13 +90,13 @@ def save_unclip(folder: Path) -> None:
     pipeline = StableUnCLIPImg2ImgPipeline(
         feature_extractor=CLIPImageProcessor(),
         image_encoder=CLIPVisionModelWithProjection(vision).eval(),
-        image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=EMBED_DIM),
+        image_normalizer=StableUnCLIPImageNormalizer(embedding_dim=features),
         image_noising_scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
-        tokenizer=_clip_tokenizer(),
-        text_encoder=_clip_text(),
-        unet=_unet(
+        tokenizer=clip_tokenizer(),
+        text_encoder=clip_text(),
+        unet=unet(
             class_embed_type="projection",
-            projection_class_embeddings_input_dim=2 * EMBED_DIM,
+            projection_class_embeddings_input_dim=2 * features,
         ),
         scheduler=DDIMScheduler(
             beta_schedule="scaled_linear",
@@ -106,28 +106,28 @@ def save_unclip(folder: Path) -> None:
             set_alpha_to_one=False,
             steps_offset=1,
         ),
-        vae=_vae(),
+        vae=vae(),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
 
 
-def save_ip_adapter(folder: Path) -> None:
+def save_ip_adapter(folder: Path, features: int = EMBED_DIM) -> None:
     """An IP-Adapter that fits the tiny Stable Diffusion, as `adapter.safetensors` in `folder`."""
     import torch
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    unet, tokens = _unet(), 4
-    cross = unet.config.cross_attention_dim
+    network, tokens = unet(), 4
+    cross = network.config.cross_attention_dim
     weights = {
-        "image_proj.proj.weight": torch.randn(cross * tokens, EMBED_DIM) * 0.2,
+        "image_proj.proj.weight": torch.randn(cross * tokens, features) * 0.2,
         "image_proj.proj.bias": torch.zeros(cross * tokens),
         "image_proj.norm.weight": torch.ones(cross),
         "image_proj.norm.bias": torch.zeros(cross),
     }
-    names = [name for name in unet.attn_processors if not name.endswith("attn1.processor")]
+    names = [name for name in network.attn_processors if not name.endswith("attn1.processor")]
     for place, name in enumerate(names):
-        width = unet.get_submodule(name.removesuffix(".processor")).to_k.out_features
+        width = network.get_submodule(name.removesuffix(".processor")).to_k.out_features
         for part in ("to_k_ip", "to_v_ip"):
             weights[f"ip_adapter.{2 * place + 1}.{part}.weight"] = torch.randn(width, cross) * 0.2
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def save_tiny_vae(folder: Path) -> None:
     vae.save_pretrained(folder, safe_serialization=True)
 
 
-def _word_tokenizer() -> Any:
+def word_tokenizer() -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -167,7 +167,7 @@ def _word_tokenizer() -> Any:
     )
 
 
-def _clip_tokenizer() -> Any:
+def clip_tokenizer() -> Any:
     from tokenizers import pre_tokenizers
     from transformers import CLIPTokenizer
 
@@ -179,7 +179,7 @@ def _clip_tokenizer() -> Any:
     )
 
 
-def _clip_text() -> Any:
+def clip_text() -> Any:
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -200,26 +200,26 @@ def _clip_text() -> Any:
     ).eval()
 
 
-def _unet(**more: Any) -> Any:
+def unet(**more: Any) -> Any:
     import torch
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
-    return UNet2DConditionModel(
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        sample_size=16,
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=8,
-        **more,
-    ).eval()
+    shape: dict[str, Any] = {
+        "block_out_channels": (32, 64),
+        "layers_per_block": 1,
+        "sample_size": 16,
+        "in_channels": 4,
+        "out_channels": 4,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "cross_attention_dim": 32,
+        "attention_head_dim": 8,
+    }
+    return UNet2DConditionModel(**shape | more).eval()
 
 
-def _vae() -> Any:
+def vae() -> Any:
     import torch
     from diffusers import AutoencoderKL
 
