@@ -7,5 +7,6 @@ from collections.abc import Mapping
 
 HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
+    "multimodal": "hub.multimodal:MultimodalHub",
     "openai": "hub.remote:RemoteHub",
 }
