@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.tiny.words import CHATML, STRICT, tokenizer
+from tests.tiny.letters import CHATML, STRICT, tokenizer
 
 SIZES: Mapping[str, Any] = {
     "hidden_size": 32,

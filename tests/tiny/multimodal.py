@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.tiny.words import chat_template, tokenizer
+from tests.tiny.letters import chat_template, tokenizer
 
 LLAMA: Mapping[str, Any] = {
     "model_type": "llama",
@@ -245,10 +245,7 @@ def _idefics3(folder: Path, name: str) -> None:
 
 
 def _qwen(words: Any) -> dict[str, int]:
-    return {
-        f"{name}_id": words.convert_tokens_to_ids(word)
-        for name, word in QWEN_WORDS.items()
-    }
+    return {f"{name}_id": words.convert_tokens_to_ids(word) for name, word in QWEN_WORDS.items()}
 
 
 def qwen2_vl(folder: Path) -> None:
@@ -527,6 +524,59 @@ def qwen_omni(folder: Path) -> None:
     )
 
 
+def ernie_vl(folder: Path) -> None:
+    """ERNIE 4.5 VL: experts of their own for words and for pictures."""
+    import transformers as t
+
+    named = {
+        "image_token": "<|IMAGE_PLACEHOLDER|>",
+        "image_start_token": "<|IMAGE_START|>",
+        "image_end_token": "<|IMAGE_END|>",
+        "video_token": "<|VIDEO_PLACEHOLDER|>",
+        "video_start_token": "<|VIDEO_START|>",
+        "video_end_token": "<|VIDEO_END|>",
+    }
+    words = tokenizer(
+        named=named,
+        template=chat_template(image="<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>"),
+    )
+    config = t.Ernie4_5_VLMoeConfig(
+        text_config={
+            **{name: LLAMA[name] for name in LLAMA if name != "model_type"},
+            "vocab_size": len(words),
+            "moe_intermediate_size": [24, 24],
+            "moe_k": 2,
+            "moe_num_experts": 4,
+            "moe_num_shared_experts": 1,
+            "mlp_layer_types": ["dense", "sparse"],
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [1, 1, 2],
+                "rope_theta": 500000.0,
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "num_heads": 4,
+            "intermediate_size": 48,
+            "patch_size": 14,
+            "spatial_merge_size": 2,
+        },
+        **{f"{name}_id": words.convert_tokens_to_ids(word) for name, word in named.items()},
+    )
+    pictures = t.Ernie4_5_VLMoeImageProcessor(
+        patch_size=14, size={"shortest_edge": 28 * 28, "longest_edge": 4 * 28 * 28}
+    )
+    _write(
+        folder,
+        t.Ernie4_5_VLMoeForConditionalGeneration(config),
+        words,
+        processor_class="Ernie4_5_VLMoeProcessor",
+        image_processor=pictures,
+    )
+
+
 def _clip_pictures(kind: str = "CLIPImageProcessor") -> Any:
     import transformers
 
@@ -537,7 +587,8 @@ def _qwen_pictures(patch: int) -> Any:
     from transformers import Qwen2VLImageProcessor
 
     return Qwen2VLImageProcessor(
-        patch_size=patch, size={"shortest_edge": (2 * patch) ** 2, "longest_edge": 4 * (2 * patch) ** 2}
+        patch_size=patch,
+        size={"shortest_edge": (2 * patch) ** 2, "longest_edge": 4 * (2 * patch) ** 2},
     )
 
 
@@ -573,4 +624,7 @@ MULTIMODAL: Mapping[str, Callable[[Path], None]] = {
     "gemma3": gemma3,
     "gemma4": gemma4,
     "qwen-omni": qwen_omni,
+    "ernie-vl": ernie_vl,
 }
+#: Those that hear as well.
+HEARING = frozenset({"gemma4", "qwen-omni"})
