@@ -1,4 +1,4 @@
-"""Text hubs of many families: with weights that know nothing, every plan and every reply is valid."""
+"""Text hubs of many families: whatever the weights, every plan and every reply is valid."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Multimodal hubs of many families, tiny and with random weights: they describe what they are shown,
-alone as in a batch, and plan like any other hub.
+"""Multimodal hubs of many families, tiny and with random weights: they describe what they are
+shown, alone as in a batch, and plan like any other hub.
 
 Their video processors need torchvision; without it videos are shown as pictures, which is what is
 seen here. How each model itself takes frames is tried with tensors made by hand.

@@ -1,5 +1,5 @@
-"""Tiny multimodal hubs with random weights: model, tokenizer and processor settings in the layout of
-the hub, for each family.
+"""Tiny multimodal hubs with random weights: model, tokenizer and processor settings in the layout
+of the hub, for each family.
 """
 
 import json

@@ -1,30 +1,38 @@
 """Hubs: those that read words, and those that see and hear as well."""
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.tiny.hubs import TEXT
 from tests.tiny.multimodal import MULTIMODAL
-from tests.tiny.row import Row, asked, step
+from tests.tiny.row import Row, Samples, asked, step
 
 LOOK = step("describe", params={"question": "What is this?", "max_tokens": 12}, media="@image")
 WATCH = step("describe", params={"question": "What happens?", "max_tokens": 12}, media="@video")
 HEAR = step("describe", params={"question": "What is heard?", "max_tokens": 12}, media="@audio")
-TALK = asked("Say hello.")
 SMALL = {"max_words": 16, "max_steps": 0}  # of what knows nothing, a plan without steps
 FEW = {"frames": 2}
 
 
+def _talk(model: str, samples: Samples) -> dict[str, Any]:
+    """Planned and answered by the model; it may not ask back, as one that knows nothing would."""
+    body: dict[str, Any] = asked("Say hello.")(model, samples)
+    body["options"]["ask"] = False
+    return body
+
+
 def _says(name: str, like: str, family: str) -> Row:
-    return Row(name=name, like=like, build=TEXT[family], body=TALK, options=SMALL)
+    return Row(name=name, like=like, build=TEXT[family], body=_talk, options=SMALL)
 
 
-def _sees(name: str, like: str, family: str, body: object = LOOK, *needs: str) -> Row:
+def _sees(name: str, like: str, family: str, body: Callable[..., Any] = LOOK) -> Row:
     return Row(
         name=name,
         like=like,
         build=MULTIMODAL[family],
-        body=body,  # type: ignore[arg-type]
+        body=body,
         gives={"s1.text": "text"},
         options=FEW,
-        needs=needs,
     )
 
 
@@ -40,6 +48,7 @@ ROWS = [
     _sees("26 LLaVA-NeXT-Video", "llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-next-video", WATCH),
     _sees("27 OneLLM by Gemma 4", "google/gemma-4-E4B-it", "gemma4"),
     _sees("27 OneLLM by Qwen-Omni", "Qwen/Qwen2.5-Omni-7B", "qwen-omni", HEAR),
+    _sees("30 ERNIE-ViL by ERNIE 4.5 VL", "baidu/ERNIE-4.5-VL-28B-A3B-PT", "ernie-vl"),
     _says("35 LLaMA", "meta-llama/Llama-2-7b-chat-hf", "llama"),
     _says("36 Vicuna", "lmsys/vicuna-7b-v1.5", "llama"),
     _says("36 Alpaca", "alpaca", "llama"),

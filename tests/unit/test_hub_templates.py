@@ -25,7 +25,7 @@ def test_a_template_that_refuses_a_system_gets_its_words_with_the_next_message()
 
 
 def test_a_template_that_passes_over_a_system_in_silence_gets_its_words_all_the_same() -> None:
-    silent = "{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}"
+    silent = "{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}{% endfor %}"
     assert "Plan well." in Template.of(tokenizer(template=silent)).write(TALK)
 
 
