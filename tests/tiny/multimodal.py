@@ -356,6 +356,7 @@ def internvl(folder: Path) -> None:
 
 def gemma3(folder: Path) -> None:
     """Gemma 3: SigLIP, and attention in a window for most layers."""
+    import torch
     import transformers as t
 
     named = {
@@ -379,9 +380,12 @@ def gemma3(folder: Path) -> None:
         eoi_token_index=ids["eoi_token"],
         image_token_index=ids["image_token"],
     )
+    model = t.Gemma3ForConditionalGeneration(config)
+    # It begins with zeros, through which no picture is seen.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight)
     _write(
         folder,
-        t.Gemma3ForConditionalGeneration(config),
+        model,
         words,
         processor_class="Gemma3Processor",
         image_processor=t.Gemma3ImageProcessor(size=SQUARE),
