@@ -9,7 +9,7 @@ from typing import Any
 
 from hub.items import Reading, Senses
 from hub.local import LocalHub, Maker
-from hub.looking import look_item
+from hub.showing import look_item
 from hub.processors import processor_of
 from medley.backend import ModelSpec
 from medley.checkpoints import config_of, dtype_for, folder_of, loading, place
