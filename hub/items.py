@@ -71,9 +71,8 @@ class Reading:
         cls,
         tokenizer: Any,
         model: Any,
+        connector: Any,
         options: Mapping[str, Any],
-        *,
-        connector: Any = None,
         senses: Senses | None = None,
     ) -> "Reading":
         """Finds these out from what was loaded."""

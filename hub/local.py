@@ -51,7 +51,7 @@ class LocalHub:
             )
             loaded = loaded.to(where).eval()
             connector = _connector(model, folder, loaded)
-            self._begin(loaded, Reading.of(tokenizer, loaded, model.options, connector=connector))
+            self._begin(loaded, Reading.of(tokenizer, loaded, connector, model.options))
 
     def _begin(self, loaded: Any, reading: Reading) -> None:
         self._reading, self._model = reading, loaded

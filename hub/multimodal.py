@@ -43,7 +43,7 @@ class MultimodalHub(LocalHub):
             loaded = kind.from_pretrained(folder, dtype=dtype_for(model, where)).to(where).eval()
             self._begin(
                 loaded,
-                Reading.of(senses.processor.tokenizer, loaded, model.options, senses=senses),
+                Reading.of(senses.processor.tokenizer, loaded, None, model.options, senses),
             )
 
 
