@@ -140,8 +140,8 @@ def generate(
     """Decodes a left-padded batch along the guides of its rows. Raises `StepStopped` when all have
     to stop.
 
-    `inputs`: `attention_mask` (rows, length) with `input_ids` or `inputs_embeds`. A row whose guide
-    is not done after its limit is left unfinished.
+    `inputs`: `attention_mask` (rows, length) with `input_ids` or `inputs_embeds`, and whatever else
+    the model reads with them. A row whose guide is not done after its limit is left unfinished.
     """
     import torch
     from transformers import LogitsProcessorList, StoppingCriteriaList
@@ -171,12 +171,15 @@ def generate(
 
 def has_plain_cache(model: Any) -> bool:
     """Whether every layer keeps all keys and values, row by row, so that rows can be taken out and
-    a beginning can be shared.
+    a beginning can be shared. Models that count places in space and time (M-RoPE) keep more than
+    their cache: how far each row's places are moved.
     """
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
     if model.config.is_encoder_decoder or not model._supports_default_dynamic_cache():
+        return False
+    if any(hasattr(part, "rope_deltas") for part in (model, model.base_model)):
         return False
     layers = DynamicCache(config=model.config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)

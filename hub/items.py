@@ -4,7 +4,7 @@ wrote.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from hub.grammar import PlanGrammar, Words
 from hub.prompting import cleaned
 from hub.replies import chosen_reply, free_reply
 from hub.streaming import reply_text
+from hub.templates import Template
 from medley.backend import Request
 from medley.errors import BadInput, HubError
 from medley.media.values import Embedding
@@ -28,12 +29,33 @@ PLAN_TOKENS, ANSWER_TOKENS, DESCRIBE_TOKENS = 3000, 1500, 160
 DEFAULT_QUESTION = {"en": "What is this?", "zh": "这是什么？"}
 
 
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """What a hub sees and hears with: the processor that stands before the model."""
+
+    processor: Any
+    frames: int  # of a video
+    side: int  # pixels; larger pictures are made smaller
+
+    @property
+    def sees_videos(self) -> bool:
+        """Whether videos have a way of their own; else a video is shown as pictures."""
+        return getattr(self.processor, "video_processor", None) is not None
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of what it hears; 0 for a hub that does not."""
+        extractor = getattr(self.processor, "feature_extractor", None)
+        return int(getattr(extractor, "sampling_rate", 0))
+
+
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """How a loaded hub reads: tokenizer, connector, wording, limits."""
+    """How a loaded hub reads: tokenizer, template, connector, wording, limits."""
 
     tokenizer: Any
     guided: Any  # the tokenizer as llguidance sees it
+    template: Template
     connector: Any
     compact: bool
     pad: int
@@ -42,14 +64,21 @@ class Reading:
     control: list[str]
     max_steps: int
     max_words: int
+    senses: Senses | None = None
 
     @classmethod
     def of(
-        cls, tokenizer: Any, model: Any, connector: Any, options: Mapping[str, Any]
+        cls,
+        tokenizer: Any,
+        model: Any,
+        connector: Any,
+        options: Mapping[str, Any],
+        senses: Senses | None = None,
     ) -> "Reading":
         """Finds these out from what was loaded."""
         import llguidance.hf
 
+        config = model.config.get_text_config(decoder=True)
         known = tokenizer.get_vocab()
         wording = options.get("wording") or (
             "compact" if all(word in known for word in compact.CONTROL) else "chat"
@@ -71,19 +100,22 @@ class Reading:
         return cls(
             tokenizer=tokenizer,
             guided=llguidance.hf.from_tokenizer(
-                tokenizer, n_vocab=max(model.config.vocab_size, len(tokenizer))
+                tokenizer, n_vocab=max(config.vocab_size, len(tokenizer))
+            ),
+            template=Template.of(
+                tokenizer,
+                senses.processor if senses else None,
+                str(options.get("chat_template", "")),
             ),
             connector=connector,
             compact=small,
             pad=pad,
             ends=ends,
-            context=int(getattr(model.config, "max_position_embeddings", 0) or 1 << 20),
-            control=[
-                *map(str, tokenizer.all_special_tokens),
-                *map(str, tokenizer.get_added_vocab()),
-            ],
+            context=_context(config),
+            control=_control_words(tokenizer),
             max_steps=int(options.get("max_steps", 8 if small else 16)),
             max_words=int(options.get("max_words", 800)),
+            senses=senses,
         )
 
     def knows(self, tool: Tool) -> bool:
@@ -98,26 +130,22 @@ class Reading:
         """Tokens of a rendered prompt; control words in it count as such."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
+    def safe(self, text: str) -> str:
+        """Text that holds none of the model's control words."""
+        return cleaned(text, self.control)
+
     def chat(self, messages: list[chat.Message]) -> str:
         """Messages as the model's own chat template writes them, or as plain sections."""
-        safe = [
-            {"role": message["role"], "content": cleaned(message["content"], self.control)}
-            for message in messages
-        ]
-        if self.tokenizer.chat_template:
-            return str(
-                self.tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
-            )
-        return (
-            "".join(f"{message['role']}: {message['content']}\n\n" for message in safe)
-            + "assistant: "
+        return self.template.write(
+            [{"role": item["role"], "content": self.safe(item["content"])} for item in messages]
         )
 
 
 @dataclass(slots=True, kw_only=True)
 class Item:
     """One row. `before` and `after` are token ids around the soft tokens (K, hidden), if there are
-    any.
+    any. `shown` is what a processor made of media: tensors of a batch of one, by the names that the
+    model knows them under.
     """
 
     before: list[int]
@@ -126,6 +154,7 @@ class Item:
     limit: int
     after: list[int]
     soft: Any = None
+    shown: Mapping[str, Any] = field(default_factory=dict)
     reading: Callable[[str], str] | None = (
         None  # of the text so far, what a reader sees; None: not streamed
     )
@@ -178,7 +207,7 @@ def plan_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=guide,
         finish=lambda done: {"plan": read_plan(done.text)},
-        limit=_least(PLAN_TOKENS, task.max_tokens),
+        limit=least(PLAN_TOKENS, task.max_tokens),
         temperature=0.7 if repairs else 0.0,
         seed=request.seed + len(task.faults),
     )
@@ -198,7 +227,7 @@ def answer_item(reading: Reading, request: Request) -> Item:
         after=[],
         guide=lambda: GrammarGuide(reading.guided, grammar),
         finish=lambda done: {"reply": _read(ReplyDraft, json.loads(done.text)).model_dump()},
-        limit=_least(ANSWER_TOKENS + sum(len(step.text) for step in facts.steps), facts.max_tokens),
+        limit=least(ANSWER_TOKENS + sum(len(step.text) for step in facts.steps), facts.max_tokens),
         reading=reply_text,
         temperature=0.7 if facts.faults else 0.0,
         seed=request.seed + len(facts.faults),
@@ -233,7 +262,7 @@ def describe_item(reading: Reading, request: Request) -> Item:
             soft = connector(vector.float(), None, [media.of])[0]
         except ValueError as error:
             raise BadInput(f"This hub's connector cannot read that: {error}.") from error
-    limit = _least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
+    limit = least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
     return Item(
         before=before,
         soft=soft,
@@ -270,6 +299,12 @@ def asked(question: str, language: str) -> str:
     return question or DEFAULT_QUESTION["en"]
 
 
+def _context(config: Any) -> int:
+    """Tokens that the model reads and writes at most; a large number where it does not say."""
+    names = ("max_position_embeddings", "max_seq_len", "n_positions")
+    return next((int(n) for name in names if (n := getattr(config, name, None))), 1 << 20)
+
+
 def _control_words(tokenizer: Any) -> list[str]:
     """Special tokens, and added ones that are marks: `<tool_call>`, but not a run of blanks."""
     added = [str(word) for word in tokenizer.get_added_vocab()]
@@ -277,7 +312,7 @@ def _control_words(tokenizer: Any) -> list[str]:
     return [*map(str, tokenizer.all_special_tokens), *marks]
 
 
-def _least(ours: int, asked: int | None) -> int:
+def least(ours: int, asked: int | None) -> int:
     return ours if asked is None else min(ours, asked)
 
 

@@ -7,28 +7,31 @@ batch is decoded together, left-padded; what has to stop leaves it, and the othe
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hub.generating import Row, generate, has_plain_cache, silent
 from hub.items import Item, Reading, answer_item, describe_item, plan_item
+from hub.padding import alike, padded
 from hub.prefix import Prefix
 from hub.streaming import streamed
+from medley import checkpoints
 from medley.backend import Control, ModelSpec, Request, Result
-from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
+from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory
 
 BATCH = 16  #: rows decoded together
+Maker = Callable[[Reading, Request], Item]
 
 
 class LocalHub:
     """`plan`, `answer` and `describe` by an `AutoModelForCausalLM` folder (or hub id).
 
     Options: `connector` (folder; default: `connector/` beside the weights), `wording` ("compact"
-    for hubs trained on it, "chat" for all others; default: what the tokenizer knows), `max_steps`,
-    `max_words`, `dtype`.
+    for hubs trained on it, "chat" for all others; default: what the tokenizer knows),
+    `chat_template` (Jinja, instead of the checkpoint's own), `max_steps`, `max_words`, `dtype`.
     """
 
     tools = frozenset({"plan", "answer", "describe"})
+    _describe: Maker = staticmethod(describe_item)
 
     def __init__(self) -> None:
         self._reading: Reading | None = None
@@ -37,28 +40,22 @@ class LocalHub:
 
     def load(self, model: ModelSpec, device: str) -> None:
         """Brings weights and connector into memory. Raises `Unavailable`, `OutOfMemory`."""
-        import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from hub.connectors import connector_of
 
-        source = model.source
-        if not source or (source.startswith(("/", ".")) and not Path(source).is_dir()):
-            raise Unavailable(f"The weights of {model.id} are not at {source!r}.")
-        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        # Half precision is slow, and for fp16 imprecise, on CPUs.
-        dtype = model.options.get("dtype", "float32" if place == "cpu" else "auto")
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
-            loaded = loaded.to(place).eval()
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(f"No room for {model.id} on {place}.") from error
-        except (OSError, ValueError) as error:
-            raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
-        connector = connector_of(model, Path(source), loaded)
-        self._reading = Reading.of(tokenizer, loaded, connector, model.options)
-        self._model = loaded
+        folder, where = checkpoints.folder_of(model), checkpoints.place(device)
+        with checkpoints.loading(model, where):
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=checkpoints.dtype_for(model, where)
+            )
+            loaded = loaded.to(where).eval()
+            connector = connector_of(model, folder, loaded)
+            self._begin(loaded, Reading.of(tokenizer, loaded, connector, model.options))
+
+    def _begin(self, loaded: Any, reading: Reading) -> None:
+        self._reading, self._model = reading, loaded
         self._prefix = Prefix(loaded) if has_plain_cache(loaded) else None
 
     def unload(self) -> None:
@@ -71,10 +68,11 @@ class LocalHub:
         if reading is None:
             raise BackendError("The hub is not loaded.")
         results: dict[int, Result] = {}
-        items: dict[str, list[tuple[int, Item]]] = {}
+        items: dict[Any, list[tuple[int, Item]]] = {}
         for place, request in enumerate(batch):
             try:
-                items.setdefault(request.tool, []).append((place, _prepare(reading, request)))
+                item = self._prepare(reading, request)
+                items.setdefault((request.tool, alike(item)), []).append((place, item))
             except MedleyError as error:
                 results[place] = Result(error=error)
         for prepared in items.values():
@@ -105,7 +103,7 @@ class LocalHub:
         rows = [_row(item, place, control) for place, item in items.items()]
         try:
             with torch.inference_mode():
-                inputs = self._inputs(list(items.values()))
+                inputs = padded(list(items.values()), self._model, self._known.pad, self._prefix)
             generate(self._model, inputs, rows, control, pad=self._known.pad)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(f"No room to decode {len(items)} rows.") from error
@@ -117,60 +115,21 @@ class LocalHub:
             raise BackendError("The hub is not loaded.")
         return self._reading
 
-    def _inputs(self, items: list[Item]) -> dict[str, Any]:
-        """Token ids, or embeddings as soon as one item has soft tokens; left-padded. What is known
-        of the prompts' beginning stands before the padding.
-        """
-        import torch
-
-        longest = max(item.length for item in items)
-        device = self._model.device
-        mask = torch.zeros(len(items), longest, dtype=torch.long, device=device)
-        for row, item in enumerate(items):
-            mask[row, longest - item.length :] = 1
-        if all(item.soft is None for item in items):
-            prompts = [item.before + item.after for item in items]
-            known, cache = self._prefix.of(prompts) if self._prefix else (0, None)
-            ids = torch.full(
-                (len(items), longest), self._known.pad, dtype=torch.long, device=device
+    def _prepare(self, reading: Reading, request: Request) -> Item:
+        makers: dict[str, Maker] = {
+            "plan": plan_item,
+            "answer": answer_item,
+            "describe": self._describe,
+        }
+        maker = makers.get(request.tool)
+        if maker is None:
+            raise BadInput(f"A hub does not serve {request.tool!r}.")
+        item = maker(reading, request)
+        if item.length + 16 > reading.context:
+            raise BadInput(
+                f"The request is too long for this hub: {item.length} tokens of {reading.context}."
             )
-            for row, prompt in enumerate(prompts):
-                ids[row, :known] = torch.tensor(prompt[:known], device=device)
-                ids[row, longest - len(prompt) + known :] = torch.tensor(
-                    prompt[known:], device=device
-                )
-                mask[row, :known] = 1
-                mask[row, known : longest - len(prompt) + known] = 0
-            found = {"input_ids": ids, "attention_mask": mask}
-            return found | ({"past_key_values": cache} if cache is not None else {})
-        embed = self._model.get_input_embeddings()
-        rows = torch.zeros(
-            len(items), longest, embed.weight.shape[1], dtype=embed.weight.dtype, device=device
-        )
-        for row, item in enumerate(items):
-            parts = [embed(torch.tensor(item.before, dtype=torch.long, device=device))]
-            if item.soft is not None:
-                parts.append(item.soft.to(device, embed.weight.dtype))
-            parts.append(embed(torch.tensor(item.after, dtype=torch.long, device=device)))
-            rows[row, longest - item.length :] = torch.cat(parts)
-        return {"inputs_embeds": rows, "attention_mask": mask}
-
-
-def _prepare(reading: Reading, request: Request) -> Item:
-    makers: dict[str, Callable[[Reading, Request], Item]] = {
-        "plan": plan_item,
-        "answer": answer_item,
-        "describe": describe_item,
-    }
-    maker = makers.get(request.tool)
-    if maker is None:
-        raise BadInput(f"A hub does not serve {request.tool!r}.")
-    item = maker(reading, request)
-    if item.length + 16 > reading.context:
-        raise BadInput(
-            f"The request is too long for this hub: {item.length} tokens of {reading.context}."
-        )
-    return item
+        return item
 
 
 def _row(item: Item, place: int, control: Control) -> Row:

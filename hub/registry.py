@@ -9,6 +9,7 @@ HUBS: Mapping[str, str] = {
     "transformers": "hub.local:LocalHub",
     "align": "hub.aligning:AligningBackend",
     "knowledge": "hub.knowledge:KnowledgeBackend",
+    "multimodal": "hub.multimodal:MultimodalHub",
     "openai": "hub.remote:RemoteHub",
     "prompted": "hub.prompted:PromptedHub",
     "choosing": "hub.choosing:ChoosingHub",

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from hub.local import LocalHub
+from hub.multimodal import MultimodalHub
 from medley.backend import ModelSpec, Request
 from medley.errors import StepStopped
 from medley.media.values import Embedding
+from tests.tiny.multimodal import llava
 
 SPACE, WIDTH = "testing", 12
 TOOLS = [
@@ -124,6 +126,25 @@ def loaded_hub(folder: Path, *, compact: bool) -> LocalHub:
     """Such a hub, in memory."""
     hub = LocalHub()
     hub.load(write_tiny_hub(folder, compact=compact), "cpu")
+    return hub
+
+
+def loaded_multimodal_hub(folder: Path) -> MultimodalHub:
+    """A tiny LLaVA, in memory."""
+    import torch
+
+    torch.manual_seed(0)
+    llava(folder)
+    hub = MultimodalHub()
+    options = {"max_words": 24, "max_steps": 3}
+    spec = ModelSpec(
+        id="tiny-eyes",
+        backend="multimodal",
+        tools=MultimodalHub.tools,
+        source=str(folder),
+        options=options,
+    )
+    hub.load(spec, "cpu")
     return hub
 
 

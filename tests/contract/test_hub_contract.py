@@ -1,5 +1,5 @@
-"""One suite for both hubs: a local one with random weights, and a remote one behind a real HTTP
-server.
+"""One suite for all hubs: local ones with random weights, one that sees, and a remote one behind a
+real HTTP server.
 """
 
 import re
@@ -16,7 +16,14 @@ from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, MedleyError, StepStopped, Unavailable
 from medley.gate import parse_plan
 from medley.tasks import ReplyDraft
-from tests.contract.hub_fixtures import Recorder, embedding, facts, loaded_hub, plan_request
+from tests.contract.hub_fixtures import (
+    Recorder,
+    embedding,
+    facts,
+    loaded_hub,
+    loaded_multimodal_hub,
+    plan_request,
+)
 from tests.contract.hub_server import HubServer, serving
 
 
@@ -47,11 +54,14 @@ def answer() -> Request:
     return Request(tool="answer", inputs={"facts": facts()}, params={})
 
 
-@pytest.fixture(scope="module", params=["local compact", "local chat", "remote"])
+@pytest.fixture(scope="module", params=["local compact", "local chat", "multimodal", "remote"])
 def world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("hub")
+    if request.param == "multimodal":
+        yield World(loaded_multimodal_hub(folder), Image.new("RGB", (8, 8), "red"), folder)
+        return
     local = loaded_hub(folder, compact=request.param == "local compact")
     if request.param != "remote":
         yield World(local, embedding(), folder)
