@@ -26,7 +26,6 @@ BEHIND = 1000  #: ranks by which a model that only stands in for another comes a
 ALIGN = "medley/align"
 _HERE = Path(__file__).parent
 _PROFILES = _HERE / "profiles.toml"
-_PENDING = "profiles-pending.toml"  #: of profiles, without a backend; read before all others
 _TABLES = {"options", "defaults", "ranges", "reads"}  #: of an entry; taken over item by item
 _ALWAYS = "tools"  #: the family that needs no weights and is in every profile
 
@@ -159,8 +158,7 @@ def _standing_in(
 
 
 def _files(settings: Settings) -> Iterator[Path]:
-    found = (path for path in _HERE.glob("*.toml") if path != _PROFILES)
-    yield from sorted(found, key=lambda path: (path.name != _PENDING, path))
+    yield from sorted(path for path in _HERE.glob("*.toml") if path != _PROFILES)
     yield from _own_files(settings)
 
 
