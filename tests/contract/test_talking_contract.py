@@ -210,6 +210,15 @@ def test_it_can_be_unloaded_and_loaded_again(member: Member) -> None:
     assert same(member.sound(ask()), before)
 
 
+def test_half_precision_talks_too(member: Member) -> None:
+    """As on an accelerator."""
+    backend = SpeechToSpeech()
+    backend.load(replace(member.model, options={"dtype": "bfloat16"}), "cpu")
+    (result,) = backend.run([ask()], Recorder(Path()))
+    assert result.error is None, result.error
+    assert result.outputs["audio"].seconds > 0
+
+
 def test_files_that_do_not_talk_are_unavailable(tmp_path: Path) -> None:
     pickled, other, broken, mute = (tmp_path / name for name in ("pickled", "other", "bad", "mute"))
     for folder in (pickled, other, broken, mute):
