@@ -52,6 +52,9 @@ def moshi(folder: Path) -> None:
     )
     model = MoshiForConditionalGeneration(config)
     fill_codebooks(model.audio_encoder)
+    said = model.generation_config
+    said._from_model_config = False  # else what follows is left out when it is read again
+    said.pad_token_id = 3
     model.save_pretrained(folder)
     special = ["<unk>", "<s>", "</s>", "<pad>"]
     byte_tokenizer(special, unk_token="<unk>").save_pretrained(folder)
