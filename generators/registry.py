@@ -10,6 +10,7 @@ GENERATORS: Mapping[str, str] = {
     "diffusers": "generators.diffusion.backend:DiffusionImages",
     "tts": "generators.speech.neural:NeuralSpeech",
     "diffusers-video": "generators.diffusion.film:DiffusionFilms",
+    "speech-to-speech": "generators.speech.talking:SpeechToSpeech",
     "espeak": "generators.speech.backend:EspeakBackend",
     "diffusers-audio": "generators.sound.diffusion:DiffusionSound",
     "musicgen": "generators.sound.musicgen:MusicGen",

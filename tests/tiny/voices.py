@@ -98,7 +98,7 @@ def speecht5(folder: Path) -> None:
 def fill_codebooks(codec: Any) -> None:
     """New codebooks are empty: every code would sound the same."""
     for name, buffer in codec.named_buffers():
-        if name.endswith("codebook.embed"):
+        if name.endswith(("codebook.embed", "codebook.embed_sum")):
             buffer.normal_()
 
 
