@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/models", tags=["tools and models"])
 def list_models(
     here: Here,
     tenant: Tenant,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     after: Annotated[str | None, Query(max_length=256)] = None,
     tool: Annotated[str | None, Query(max_length=64, description="It serves this tool.")] = None,
     serving: Annotated[bool | None, Query(description="Plans here may use it.")] = None,
