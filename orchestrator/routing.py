@@ -216,7 +216,7 @@ def why_not(
     found = candidates(tool, {**models, **{spec.id: spec for spec in withheld}}.values(),
                        replace(policy, commercial_only=False))  # fmt: skip
     if not found:
-        return f"No model of the catalogue serves {tool!r}."
+        return f"No model of this installation serves {tool!r}."
     named = ", ".join(f"{spec.id} ({spec.licence or 'no licence named'})" for spec in found)
     return (
         f"Only models whose licence permits commercial use are allowed, and {tool!r} is served "
