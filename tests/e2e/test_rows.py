@@ -1,5 +1,5 @@
-"""Each system of the matrix through a running service: a tiny checkpoint in the layout of the hub,
-a job over HTTP, the engine, a real worker, and outputs of the right kind.
+"""Each system of the literature through a running service: a tiny checkpoint in the layout of the
+hub, a job over HTTP, the engine, a real worker, and outputs of the right kind.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""A row of the matrix of models: a system of the literature, a checkpoint, and a job."""
+"""A row: a system of the literature, a tiny checkpoint of its class, and a job."""
 
 import pkgutil
 from collections.abc import Callable, Mapping
