@@ -313,6 +313,7 @@ def _control_words(tokenizer: Any) -> list[str]:
 
 
 def least(ours: int, asked: int | None) -> int:
+    """The smaller of our limit and the caller's, in tokens, where there is one."""
     return ours if asked is None else min(ours, asked)
 
 

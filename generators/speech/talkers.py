@@ -5,6 +5,7 @@ one language model. Qwen2.5-Omni (Xu et al., 2025) thinks in words, says them by
 model, and makes sound of its codes by a diffusion transformer and a vocoder.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -21,7 +22,7 @@ from medley.errors import BadInput, Unavailable
 Wave = npt.NDArray[np.float32]  #: mono samples of shape (n,)
 
 
-class Talker:
+class Talker(ABC):
     """A model that answers. Random numbers come from torch's own generator, which the caller
     seeds.
     """
@@ -37,24 +38,25 @@ class Talker:
         self._load(model, folder)
 
     @property
+    @abstractmethod
     def watched(self) -> Sequence[Any]:
         """The modules that are called once for each token, frame or step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calls(self, seconds: float) -> int:
         """About how many calls of the watched modules a reply of this length takes, at most; for
         progress only.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, message: Wave, seconds: float) -> tuple[Wave, str]:
         """The reply to a message at the rate `hears`: sound of about `seconds` at most, and its
         words, empty where it has none.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _load(self, model: ModelSpec, folder: Path) -> None:
-        raise NotImplementedError
+        """Reads weights and processor from the folder."""
 
 
 class Moshi(Talker):

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from generators.diffusion import tiny
 from generators.diffusion.backend import DiffusionImages
 from medley.backend import ModelSpec, Request, Result
 from medley.errors import StepStopped
 from medley.media.values import Embedding
 from tests.tiny import dits, unets
+from tests.tiny import pipelines as tiny
 
 STEPS = 4
 SIZE = 16

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generators.diffusion import tiny
 from generators.diffusion.backend import DiffusionImages
 from medley.backend import Backend, ModelSpec, Request
 from medley.errors import BackendError, BadInput, OutOfMemory, StepStopped, Unavailable
 from medley.media.values import Embedding
 from tests.contract.generator_kinds import KINDS, SIZE, STEPS, Build, Kind, Listener, pixels
+from tests.tiny import pipelines as tiny
 from tests.tiny import unets
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generators.diffusion import tiny
 from generators.diffusion.backend import DiffusionImages
 from medley.backend import ModelSpec, Request
 from medley.errors import BadInput, Unavailable
 from tests.contract.generator_kinds import STEPS, Listener, half_mask, noise, pixels
 from tests.tiny import dits, unets
+from tests.tiny import pipelines as tiny
 
 TOOLS = frozenset({"text_to_image", "edit_image", "inpaint"})
 SPEC = ModelSpec(id="tiny", backend="diffusers", tools=TOOLS)

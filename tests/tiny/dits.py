@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from generators.diffusion.tiny import clip_text, clip_tokenizer
-from generators.diffusion.tiny import vae as small_vae
+from tests.tiny.pipelines import clip_text, clip_tokenizer
+from tests.tiny.pipelines import vae as small_vae
 from tests.tiny.words import byte_tokenizer, qwen3_config, t5
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from generators.diffusion.tiny import (
+from tests.tiny.pipelines import (
     EMBED_DIM,
     clip_text,
     clip_tokenizer,
@@ -12,8 +12,8 @@ from generators.diffusion.tiny import (
     save_stable_diffusion,
     save_unclip,
 )
-from generators.diffusion.tiny import unet as small_unet
-from generators.diffusion.tiny import vae as small_vae
+from tests.tiny.pipelines import unet as small_unet
+from tests.tiny.pipelines import vae as small_vae
 from tests.tiny.words import byte_tokenizer, t5
 
 _PICTURE_BLOCKS = {

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from generators.diffusion import tiny
 from generators.diffusion.pipeline import PixelFlowPipeline
 from generators.diffusion.steps import Steps, watched
 from generators.diffusion.transformer import PixelTransformer, grid_positions, time_features
+from tests.tiny import pipelines as tiny
 
 
 @pytest.fixture(scope="module")

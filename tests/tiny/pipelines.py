@@ -150,6 +150,7 @@ def save_tiny_vae(folder: Path) -> None:
 
 
 def word_tokenizer() -> Any:
+    """A WordPiece tokenizer over letters and digits; at most 64 tokens."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -168,6 +169,7 @@ def word_tokenizer() -> Any:
 
 
 def clip_tokenizer() -> Any:
+    """CLIP's own tokenizer over a few words."""
     from tokenizers import pre_tokenizers
     from transformers import CLIPTokenizer
 
@@ -180,6 +182,7 @@ def clip_tokenizer() -> Any:
 
 
 def clip_text() -> Any:
+    """A CLIP text tower of one block: words (B, 77) to (B, 77, 32)."""
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -201,6 +204,7 @@ def clip_text() -> Any:
 
 
 def unet(**more: Any) -> Any:
+    """A denoiser of latents (B, 4, 16, 16) reading words of width 32; `more` changes its config."""
     import torch
     from diffusers import UNet2DConditionModel
 
@@ -220,6 +224,7 @@ def unet(**more: Any) -> Any:
 
 
 def vae() -> Any:
+    """An autoencoder of pictures (B, 3, H, W) into latents of four channels."""
     import torch
     from diffusers import AutoencoderKL
 
