@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.diffusion import memory, tiny
+from generators.diffusion import memory
 from generators.diffusion.backend import DiffusionImages
 from medley.backend import ModelSpec, Request
 from medley.errors import OutOfMemory, Unavailable
 from tests.contract.generator_kinds import SIZE, STEPS, Kind, Listener, pixels
+from tests.tiny import pipelines as tiny
 
 SPEC = ModelSpec(id="tiny", backend="diffusers", tools=frozenset({"text_to_image"}))
 
