@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 REFERENCE := imagebind-packaged==0.1.2 einops==0.8.2 iopath==0.1.10 portalocker==4.4.2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv demo test test-fast lint types format eval starter bench lock sizes openapi clean
+.PHONY: help venv demo test test-fast explore lint types format eval starter bench lock sizes openapi clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s $$'\t'
@@ -37,6 +37,10 @@ test: $(STAMP)  ## All tests: unit, contract, flow, e2e. Page tests need a Chrom
 
 test-fast: $(STAMP)  ## The quick ones: no servers, no browser.
 	$(BIN)/python -m pytest -q tests/unit tests/contract
+
+explore: $(STAMP)  ## The property tests with new random examples, and more of them; not part of `make test`.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(SIDE_BY_SIDE) --dist loadfile \
+		--hypothesis-profile=explore --timeout=3000 $$(grep -rlE '@given|schemathesis|StateMachine' tests)
 
 lint: $(STAMP) types  ## ruff, mypy --strict, the import contracts.
 	$(BIN)/ruff check $(SOURCES)

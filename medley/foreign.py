@@ -14,7 +14,7 @@ from typing import Any
 from medley.advice import LINKS
 from medley.foreign_arguments import Placing, flat, put, unread
 from medley.foreign_links import pairs, place_links, read_by
-from medley.foreign_names import ID, TOOL, Names, first, listed, squeezed
+from medley.foreign_names import ID, TOOL, Names, listed, squeezed, tool_name
 from medley.foreign_values import Values, read_json
 from medley.known import Known
 from medley.tools import Tool
@@ -99,7 +99,7 @@ def _linked(around: Mapping[str, Any], steps: list[Any]) -> Any:
     known = pairs(around)
     if not known:
         return None
-    called = [squeezed(first(step, TOOL)) if isinstance(step, Mapping) else "" for step in steps]
+    called = [squeezed(tool_name(step)) if isinstance(step, Mapping) else "" for step in steps]
     return lambda source, target: (called[source], called[target]) in known
 
 
@@ -162,7 +162,11 @@ class _Reading:
             loose = [key for key in rest if _place_of(key, tool)]
             given += [(key, rest.pop(key)) for key in loose]
         rest = {key: value for key, value in rest.items() if key not in WORDS}
-        name = tool.name if tool else first(step, TOOL)
+        name = tool_name(step)
+        odd = [step[key] for key in TOOL if isinstance(step.get(key), list | dict)]
+        if odd and odd != [name]:  # not a name: the gate says so
+            rest.setdefault("arguments", odd)
+        name = tool.name if tool else name
         new = {"id": step_id, "tool": name, **self._placed(given, tool), **rest}
         after = [self._waits_for(item) for key in AFTER for item in listed(step.get(key))]
         after = [item for item in after if item not in ("-1", step_id)]

@@ -22,6 +22,12 @@ def first(step: Mapping[str, Any], keys: Iterable[str]) -> Any:
     return next((step[key] for key in keys if step.get(key) not in (None, "")), None)
 
 
+def tool_name(step: Mapping[str, Any]) -> Any:
+    """What a step calls its tool: the first of the usual keys with words in it, if any has."""
+    said = [step[key] for key in TOOL if step.get(key) not in (None, "")]
+    return next((name for name in said if isinstance(name, str)), said[0] if said else None)
+
+
 def listed(value: Any) -> list[Any]:
     """A value as a list."""
     return value if isinstance(value, list) else [] if value is None else [value]
@@ -63,7 +69,7 @@ class Names:
         self.ids.append(step_id)
         if wanted:
             self.alias.setdefault(wanted, step_id)
-        name = first(step, TOOL) if isinstance(step, Mapping) else None
+        name = tool_name(step) if isinstance(step, Mapping) else None
         tool = self.tool(name)
         if tool is not None:
             self.tools[step_id] = tool

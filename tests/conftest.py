@@ -12,10 +12,16 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from medley.embedded import EmbeddedPostgres, EmbeddedValkey
 from medley.settings import Settings
+
+# The suite asks the same questions each time; `make explore` asks new ones.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=500, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("suite")
 
 _TEMPLATE = "medley_template"
 _numbers = count(1)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.agreement import Agreement, plain, read_graph, written_graph
@@ -260,6 +260,14 @@ def test_a_malformed_plan_names_its_unknown_tools_all_the_same() -> None:
     assert {fault.pointer for fault in found.faults} == {"/mood", "/steps/0/tool"}
 
 
+def test_a_tool_is_named_by_words_where_another_key_holds_something_else() -> None:
+    found = steps({"task": "Juggler", "tool": [{"name": "text", "value": "three balls"}]})
+    assert found.unnamed == set()
+    assert {fault.pointer for fault in found.faults} == {"/steps/0/tool", "/steps/0/arguments"}
+    known = steps({"task": "Text-to-Audio", "tool": ["three balls"]})
+    assert [fault.pointer for fault in known.faults] == ["/steps/0/arguments"]
+
+
 def test_ids_are_found_however_many_are_taken() -> None:
     taken = [{"id": f"s{place + 200}", "tool": "speak"} for place in range(200)]
     many = judge_of_hub({"steps": [*taken, *({"tool": "speak"} for _ in range(56))]}, REQUEST)
@@ -341,7 +349,6 @@ def mutated(draw: Any) -> Recorded:
     return Recorded(record, chosen.files, chosen.tools)
 
 
-@settings(deadline=None, max_examples=60)
 @given(mutated())
 def test_mutated_plans_raise_nothing_and_lower_when_accepted(recorded: Recorded) -> None:
     for tools in (recorded.tools, OWN):
@@ -351,14 +358,12 @@ def test_mutated_plans_raise_nothing_and_lower_when_accepted(recorded: Recorded)
         assert outcome.lowered == (not outcome.faults)
 
 
-@settings(deadline=None, max_examples=60)
 @given(mutated())
 def test_mutated_plans_of_a_hub_are_a_plan_or_refused(recorded: Recorded) -> None:
     assert isinstance(judge_of_hub(recorded.record, REQUEST), Plan | Refused)
     assert isinstance(judge_of_hub(json.dumps(recorded.record), REQUEST), Plan | Refused)
 
 
-@settings(deadline=None, max_examples=60)
 @given(mutated())
 def test_no_node_of_a_mutated_plan_is_lost(recorded: Recorded) -> None:
     """Each is a step of the plan as it was read; where none was found, all is refused unread."""
