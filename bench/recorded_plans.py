@@ -26,6 +26,7 @@ from bench.foreign_tools import toolbox_of
 from medley.backend import ModelSpec
 from medley.errors import InvalidPlan
 from medley.foreign import normalise
+from medley.foreign_names import tool_name
 from medley.gate import Fault, Known, check, parse_plan, unknown_tools
 from medley.modality import Modality
 from medley.plan import Plan
@@ -157,7 +158,7 @@ def _asked(record: Mapping[str, Any]) -> Iterator[str]:
     inside = record["result"] if isinstance(record.get("result"), Mapping) else record
     nodes = inside.get("task_nodes")
     for node in nodes if isinstance(nodes, list) else ():
-        if isinstance(node, Mapping) and isinstance(name := node.get("task"), str) and name:
+        if isinstance(node, Mapping) and isinstance(name := tool_name(node), str):
             yield plain(name)
 
 
