@@ -127,7 +127,7 @@ class _Answer:
         if self.scope["method"] == "HEAD":
             raw = b""
         every = {
-            "content-type": problems.MEDIA_TYPE,
+            "content-type": problems.media_type(self.scope["path"]),
             "content-length": str(len(raw)),
             "x-request-id": self.request_id,
             **(headers or {}),

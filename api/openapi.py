@@ -42,9 +42,9 @@ def build(app: FastAPI) -> dict[str, Any]:
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for methods in found["paths"].values():
+    for path, methods in found["paths"].items():
         for operation in methods.values():
-            operation["responses"] = _responses(operation["responses"])
+            operation["responses"] = _responses(operation["responses"], problems.media_type(path))
     return found
 
 
@@ -55,7 +55,7 @@ def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:
     schemas[model.__name__] = own
 
 
-def _responses(responses: dict[str, Any]) -> dict[str, Any]:
+def _responses(responses: dict[str, Any], media_type: str) -> dict[str, Any]:
     """Errors are problems, whatever FastAPI thought of them; `default` stands for those of any
     route.
     """
@@ -66,10 +66,10 @@ def _responses(responses: dict[str, Any]) -> dict[str, Any]:
             described = response.get("description", "Error")
             if described == "Validation Error":
                 described = "Invalid request"
-            done[status] = {"description": described, "content": {problems.MEDIA_TYPE: problem}}
+            done[status] = {"description": described, "content": {media_type: problem}}
         else:
             done[status] = response
-    done["default"] = {"description": "Any other error", "content": {problems.MEDIA_TYPE: problem}}
+    done["default"] = {"description": "Any other error", "content": {media_type: problem}}
     return done
 
 

@@ -21,6 +21,11 @@ from medley.errors import MedleyError, Unavailable
 logger = logging.getLogger("medley.api")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+#: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
+OPENAI_ROOMS = frozenset(
+    {"audio", "batches", "chat", "embeddings", "files", "images"}
+    | {"responses", "uploads", "vector_stores", "videos"}
+)
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
 _CODES = {
@@ -74,6 +79,17 @@ class Problem(BaseModel):
     error: ErrorView
 
 
+def is_openai(path: str) -> bool:
+    """Whether this address is one of OpenAI's."""
+    _, version, room, *_ = *path.split("/"), "", ""
+    return version == "v1" and room in OPENAI_ROOMS
+
+
+def media_type(path: str) -> str:
+    """The content type of an error at this address."""
+    return "application/json" if is_openai(path) else MEDIA_TYPE
+
+
 class ApiError(HTTPException):
     """An HTTP error with its own code, for what the framework must pass through untouched."""
 
@@ -103,6 +119,8 @@ def body(
         else "invalid_request_error"
     )
     param = errors[0].get("pointer") if errors else None
+    if param is not None and is_openai(instance):
+        param = param.removeprefix("/").replace("/", ".")
     return {
         "type": "about:blank",
         "title": title,
@@ -137,7 +155,8 @@ def response(
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
-    return JSONResponse(content, status, headers=extra, media_type=MEDIA_TYPE)
+    kind = media_type(request.url.path)
+    return JSONResponse(content, status, headers=extra, media_type=kind)
 
 
 def code_of(status: int) -> str:
@@ -174,7 +193,8 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
             if faults
             else "The request is not valid."
         )
-        return response(request, 422, "invalid_request", detail, errors=faults)
+        status = 400 if is_openai(request.url.path) else 422
+        return response(request, status, "invalid_request", detail, errors=faults)
 
     def database(request: Request, error: Exception) -> JSONResponse:
         logger.error("database error", exc_info=error)

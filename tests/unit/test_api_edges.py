@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import openapi
+from api import openapi, problems
 from api.downloads import disposition, file_name, matches
 from api.incoming import display_name
 from api.problems import ApiError
@@ -138,3 +138,13 @@ def test_inputs_of_a_workflow_fill_single_ports_and_lists() -> None:
 
 def test_the_committed_document_is_true() -> None:
     assert openapi.FILE.read_text(encoding="utf-8") == openapi.text(), "run `make openapi`"
+
+
+def test_errors_where_openai_is_spoken_are_plain_json() -> None:
+    assert problems.media_type("/v1/images/generations") == "application/json"
+    assert problems.media_type("/v1/responses") == "application/json"
+    assert problems.media_type("/v1/jobs/images") == problems.MEDIA_TYPE
+    assert problems.media_type("/") == problems.MEDIA_TYPE
+    faults = [{"pointer": "/tools/0/size", "reason": "no"}]
+    openai = problems.body(400, "c", "d", instance="/v1/responses", request_id="r", errors=faults)
+    assert openai["error"]["param"] == "tools.0.size"

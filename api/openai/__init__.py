@@ -1,0 +1,1 @@
+"""OpenAI's routes: views of jobs and assets that its SDK reads unchanged."""
