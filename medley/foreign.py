@@ -69,6 +69,7 @@ def _opened(data: Any) -> tuple[list[Any], dict[str, Any]] | None:
     lists = {key: value for key, value in inside.items() if isinstance(value, list)}
     found: tuple[str, list[Any], dict[str, Any]] | None = None
     graphs = [key for key, value in lists.items() if any(isinstance(i, Mapping) for i in value)]
+    graphs.sort(key=lambda key: not any(map(_names_a_tool, lists[key])))
     if graphs:
         found = graphs[0], lists[graphs[0]], {}
     for key, value in inside.items():
@@ -86,6 +87,10 @@ def _opened(data: Any) -> tuple[list[Any], dict[str, Any]] | None:
     sentences = [key for key, value in lists.items() if key not in graphs and key != used]
     own = {key: value for key, value in data.items() if key not in (used, *sentences)}
     return raw, {**own, **around, **_both(own, around)}
+
+
+def _names_a_tool(item: Any) -> bool:
+    return isinstance(item, Mapping) and tool_name(item) is not None
 
 
 def _both(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:

@@ -268,6 +268,13 @@ def test_a_tool_is_named_by_words_where_another_key_holds_something_else() -> No
     assert [fault.pointer for fault in known.faults] == ["/steps/0/arguments"]
 
 
+def test_the_list_whose_items_name_tools_is_the_plan() -> None:
+    data = {"steps": chain("speak", "describe"), "task_nodes": [node("speak"), node("describe")]}
+    found = judge_of_hub(data, REQUEST)
+    assert isinstance(found, Refused)
+    assert [step["tool"] for step in found.plan["steps"]] == ["speak", "describe"]
+
+
 def test_ids_are_found_however_many_are_taken() -> None:
     taken = [{"id": f"s{place + 200}", "tool": "speak"} for place in range(200)]
     many = judge_of_hub({"steps": [*taken, *({"tool": "speak"} for _ in range(56))]}, REQUEST)
