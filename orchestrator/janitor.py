@@ -2,7 +2,7 @@
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
 commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for.
+to be asked for, and so are sessions that have ended and what the audit log tells of long ago.
 """
 
 import logging
@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Engine
 
-from orchestrator import idempotency
+from orchestrator import audit, idempotency, sessions
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
 
@@ -30,6 +30,8 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
 
     with engine.begin() as conn:
         idempotency.forget_old(conn)
+        sessions.forget_old(conn)
+        audit.forget_old(conn)
     return store.sweep(named, grace_s)
 
 

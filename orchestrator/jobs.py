@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
+from orchestrator import usage
 from orchestrator.tables import edges, events, jobs, step_attempts, steps
 
 #: Part of the bar that planning fills, where a hub plans.
@@ -115,6 +116,7 @@ def get(conn: Connection, tenant: str, job_id: str) -> JobView:
     ahead = (
         select(func.count())
         .where(
+            earlier.c.tenant == tenant,  # how much others wait for is not told
             earlier.c.status == JobStatus.QUEUED,
             earlier.c.finished_at.is_(None),
             earlier.c.id < jobs.c.id,
@@ -177,7 +179,9 @@ def recent_versions(conn: Connection, tenant: str, limit: int = 200) -> dict[str
 
 
 def remove(conn: Connection, tenant: str, job_id: str) -> None:
-    """Forgets a job that has ended. Raises `NotFound`, `Conflict`."""
+    """Forgets a job that has ended; what it used is remembered. Raises `NotFound`, `Conflict`."""
+    version(conn, tenant, job_id)
+    usage.remember(conn, tenant, job_id)
     gone = conn.execute(
         delete(jobs)
         .where(
