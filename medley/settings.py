@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     models: tuple[str, ...] = ()  # ids of further models of the catalogue that serve
     commercial_only: bool = False
     device: str = "auto"
-    memory_budget_bytes: int = 4 << 30
+    memory_budget_bytes: int | None = None  # for models, in each worker process; None: what fits
     hub_url: str | None = None  # an OpenAI-compatible server as hub
     hub_model: str | None = None
     hub_api_key: str | None = None
