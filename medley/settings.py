@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     probe_seconds: float = 20.0  # time limit of one decode check
     max_plan_steps: int = 64
     max_queued_jobs: int = 10_000
+    keep_days: float | None = Field(default=None, gt=0)  # of jobs that ended; None: for good
 
     @classmethod
     def settings_customise_sources(
