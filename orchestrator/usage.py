@@ -51,7 +51,7 @@ WHERE {which} GROUP BY 1, 2, 3, 4
 """
 _REMEMBER = text(
     "INSERT INTO usage (tenant, day, key, model, jobs, gpu_seconds, tokens)"
-    + _PARTS.format(which="j.tenant = :tenant AND j.id = :job")
+    + _PARTS.format(which="j.id = ANY(:jobs)")
     + """ON CONFLICT (tenant, day, key, model) DO UPDATE SET
     jobs = usage.jobs + excluded.jobs, gpu_seconds = usage.gpu_seconds + excluded.gpu_seconds,
     tokens = usage.tokens + excluded.tokens"""
@@ -146,6 +146,7 @@ def report(
     ]
 
 
-def remember(conn: Connection, tenant: str, job_id: str) -> None:
-    """Adds what a job has used to the ledger, before its rows are deleted."""
-    conn.execute(_REMEMBER, {"tenant": tenant, "job": job_id})
+def remember(conn: Connection, job_ids: Sequence[str]) -> None:
+    """Adds what these jobs have used to the ledger, before their rows are deleted."""
+    if job_ids:
+        conn.execute(_REMEMBER, {"jobs": list(job_ids)})
