@@ -37,6 +37,7 @@ def get_system(here: Here, tenant: Tenant) -> SystemOut:
         version=version("medley-orchestrator"),
         versions={"python": platform.python_version(), **{name: version(name) for name in _SHOWN}},
         profile=here.settings.profile,
+        memory_budget_bytes=here.settings.memory_budget_bytes,
         redis="connected" if here.feed.alive else "away",
         hub=hub,
         jobs=dict(found.jobs),
