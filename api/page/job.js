@@ -1,8 +1,17 @@
 // One job: what was asked, the plan with its states, previews, results as they land, the answer.
-import { approveJob, cancelJob, getJob, replyTo, retryJob, watch } from "./client.js";
+import { get, listen, post } from "./client.js";
 import { drawPlan } from "./graph.js";
-import { element, figure } from "./media.js";
-import { say } from "./words.js";
+import { element } from "./dom.js";
+import { figures } from "./media.js";
+import { go } from "./shell.js";
+import { words as table } from "./words.js";
+
+const say = table({
+  en: { plan: "Plan", answer: "Answer", given: "Given", approve: "Run this plan", reply: "Reply", recipe: "As JSON", noPlan: "The plan is being made.", retry: "Run again" },
+  zh: { plan: "计划", answer: "回答", given: "输入", approve: "运行这个计划", reply: "回复", recipe: "JSON", noPlan: "正在制定计划。", retry: "再运行一次" },
+});
+const getJob = (id) => get(`/v1/jobs/${id}`), cancelJob = (id) => post(`/v1/jobs/${id}/cancel`), retryJob = (id) => post(`/v1/jobs/${id}/retry`);
+const approveJob = (id, revision) => post(`/v1/jobs/${id}/approve`, { revision }), replyTo = (id, input) => post(`/v1/jobs/${id}/input`, { input });
 
 const ENDED = new Set(["succeeded", "failed", "canceled", "expired"]);
 const REFRESH = new Set([
@@ -11,7 +20,13 @@ const REFRESH = new Set([
 ]);
 
 /** Shows job `id` in `root` and follows it; returns a function that stops following. */
-export function showJob(root, id, { onChange, onOpen }) {
+export function show(place, { id }) {
+  const root = element("article", { class: "column card" });
+  place.append(root);
+  return showJob(root, id, { onChange() {}, onOpen: (job) => go(`/jobs/${job}`) });
+}
+
+function showJob(root, id, { onChange, onOpen }) {
   const view = { job: null, live: new Map(), previews: new Map(), words: "" };
   let asked = 0, shown = 0, ended = false;
 
@@ -25,7 +40,7 @@ export function showJob(root, id, { onChange, onOpen }) {
     onChange(job);
   }
 
-  const stop = watch(id, (name, data) => {
+  const stop = listen(`/v1/jobs/${id}/events`, (name, data) => {
     const step = data.step, news = data.data ?? data;
     if (name === "step.progress" || name === "step.started") view.live.set(step, { status: "running", progress: news });
     if (["step.completed", "step.failed", "step.cached", "step.skipped", "step.retrying"].includes(name)) view.live.delete(step);
@@ -60,7 +75,7 @@ function render(root, view, onOpen) {
   const running = steps.filter((step) => step.status === "running" && view.previews.has(step.id));
   root.replaceChildren(...[
     element("p", { class: "request" }, requestOf(job)),
-    given.length ? element("div", { class: "media", "aria-label": say("given") }, ...given.map((part) => figure({ asset: part.asset, type: part.modality }))) : null,
+    given.length ? element("div", { class: "media", "aria-label": say("given") }, ...figures(given.map((part) => ({ asset: part.asset, type: part.modality })))) : null,
     element("div", { class: "row" },
       element("span", { class: `state ${job.status}`, "data-status": job.status }, say(job.status)),
       element("span", { class: "space" }),
@@ -74,7 +89,7 @@ function render(root, view, onOpen) {
     job.error ? element("p", { class: "error", role: "alert" }, job.error.message ?? String(job.error)) : null,
     words || outputs.length ? element("h3", {}, say("answer")) : null,
     words ? element("p", { class: "answer" }, words) : null,
-    outputs.length ? element("div", { class: "media" }, ...outputs.map(figure)) : null,
+    outputs.length ? element("div", { class: "media" }, ...figures(outputs)) : null,
     element("details", {}, element("summary", {}, say("recipe")), element("pre", {}, JSON.stringify(job.plan ?? {}, null, 1))),
   ].filter(Boolean));
 }
