@@ -101,7 +101,7 @@ def list_assets(
     conn: Connection,
     tenant: str,
     *,
-    modality: Modality | None = None,
+    modalities: Collection[Modality] = (),
     origin: Origin | None = None,
     after: str | None = None,
     limit: int = 50,
@@ -111,8 +111,8 @@ def list_assets(
     statement = select(assets).where(assets.c.tenant == tenant)
     if origin is not None:
         statement = statement.where(assets.c.origin["kind"].astext == origin.value)
-    if modality is not None:
-        statement = statement.where(assets.c.modality == modality.value)
+    if modalities:
+        statement = statement.where(assets.c.modality.in_([item.value for item in modalities]))
     if after is not None:
         statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
     order = assets.c.id.desc() if newest_first else assets.c.id.asc()

@@ -99,7 +99,9 @@ def list_assets(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=64)] = None,
     order: Order = Order.DESC,
-    modality: Modality | None = None,
+    modality: Annotated[
+        list[Modality] | None, Query(max_length=16, description="One or more of them.")
+    ] = None,
     origin: Annotated[Origin | None, Query(description="Uploaded, or made by a step.")] = None,
 ) -> Page[AssetOut]:
     """Assets by age, newest first."""
@@ -107,7 +109,7 @@ def list_assets(
         found = asset_rows.list_assets(
             conn,
             tenant,
-            modality=modality,
+            modalities=modality or (),
             origin=origin,
             after=after,
             limit=limit + 1,

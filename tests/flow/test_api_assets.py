@@ -88,6 +88,14 @@ def test_assets_are_listed_by_how_they_came_about(world: World) -> None:
     assert world.client.get("/v1/assets", params={"origin": "sky"}).status_code == 422
 
 
+def test_assets_are_listed_by_one_or_more_modalities(world: World) -> None:
+    picture, sound = world.upload(), world.upload(wav(), "a.wav")
+    both = world.client.get("/v1/assets", params={"modality": ["image", "audio"]}).json()["data"]
+    assert {picture, sound} <= {item["id"] for item in both}
+    one = world.client.get("/v1/assets", params={"modality": "audio"}).json()["data"]
+    assert {item["modality"] for item in one} == {"audio"}
+
+
 def test_what_keeps_an_asset_from_being_deleted_is_named(world: World) -> None:
     job, asset = world.plan_job()
     plan = caption_plan(asset)
