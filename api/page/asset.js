@@ -2,9 +2,9 @@
 import { contentUrl, get, remove, thumbnailUrl } from "./client.js";
 import { button, element, icon } from "./dom.js";
 import { lightbox } from "./media.js";
-import { ask, styled, trouble } from "./rooms.js";
+import { ask, trouble } from "./rooms.js";
 import { EMBEDDABLE, seek } from "./seek.js";
-import { copy, go, key, title, toast } from "./shell.js";
+import { copy, go, key, styles, title, toast } from "./shell.js";
 import { called, tileOf, walk } from "./tiles.js";
 import { bytes, duration, plain, words } from "./words.js";
 
@@ -26,7 +26,7 @@ const say = words({
 });
 
 export async function show(place, { id }) {
-  styled();
+  await Promise.all([styles("rooms.css"), styles("work.css")]);
   const asset = await get(`/v1/assets/${id}`), name = called(asset);
   title(name);
   const similar = element("section", {}), uses = element("div", {}), made = element("div", {});

@@ -2,9 +2,8 @@
 import { get, upload } from "./client.js";
 import { button, element, icon, later } from "./dom.js";
 import { startMix } from "./mix.js";
-import { styled } from "./rooms.js";
 import { seek } from "./seek.js";
-import { announce, key, toast } from "./shell.js";
+import { announce, key, styles, toast } from "./shell.js";
 import { called, hush, tileOf, walk } from "./tiles.js";
 import { words } from "./words.js";
 
@@ -33,8 +32,8 @@ const mixOf = (query) => query.getAll("mix").map((item) => {
   return what === undefined ? null : { weight: Number(weight), ...(what.startsWith("asset_") ? { asset: what } : { text: what }) };
 }).filter(Boolean);
 
-export function show(place, { query }) {
-  styled();
+export async function show(place, { query }) {
+  await styles("rooms.css");
   const state = {
     kind: KINDS[query.get("kind")] ? query.get("kind") : "every", origin: ["step", "upload"].includes(query.get("origin")) ? query.get("origin") : "",
     words: query.get("words") ?? "", like: query.get("like"), mix: mixOf(query), mixing: query.has("mix") || query.get("mixing") === "1",

@@ -1,9 +1,9 @@
 // Models: what serves here, what could, under which terms; loading and unloading with progress.
 import { get, post } from "./client.js";
 import { button, element, later } from "./dom.js";
-import { meter, styled, trouble } from "./rooms.js";
+import { meter, trouble } from "./rooms.js";
 import { ended } from "./seek.js";
-import { announce, toast } from "./shell.js";
+import { announce, styles, toast } from "./shell.js";
 import { bytes, plain, words } from "./words.js";
 
 const say = words({
@@ -27,7 +27,7 @@ const FILTERS = ["serving", "commercial", "fits"];
 const FEW = 40;
 
 export async function show(place, { query }) {
-  styled();
+  await styles("rooms.css");
   const state = { words: query.get("q") ?? "", tool: query.get("tool") ?? "", open: query.get("id"), on: new Set(FILTERS.filter((name) => query.get(name) === "1")), most: FEW };
   const busy = new Map();
   let models = [], system = null, gone = false, timer;
@@ -37,7 +37,7 @@ export async function show(place, { query }) {
   const filters = element("div", { class: "segments", role: "group", "aria-label": say("only") });
   const use = element("div", { class: "memory-use" }), lists = element("div", { class: "model-lists" });
   place.append(element("div", { class: "wide models" },
-    element("div", { class: "row head" }, element("div", {}, element("h1", {}, say("models")), element("p", { class: "soft" }, say("lead"))), element("span", { class: "space" }), use),
+    element("div", { class: "row room-head" }, element("div", {}, element("h1", {}, say("models")), element("p", { class: "soft" }, say("lead"))), use),
     element("div", { class: "row filters" }, field, tool, filters), lists));
 
   async function refresh() {

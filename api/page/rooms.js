@@ -1,11 +1,6 @@
-// What the rooms (gallery, workflows, models, system) share: their style sheet, small measures, questions.
+// What the rooms (gallery, workflows, models, system) share: small measures, questions, tabs.
 import { button, element } from "./dom.js";
 import { say } from "./words.js";
-
-/** Adds the rooms' style sheet once. */
-export function styled(name = "rooms.css") {
-  if (!document.querySelector(`link[href="${name}"]`)) document.head.append(element("link", { rel: "stylesheet", href: name }));
-}
 
 /** Asks before something is done; resolves to whether it was wanted. */
 export function ask(title, body, act, { danger = false, able = true } = {}) {

@@ -1,8 +1,8 @@
 // The state of the installation, live: queues, workers, what they hold, and the jobs that have not ended.
 import { get, listen, post } from "./client.js";
 import { button, element, fill, later } from "./dom.js";
-import { meter, styled } from "./rooms.js";
-import { toast } from "./shell.js";
+import { meter } from "./rooms.js";
+import { styles, toast } from "./shell.js";
 import { bytes, duration, moment, plain, words } from "./words.js";
 
 const say = words({
@@ -24,13 +24,13 @@ const ago = (text) => duration(Math.max(0, Math.round((Date.now() - new Date(tex
 const wordsOf = (job) => job.input.find((part) => part.type === "text" && part.text)?.text ?? job.plan?.steps.map((step) => plain(step.tool)).slice(0, 3).join(", ") ?? job.id;
 
 export async function show(place) {
-  styled();
+  await styles("rooms.css");
   const jobs = new Map(), sizes = new Map();
   let gone = false, polling;
   const pulse = element("span", { class: "chip live" }), tiles = element("div", { class: "counts" }), open = element("ul", { class: "open-jobs" }), late = element("ul", { class: "open-jobs" });
   const queues = element("tbody", {}), workers = element("ul", { class: "worker-list" }), memory = element("div", {}), versions = element("dl", { class: "facts" });
   place.append(element("div", { class: "wide system" },
-    element("div", { class: "row head" }, element("div", {}, element("h1", {}, say("system")), element("p", { class: "soft" }, say("lead"))), element("span", { class: "space" }), pulse),
+    element("div", { class: "row room-head" }, element("div", {}, element("h1", {}, say("system")), element("p", { class: "soft" }, say("lead"))), pulse),
     tiles,
     element("div", { class: "two" },
       element("section", { class: "card" }, element("h2", {}, say("open")), open, element("h3", {}, say("lately")), late),
