@@ -15,4 +15,10 @@ export function keepDraft(id, flow, base = null) {
   try { localStorage.setItem(named(id), JSON.stringify({ flow, base })); } catch { /* a full store keeps the page usable */ }
 }
 
+/** A name for a workflow that was not saved yet. */
+export const freshId = () => `new-${Math.random().toString(36).slice(2, 8)}`;
+
+/** Unsaved new workflows: `[[id, flow]]`. */
+export const fresh = () => Object.keys(localStorage).filter((name) => name.startsWith("flow:new-")).map((name) => [name.slice(5), draftOf(name.slice(5))?.flow]).filter(([, flow]) => flow?.plan.steps.length);
+
 export const dropDraft = (id) => localStorage.removeItem(named(id));

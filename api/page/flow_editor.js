@@ -3,7 +3,7 @@ import { get, post, put, remove, tools as allTools } from "./client.js";
 import { button, element, icon } from "./dom.js";
 import { showEditor } from "./editor.js";
 import { showCode } from "./flow_code.js";
-import { draftOf, dropDraft, keepDraft } from "./flow_draft.js";
+import { draftOf, dropDraft, freshId, keepDraft } from "./flow_draft.js";
 import { document as cleaned, read } from "./flow_import.js";
 import { freeName, showInputs } from "./flow_inputs.js";
 import { showRun } from "./flow_run.js";
@@ -31,25 +31,26 @@ const say = words({
 const same = (one, other) => JSON.stringify(cleaned(one)) === JSON.stringify(cleaned(other));
 const etagOf = (saved) => (saved ? `"${saved.id}@${saved.version}"` : null);
 
-/** What an address begins with: a stored workflow, a job's plan, an example, a draft, or nothing. */
+/** What an address begins with: a stored workflow, a draft, a job's plan, an example, or nothing. */
 async function begin(id, query) {
-  if (id !== "new") return { saved: await get(`/v1/workflows/${id}`) };
+  if (id.startsWith("wf_")) return { saved: await get(`/v1/workflows/${id}`) };
   if (query.get("job")) return { flow: await get(`/v1/jobs/${query.get("job")}/workflow`) };
   const template = TEMPLATES[query.get("template")];
-  if (template) return { flow: template(spoken()) };
-  return { flow: draftOf("new")?.flow ?? { name: say("untitled"), inputs: {}, plan: { steps: [], reply: { text: "", show: [] } } } };
+  return { flow: template ? template(spoken()) : draftOf(id)?.flow ?? { name: say("untitled"), inputs: {}, plan: { steps: [], reply: { text: "", show: [] } } } };
 }
 
-export async function show(place, { id, query }) {
+export async function show(place, { id: given, query }) {
+  const id = given === "new" ? freshId() : given;
   await Promise.all([styles("rooms.css"), styles("flows.css"), styles("graph.css"), styles("work.css")]);
-  const started = await begin(id, query), tools = await allTools(true);
+  const started = await begin(given, query), tools = await allTools(true);
   let saved = started.saved ?? null, flow = cleaned(started.flow ?? saved), tab = "run", valid = null, faults = [], runner = null, lit = false, gone = false;
+  const attic = new Map();
   const draft = saved ? draftOf(id) : null;
   if (draft && !same(draft.flow, saved)) flow = cleaned(draft.flow);
 
   const name = element("input", { class: "flow-name", value: flow.name, maxlength: 120, "aria-label": say("name"), placeholder: say("untitled"), oninput: () => { flow.name = name.value.trim() || say("untitled"); changed(); } });
   const about = element("input", { class: "flow-about", value: flow.about, maxlength: 300, "aria-label": say("about"), placeholder: say("about"), oninput: () => { flow.about = about.value; changed(); } });
-  const mark = element("span", { class: "chip", role: "status" }), notes = element("div", { class: "notes" }), canvas = element("div", { class: "flow-canvas" }), panel = element("div", { class: "card flow-panel", role: "tabpanel" });
+  const mark = element("span", { class: "chip", role: "status" }), notes = element("div", { class: "notes" }), canvas = element("div", { class: "flow-canvas" }), panel = element("div", { class: "card flow-panel", role: "tabpanel" }), runPlace = element("div", {});
   const saver = element("button", { type: "button", id: "save-flow", title: say("keySave"), onclick: () => save() }, icon("check"), say("saveNew"));
   const names = ["run", "inputs", "code", "versions", "json"];
   const bar = tabs(names.map((one) => [one, say(one)]), tab, (one) => { tab = one; showPanel(); }, say("parts"));
@@ -61,6 +62,7 @@ export async function show(place, { id, query }) {
   const editor = await showEditor(canvas, flow.plan, {
     inputs: flow.inputs, judge,
     onchange: (plan, verdict) => {
+      restoreInputs(plan);
       const edited = JSON.stringify(plan) !== JSON.stringify(flow.plan);
       flow.plan = plan;
       valid = plan.steps.length ? verdict.valid : null;
@@ -68,6 +70,16 @@ export async function show(place, { id, query }) {
     },
     actions: [button(say("addInput"), { drawing: "plus", kind: "quiet small", onclick: addInput })],
   });
+
+  /** Undoing brings back links to inputs that were taken away or renamed: these inputs come back, too. */
+  function restoreInputs(plan) {
+    const read = plan.steps.flatMap((step) => Object.values(step.inputs ?? {}).flat()).map((one) => one?.input).filter(Boolean);
+    const lost = read.filter((one) => !(one in flow.inputs) && attic.has(one));
+    if (!lost.length) return;
+    flow.inputs = { ...flow.inputs, ...Object.fromEntries(lost.map((one) => [one, attic.get(one)])) };
+    editor.update({ inputs: flow.inputs });
+    if (tab === "run") runner?.redraw();
+  }
 
   async function judge(plan) {
     try {
@@ -108,6 +120,7 @@ export async function show(place, { id, query }) {
 
   function setInputs({ inputs, plan, redraw, focus }) {
     const replanned = plan !== flow.plan && JSON.stringify(plan) !== JSON.stringify(flow.plan);
+    for (const [one, input] of Object.entries(flow.inputs)) attic.set(one, input);
     flow.inputs = inputs;
     editor.update({ inputs });
     if (replanned) editor.graph.edit(() => plan); else editor.judge();
@@ -128,10 +141,10 @@ export async function show(place, { id, query }) {
 
   function showPanel() {
     panel.setAttribute("aria-label", say(tab));
-    if (tab !== "run") { runner?.leave(); runner = null; }
     if (tab === "run") {
+      panel.replaceChildren(runPlace);
       if (runner) runner.redraw();
-      else runner = showRun(panel, { flow: () => flow, saved: () => (saved && same(flow, saved) && saved.version === saved.newest ? saved.id : null), workflow: saved?.id, valid: () => valid, onStates: showStates });
+      else runner = showRun(runPlace, { id, flow: () => flow, saved: () => (saved && same(flow, saved) && saved.version === saved.newest ? saved.id : null), workflow: saved?.id, valid: () => valid, onStates: showStates });
     } else if (tab === "inputs") showInputs(panel, { inputs: flow.inputs, plan: flow.plan, tools, faults }, setInputs);
     else if (tab === "code") showCode(panel, saved, (next) => { saved = { ...saved, tool: next.tool }; showPanel(); });
     else if (tab === "versions") showVersions(panel, saved, tools, (item) => { take(item); notes.replaceChildren(note(say("opened", { n: item.version }))); });
@@ -158,7 +171,7 @@ export async function show(place, { id, query }) {
   const note = (text, ...acts) => element("div", { class: "card row hint" }, element("span", {}, text), element("span", { class: "space" }), ...acts);
 
   function showNotes(found) {
-    if (found.length) notes.replaceChildren(element("div", { class: "card hint" }, element("p", {}, say("imported")), element("ul", {}, ...found.map((text) => element("li", { class: "tiny" }, text)))));
+    notes.replaceChildren(...(found.length ? [element("div", { class: "card hint" }, element("p", {}, say("imported")), element("ul", {}, ...found.map((text) => element("li", { class: "tiny" }, text))))] : []));
   }
 
   async function save(over = etagOf(saved)) {
@@ -167,7 +180,7 @@ export async function show(place, { id, query }) {
     try {
       if (!saved) {
         const made = await post("/v1/workflows", flow);
-        dropDraft("new");
+        dropDraft(id);
         toast(say("saved", { n: made.version }));
         return go(`/workflows/${made.id}`, { replace: true });
       }
@@ -191,8 +204,9 @@ export async function show(place, { id, query }) {
   }
 
   async function duplicate() {
-    keepDraft("new", { ...flow, name: say("copyOf", { name: flow.name }).slice(0, 120) });
-    go("/workflows/new");
+    const copied = freshId();
+    keepDraft(copied, { ...flow, name: say("copyOf", { name: flow.name }).slice(0, 120) });
+    go(`/workflows/${copied}`);
   }
 
   async function erase() {
@@ -213,8 +227,11 @@ export async function show(place, { id, query }) {
   } else if (!saved && !flow.plan.steps.length) notes.replaceChildren(element("p", { class: "soft" }, say("nothing")));
   const left = JSON.parse(sessionStorage.getItem("flow-notes") ?? "[]");
   sessionStorage.removeItem("flow-notes");
-  showNotes(left);
-  if (id === "new" && (query.get("job") || query.get("template"))) changed();
+  if (left.length) showNotes(left);
+  if (given === "new") {  // from here on it has an address of its own, so that a reload finds its draft
+    history.replaceState(null, "", `#/workflows/${id}`);
+    if (flow.plan.steps.length) changed();
+  }
 
   return () => { gone = true; window.removeEventListener("keydown", saving); runner?.leave(); editor.leave(); };
 }

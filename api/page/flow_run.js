@@ -61,10 +61,11 @@ function files(shared, kinds, input, value, set) {
 }
 
 /**
- * The form in `place` over `document()`: the workflow as it stands. `saved()` is its id when it has no unsaved changes.
+ * The form in `place` over `flow()`: the workflow as it stands. `saved()` is its id when it has no unsaved changes. The run that was
+ * watched last is shown again after a reload.
  * `onStates(states)` gets what each step does, for the graph. Gives `{redraw, leave}`.
  */
-export function showRun(place, { flow, saved, workflow, onStates, valid }) {
+export function showRun(place, { id, flow, saved, workflow, onStates, valid }) {
   let values = {}, seed = "", faults = {}, watched = null, jobId = null;
   const form = element("form", { class: "run-form", onsubmit: (event) => { event.preventDefault(); run(); } });
   const result = element("section", { class: "run-result", "aria-live": "polite" }), runs = element("div", { class: "runs" });
@@ -82,9 +83,9 @@ export function showRun(place, { flow, saved, workflow, onStates, valid }) {
   async function run() {
     faults = {};
     if (valid() === false) return showTrouble(new Error(say("fix")));
-    const body = { inputs: values, options: seed === "" ? {} : { seed: Number(seed) } }, id = saved();
+    const body = { inputs: values, options: seed === "" ? {} : { seed: Number(seed) } }, stored = saved();
     try {
-      const job = id ? await post(`/v1/workflows/${id}/runs`, body) : await post("/v1/jobs", { workflow: flow(), ...body });
+      const job = stored ? await post(`/v1/workflows/${stored}/runs`, body) : await post("/v1/jobs", { workflow: flow(), ...body });
       watch(job.id);
     } catch (error) {
       for (const fault of error.errors ?? []) { const name = fault.pointer?.match(/^\/inputs\/([^/]+)/)?.[1]; if (name) faults[name] = `${fault.reason} ${fault.suggestion ?? ""}`; }
@@ -98,15 +99,16 @@ export function showRun(place, { flow, saved, workflow, onStates, valid }) {
     fill(result, `trouble ${Date.now()}`, () => element("div", { class: "trouble", role: "alert" }, element("p", {}, error.message), ...rest.map((fault) => element("p", { class: "tiny" }, `${fault.pointer} ${fault.reason} ${fault.suggestion ?? ""}`))));
   }
 
-  function watch(id) {
+  function watch(wanted) {
     watched?.stop();
-    jobId = id;
-    watched = follow(id, ({ job, previews }, { ended }) => {
-      if (jobId !== id) return;
+    jobId = wanted;
+    sessionStorage.setItem(`flow-run:${id}`, wanted);
+    watched = follow(wanted, ({ job, previews }, { ended }) => {
+      if (jobId !== wanted) return;
       showJob(job);
       onStates(Object.fromEntries((job.plan?.steps ?? []).map((step) => [step.id, { ...step, preview: previews.get(step.id) }])));
       if (ended) showRuns();
-    }, showTrouble);
+    }, (error) => (error.status === 404 ? sessionStorage.removeItem(`flow-run:${id}`) : showTrouble(error)));
   }
 
   function showJob(job) {
@@ -129,5 +131,7 @@ export function showRun(place, { flow, saved, workflow, onStates, valid }) {
 
   redraw();
   showRuns();
+  const last = sessionStorage.getItem(`flow-run:${id}`);
+  if (last) watch(last);
   return { redraw, leave: () => watched?.stop() };
 }

@@ -1,7 +1,7 @@
 // All workflows, and the ways to begin one: empty, from an example, from JSON, or from a job that ended.
 import { get, tools as allTools } from "./client.js";
 import { button, element, icon } from "./dom.js";
-import { dropDraft, draftOf, keepDraft } from "./flow_draft.js";
+import { dropDraft, fresh, freshId, keepDraft } from "./flow_draft.js";
 import { read } from "./flow_import.js";
 import { miniature } from "./flow_picture.js";
 import { TEMPLATES } from "./flow_templates.js";
@@ -29,13 +29,12 @@ export async function show(place) {
   place.append(element("div", { class: "wide flows" },
     element("div", { class: "row room-head" }, element("div", {}, element("h1", {}, say("workflows")), element("p", { class: "soft" }, say("lead"))),
       fromJob, element("label", { class: "button quiet", for: "flow-file" }, icon("upload"), say("imports"), pick),
-      element("button", { type: "button", onclick: () => { dropDraft("new"); go("/workflows/new"); } }, icon("plus"), say("fresh"))),
+      element("button", { type: "button", onclick: () => go("/workflows/new") }, icon("plus"), say("fresh"))),
     news, jobs, list, more));
 
-  const draft = draftOf("new");
-  if (draft?.flow.plan.steps.length) {
-    news.append(element("div", { class: "card row draft" }, icon("pen"), element("span", {}, `${say("draft")}: `, element("b", {}, draft.flow.name)), element("span", { class: "space" }),
-      button(say("discard"), { onclick: (event) => { dropDraft("new"); event.target.closest(".draft").remove(); } }), element("a", { class: "button", href: "#/workflows/new" }, say("goOn"))));
+  for (const [id, flow] of fresh()) {
+    news.append(element("div", { class: "card row draft" }, icon("pen"), element("span", {}, `${say("draft")}: `, element("b", {}, flow.name)), element("span", { class: "space" }),
+      button(say("discard"), { onclick: (event) => { dropDraft(id); event.target.closest(".draft").remove(); } }), element("a", { class: "button quiet", href: `#/workflows/${id}` }, say("goOn"))));
   }
 
   async function take(file) {
@@ -43,9 +42,10 @@ export async function show(place) {
     try {
       if (file.size > 4_000_000) throw new Error(file.name);
       const { flow, notes } = read(await file.text(), file.name.replace(/\.json$/i, ""));
-      keepDraft("new", flow);
+      const id = freshId();
+      keepDraft(id, flow);
       sessionStorage.setItem("flow-notes", JSON.stringify(notes));
-      go("/workflows/new");
+      go(`/workflows/${id}`);
     } catch (error) {
       news.replaceChildren(trouble(error));
     } finally {
