@@ -11,14 +11,14 @@ const say = words({
     lead: "What does the work here, and what else Medley knows how to run.", find: "Find a model, a tool or a system", only: "Show", serving: "Serving here", commercial: "Commercial use", fits: "Fits the memory", everyTool: "Every tool", memory: "Memory", held: "{held} of {budget} held in memory",
     loaded: "in memory", loading: "loading", live: "ready to load", failed: "failed", away: "away", available: "not served", missing: "not here", load: "Load", unload: "Unload", isLoaded: "{name} is in memory.", isUnloaded: "{name} is out of memory.",
     licence: "Licence", free: "commercial use", notFree: "not commercial", gated: "terms to accept", weights: "Weights", need: "Needs", source: "Source", revision: "Revision", takes: "Takes", gives: "Gives", tools: "Tools", space: "Space", systems: "As in", lacks: "Why not", fallback: "In its place",
-    notFit: "Needs {need}; the budget is {budget}.", more: "Details", here: "Serving here", others: "Known, not serving here", none: "No model fits these filters.", millions: "{n} M", billions: "{n} B", exact: "the system itself", reproduction: "a reproduction", successor: "a successor", built: "built here", "stand-in": "a stand-in", nearness: "It is",
+    notFit: "Needs {need}; a worker here may hold {budget}.", more: "Details", here: "Serving here", others: "Known, not serving here", none: "No model fits these filters.", millions: "{n} M", billions: "{n} B", exact: "the system itself", reproduction: "a reproduction", successor: "a successor", built: "built here", "stand-in": "a stand-in", nearness: "It is",
     noWeights: "no weights", workers: "{n} of {all} workers hold it", job: "The job", get: "To get it: `medley models pull {id}`", showMore: "Show {n} more",
   },
   zh: {
     lead: "这里由哪些模型工作，以及 Medley 还能运行哪些。", find: "查找模型、工具或系统", only: "显示", serving: "在此服务", commercial: "可商用", fits: "内存足够", everyTool: "所有工具", memory: "内存", held: "已占用 {held}，共 {budget}",
     loaded: "已加载", loading: "加载中", live: "可加载", failed: "失败", away: "离线", available: "未服务", missing: "不在此处", load: "加载", unload: "卸载", isLoaded: "{name} 已加载。", isUnloaded: "{name} 已卸载。",
     licence: "许可证", free: "可商用", notFree: "不可商用", gated: "需接受条款", weights: "参数", need: "需要", source: "来源", revision: "版本", takes: "输入", gives: "输出", tools: "工具", space: "空间", systems: "对应系统", lacks: "原因", fallback: "替代",
-    notFit: "需要 {need}；预算为 {budget}。", more: "详情", here: "在此服务", others: "已知，未在此服务", none: "没有符合条件的模型。", millions: "{n} 百万", billions: "{n} 十亿", exact: "原系统", reproduction: "复现", successor: "后继", built: "自建", "stand-in": "替身", nearness: "性质",
+    notFit: "需要 {need}；这里的工作进程最多可占用 {budget}。", more: "详情", here: "在此服务", others: "已知，未在此服务", none: "没有符合条件的模型。", millions: "{n} 百万", billions: "{n} 十亿", exact: "原系统", reproduction: "复现", successor: "后继", built: "自建", "stand-in": "替身", nearness: "性质",
     noWeights: "无权重", workers: "{all} 个工作进程中 {n} 个已加载", job: "任务", get: "获取：`medley models pull {id}`", showMore: "再显示 {n} 个",
   },
 });
@@ -80,8 +80,8 @@ export async function show(place, { query }) {
       } })));
     }
     const held = models.filter((model) => model.status === "loaded").reduce((sum, model) => sum + model.memory_bytes * model.workers.length, 0);
-    const budget = system.memory_budget_bytes, label = say("held", { held: bytes(held), budget: bytes(budget) });
-    use.replaceChildren(element("span", { class: "tiny soft" }, label), meter(held, budget, label));
+    const budgets = system.workers.filter((worker) => worker.live).map((worker) => worker.facts.memory_budget_bytes ?? 0), budget = budgets.reduce((sum, one) => sum + one, 0), label = say("held", { held: bytes(held), budget: bytes(budget) });
+    use.replaceChildren(...(budget ? [element("span", { class: "tiny soft" }, label), meter(held, budget, label)] : []));
 
     const found = models.filter(matches), here = found.filter((model) => model.serving), others = found.filter((model) => !model.serving);
     const focused = document.activeElement?.dataset?.for;
@@ -111,7 +111,7 @@ export async function show(place, { query }) {
           : able && button(say(act), { kind: "quiet small", "aria-label": `${say(act)}: ${model.id}`, "data-for": `act ${model.id}`, onclick: () => change(model, act) })),
       element("p", { class: "soft about" }, model.about),
       element("div", { class: "row tools-of" }, ...model.tools.slice(0, open ? 99 : 8).map((name) => element("span", { class: "chip" }, plain(name))), !open && model.tools.length > 8 && element("span", { class: "tiny soft" }, `+${model.tools.length - 8}`)),
-      !model.fits && element("p", { class: "tiny busy" }, say("notFit", { need: bytes(model.memory_bytes), budget: bytes(system.memory_budget_bytes) })),
+      !model.fits && element("p", { class: "tiny busy" }, say("notFit", { need: bytes(model.memory_bytes), budget: bytes(Math.max(0, ...system.workers.map((worker) => worker.facts.memory_budget_bytes ?? 0))) })),
       model.lacks && element("p", { class: "tiny busy" }, model.lacks),
       open && details(model, id));
     return node;

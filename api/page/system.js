@@ -8,12 +8,12 @@ import { bytes, duration, moment, plain, words } from "./words.js";
 const say = words({
   en: {
     lead: "What runs now, and what it runs on.", open: "Open jobs", none: "Nothing runs and nothing waits.", queues: "Queues", lane: "Queue", waits: "waits", runs: "runs", served: "workers", workers: "Workers", holds: "Holds", device: "Device", since: "up for {time}", beat: "heard {time} ago", silent: "silent for {time}",
-    versions: "Versions", profile: "Profile", hub: "Hub", events: "Live", lost: "Connection lost; trying again", away: "away", connected: "connected", memory: "Models in memory", held: "{held} of {budget}", nothingHeld: "no model yet", lacks: "Cannot load {model}: {why}", cancel: "Stop", position: "place {n}", alone: "No worker is live: jobs wait until one is.",
+    versions: "Versions", profile: "Profile", hub: "Hub", events: "Live", lost: "Connection lost; trying again", away: "away", connected: "connected", held: "{held} of {budget}", nothingHeld: "no model yet", lacks: "Cannot load {model}: {why}", cancel: "Stop", position: "place {n}", alone: "No worker is live: jobs wait until one is.",
     cpu: "media", encode: "encoding", generate: "generating", hubLane: "language", lately: "Ended lately", stopped: "Stopping", serves: "serves {n} models",
   },
   zh: {
     lead: "现在运行着什么，运行在哪里。", open: "未结束的任务", none: "没有任务在运行或等待。", queues: "队列", lane: "队列", waits: "等待", runs: "运行", served: "工作进程", workers: "工作进程", holds: "已加载", device: "设备", since: "已运行 {time}", beat: "{time}前有消息", silent: "已沉默 {time}",
-    versions: "版本", profile: "配置", hub: "中枢", events: "实时", lost: "连接中断，正在重试", away: "离线", connected: "已连接", memory: "内存中的模型", held: "{held}，共 {budget}", nothingHeld: "还没有模型", lacks: "无法加载 {model}：{why}", cancel: "停止", position: "第 {n} 位", alone: "没有在线的工作进程：任务会等待。",
+    versions: "版本", profile: "配置", hub: "中枢", events: "实时", lost: "连接中断，正在重试", away: "离线", connected: "已连接", held: "{held}，共 {budget}", nothingHeld: "还没有模型", lacks: "无法加载 {model}：{why}", cancel: "停止", position: "第 {n} 位", alone: "没有在线的工作进程：任务会等待。",
     cpu: "媒体", encode: "编码", generate: "生成", hubLane: "语言", lately: "最近结束", stopped: "正在停止", serves: "可服务 {n} 个模型",
   },
 });
@@ -28,15 +28,14 @@ export async function show(place) {
   const jobs = new Map(), sizes = new Map();
   let gone = false, polling;
   const pulse = element("span", { class: "chip live" }), tiles = element("div", { class: "counts" }), open = element("ul", { class: "open-jobs" }), late = element("ul", { class: "open-jobs" });
-  const queues = element("tbody", {}), workers = element("ul", { class: "worker-list" }), memory = element("div", {}), versions = element("dl", { class: "facts" });
+  const queues = element("tbody", {}), workers = element("ul", { class: "worker-list" }), versions = element("dl", { class: "facts" });
   place.append(element("div", { class: "wide system" },
     element("div", { class: "row room-head" }, element("div", {}, element("h1", {}, say("system")), element("p", { class: "soft" }, say("lead"))), pulse),
     tiles,
     element("div", { class: "two" },
       element("section", { class: "card" }, element("h2", {}, say("open")), open, element("h3", {}, say("lately")), late),
       element("section", { class: "card" }, element("h2", {}, say("queues")),
-        element("table", {}, element("thead", {}, element("tr", {}, ...["lane", "waits", "runs", "served"].map((name) => element("th", { scope: "col" }, say(name))))), queues),
-        element("h2", {}, say("memory")), memory),
+        element("table", {}, element("thead", {}, element("tr", {}, ...["lane", "waits", "runs", "served"].map((name) => element("th", { scope: "col" }, say(name))))), queues)),
       element("section", { class: "card" }, element("h2", {}, say("workers")), workers),
       element("section", { class: "card" }, element("h2", {}, say("versions")), versions))));
 
@@ -67,21 +66,20 @@ export async function show(place) {
     fill(queues, now.lanes, () => Object.entries(now.lanes).map(([name, lane]) => element("tr", {}, element("th", { scope: "row" }, laneName(name)),
       element("td", {}, String(lane.ready)), element("td", {}, lane.running ? element("b", { class: "state running" }, String(lane.running)) : "0"), element("td", { class: lane.workers ? "" : "error" }, String(lane.workers)))));
     workers.replaceChildren(...(live.length ? [] : [element("li", { class: "busy" }, say("alone"))]), ...now.workers.map(workerOf));
-    const held = live.flatMap((worker) => worker.models).reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0), budget = now.memory_budget_bytes;
-    const label = say("held", { held: bytes(held), budget: bytes(budget) });
-    fill(memory, label, () => [element("p", { class: "tiny soft" }, label), meter(held, budget, label)]);
     fill(versions, [now.version, now.versions, now.redis, now.hub, now.profile], () => [["Medley", now.version], [say("profile"), now.profile], ["Valkey", say(now.redis)], ...Object.entries(now.versions)].flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
   }
 
   const count = (name, value, kind) => element("div", { class: "card count" }, element("b", { class: `state ${value ? kind : ""} ${typeof value === "string" ? "long" : ""}` }, String(value)), element("span", { class: "soft tiny" }, name));
 
   function workerOf(worker) {
-    const held = worker.models.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
+    const held = worker.models.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0), budget = worker.facts.memory_budget_bytes;
+    const told = say("held", { held: bytes(held), budget: bytes(budget ?? 0) });
     return element("li", { class: worker.live ? "" : "away" },
       element("div", { class: "row" }, element("i", { class: `dot state ${worker.live ? "succeeded" : "failed"}` }), element("strong", { title: worker.id }, `${worker.facts.host ?? ""} ${worker.facts.pid ?? ""}`.trim() || worker.id.slice(-6)),
         element("span", { class: "chip" }, worker.facts.device ?? "cpu"), ...worker.lanes.map((name) => element("span", { class: "chip" }, laneName(name))), element("span", { class: "space" }),
         element("span", { class: "tiny soft" }, worker.live ? say("since", { time: ago(worker.started_at) }) : say("silent", { time: ago(worker.beat_at) }))),
-      worker.live && element("p", { class: "tiny soft" }, `${say("holds")}: ${worker.models.filter((name) => sizes.get(name)).map((name) => `${name} (${bytes(sizes.get(name))})`).join(", ") || say("nothingHeld")}${held ? ` · ${bytes(held)}` : ""}`),
+      worker.live && element("p", { class: "tiny soft" }, `${say("holds")}: ${worker.models.filter((name) => sizes.get(name)).map((name) => `${name} (${bytes(sizes.get(name))})`).join(", ") || say("nothingHeld")}`),
+      worker.live && budget > 0 && element("div", { class: "row worker-memory" }, meter(held, budget, told), element("span", { class: "tiny soft" }, told)),
       ...Object.entries(worker.live ? worker.lacks : {}).map(([model, why]) => element("p", { class: "tiny busy" }, say("lacks", { model, why }))));
   }
 

@@ -19,11 +19,10 @@ _SHOWN = ("fastapi", "celery", "sqlalchemy", "psycopg", "redis")
 
 @router.get("/v1/system")
 def get_system(here: Here, tenant: Tenant) -> SystemOut:
-    """Workers, lanes, open jobs and versions."""
-    del tenant
+    """Workers, lanes, open jobs of the caller's tenant, and versions."""
     with here.db.connect() as conn:
         workers = overview.list_workers(conn)
-        found = overview.overview(conn)
+        found = overview.overview(conn, tenant)
         hub = _hub(here, overview.model_states(conn))
     lanes = {
         lane: LaneOut(
@@ -37,7 +36,6 @@ def get_system(here: Here, tenant: Tenant) -> SystemOut:
         version=version("medley-orchestrator"),
         versions={"python": platform.python_version(), **{name: version(name) for name in _SHOWN}},
         profile=here.settings.profile,
-        memory_budget_bytes=here.settings.memory_budget_bytes,
         redis="connected" if here.feed.alive else "away",
         hub=hub,
         jobs=dict(found.jobs),

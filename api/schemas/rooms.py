@@ -198,7 +198,6 @@ class SystemOut(Out):
     version: str
     versions: dict[str, str]
     profile: str
-    memory_budget_bytes: int = Field(description="Of the models that a worker holds.")
     redis: Literal["connected", "away"]
     hub: HubOut | None
     jobs: dict[str, int] = Field(description="Jobs that have not ended, by status.")
