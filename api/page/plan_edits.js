@@ -7,6 +7,9 @@ const isOutput = (bound) => bound && typeof bound === "object" && "from" in boun
 const listed = (bound) => (bound === undefined ? [] : Array.isArray(bound) ? bound : [bound]);
 const split = (source) => { const at = source.indexOf("."); return [source.slice(0, at), source.slice(at + 1)]; };
 
+/** The one modality of a port, which gives its colour; "any" where it takes several. */
+export const kindOf = (port) => (port?.modalities.length === 1 ? port.modalities[0] : port ? "any" : "data");
+
 /** A deep copy that may be changed. */
 export const copyOf = (plan) => structuredClone({ steps: plan.steps ?? [], reply: { text: "", show: [], ...plan.reply } });
 
