@@ -1,6 +1,6 @@
 // A new request: words and files, how it should be done, and what it would do and take before it runs.
 import { ask } from "./ask.js";
-import { post, tools as allTools } from "./client.js";
+import { post, request, tools as allTools } from "./client.js";
 import { composer, describe } from "./composer.js";
 import { button, element, later } from "./dom.js";
 import { showEditor } from "./editor.js";
@@ -11,17 +11,19 @@ import { words } from "./words.js";
 const say = words({
   en: {
     ask: "What would you like?", hint: "Ask for something; add pictures, sounds or videos …", send: "Send", preview: "Show the plan first", options: "Options", live: "{count} of {all} tools ready", examples: "Examples",
-    planTitle: "What would be done", planning: "The plan is being made …", run: "Run this plan", hide: "Hide the plan", planReady: "The plan is there.", edited: "Runs exactly this plan; without the hub's written answer.", asPlanned: "Nothing has run yet. Change the plan, run it as it stands, or send the request.",
+    planTitle: "What would be done", planning: "The plan is being made …", run: "Run this plan", hide: "Hide the plan", planReady: "The plan is there.", knows: "{name} says how it was made.", restore: "Show its plan", edited: "Runs exactly this plan; without the hub's written answer.", asPlanned: "Nothing has run yet. Change the plan, run it as it stands, or send the request.",
   },
   zh: {
     ask: "你想要什么？", hint: "提出请求；可添加图片、声音或视频…", send: "发送", preview: "先看计划", options: "选项", live: "{all} 个工具中 {count} 个可用", examples: "示例",
-    planTitle: "将要做什么", planning: "正在制定计划…", run: "运行这个计划", hide: "收起计划", planReady: "计划已就绪。", edited: "将严格按此计划运行；没有中枢撰写的回答。", asPlanned: "尚未运行任何步骤。可修改计划、直接运行，或发送请求。",
+    planTitle: "将要做什么", planning: "正在制定计划…", run: "运行这个计划", hide: "收起计划", planReady: "计划已就绪。", knows: "{name} 记录了自己的制作方式。", restore: "显示其计划", edited: "将严格按此计划运行；没有中枢撰写的回答。", asPlanned: "尚未运行任何步骤。可修改计划、直接运行，或发送请求。",
   },
 });
 const EXAMPLES = {
   en: ["Draw a penguin.", "Draw a castle and write Hello on it.", "Say good morning aloud.", "Draw a fish, then turn it upside down."],
   zh: ["画一只熊猫。", "画一座城堡，然后在上面写“你好”。", "画一条鱼。"],
 };
+
+let recipesKnown = true;  // until the service says that it reads none
 
 export async function show(place, { query }) {
   await styles("work.css");
@@ -31,7 +33,7 @@ export async function show(place, { query }) {
   const plan = element("section", { class: "preview card", hidden: true, "aria-label": say("planTitle") });
   let editor = null, number = 0, edited = false, shownFor = "";
 
-  const box = composer({ label: say("ask"), hint: say("hint"), send: say("send"), keep: "draft", everywhere: true, rows: 3, extras: [toggle, look], onChange: () => again(),
+  const box = composer({ label: say("ask"), hint: say("hint"), send: say("send"), keep: "draft", everywhere: true, rows: 3, extras: [toggle, look], onChange: () => again(), onFile: (blob) => readRecipe(blob),
     onSend: async (input) => {
       const job = await ask(input, chosen.body());
       go(`/conversations/${job.conversation}`);
@@ -101,6 +103,18 @@ export async function show(place, { query }) {
   chosen.node.addEventListener("input", again);
   chosen.node.addEventListener("change", again);
   box.field.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); preview(); } });
+
+  /** A file that says how it was made can be made again: its plan is shown as any other. */
+  async function readRecipe(blob) {
+    if (!recipesKnown || blob.size > 64e6) return;
+    const form = new FormData();
+    form.append("file", blob, blob.name);
+    let found;
+    try { found = await request("/v1/recipes/read", { method: "POST", body: form }); } catch (error) { recipesKnown = error.status !== 404; return; }
+    if (!found.job?.plan) return;
+    const line = element("p", { class: "restore" }, element("span", {}, say("knows", { name: blob.name })), found.ready ? button(say("restore"), { kind: "quiet small", drawing: "graph", onclick: async () => { line.remove(); plan.hidden = false; await showPlan({ plan: found.job.plan }, found.job.options); } }) : element("span", { class: "soft" }, found.notes.join(" ")));
+    box.node.after(line);
+  }
 
   const ready = element("p", { class: "tiny soft" });
   const examples = element("div", { class: "row examples", role: "group", "aria-label": say("examples") }, ...EXAMPLES[document.documentElement.lang === "zh" ? "zh" : "en"].map((text) => element("button", { type: "button", class: "quiet small", onclick: () => { box.write(text); box.field.focus(); } }, text)));

@@ -15,9 +15,9 @@ const MOST = 16;
 /**
  * A form. Options: `label`, `hint`, `send` (the button's words), `keep` (a key of sessionStorage under which a draft outlives a
  * reload), `everywhere` (takes drops and pastes from the whole window), `extras` (elements of the tool row), `onSend(parts)`,
- * `onChange()`. What `onSend` throws is shown. Returns `{node, parts, add, write, clear, complain, leave}`.
+ * `onChange()`, `onFile(blob)` once a file is there. What `onSend` throws is shown. Returns `{node, parts, add, write, clear, complain, leave}`.
  */
-export function composer({ id = "words", label, hint = "", send, rows = 2, keep, everywhere = false, extras = [], onSend, onChange = () => {} }) {
+export function composer({ id = "words", label, hint = "", send, rows = 2, keep, everywhere = false, extras = [], onSend, onChange = () => {}, onFile = () => {} }) {
   let files = [];  // {name, asset?, modality?, error?, source?, stop?}
   const draft = keep ? JSON.parse(sessionStorage.getItem(keep) ?? "null") : null;
   const field = element("textarea", { id, name: "words", rows, placeholder: hint, "aria-label": label, value: draft?.words ?? "" });
@@ -62,6 +62,7 @@ export function composer({ id = "words", label, hint = "", send, rows = 2, keep,
     try {
       const asset = await upload(blob, { signal: file.stop.signal });
       Object.assign(file, { asset: asset.id, modality: asset.modality, size: asset.size });
+      onFile(blob);
     } catch (error) {
       if (error.name === "AbortError") return;
       file.error = error.message;

@@ -1,9 +1,11 @@
 // The graph with its tools: add, undo, tidy, the steps as a list, the chosen step as a form, and the gate's word on every change.
 import { post, tools as allTools } from "./client.js";
 import { button, element, later } from "./dom.js";
+import { showFaults } from "./forms.js";
 import { showGraph } from "./graph.js";
-import { inspectStep, palette } from "./inspector.js";
+import { faultsOf, inspectStep, palette } from "./inspector.js";
 import { placeOf } from "./plan_edits.js";
+import { announce } from "./shell.js";
 import { duration, plain, words } from "./words.js";
 
 const say = words({
@@ -33,7 +35,7 @@ export async function showEditor(place, plan, { inputs = null, judge, estimate =
   const options = typeof judge === "object" ? judge : {};
   const ask = typeof judge === "function" ? judge : (wanted) => post("/v1/plans", { plan: wanted, options });
   let faults = [], number = 0, gone = false;
-  const verdict = element("div", { class: "row verdict", role: "status" }), outline = element("ol", { class: "outline", "aria-label": say("steps") });
+  const verdict = element("div", { class: "row verdict" }), outline = element("ol", { class: "outline", "aria-label": say("steps") });
   const picker = palette(tools, (tool) => { const id = graph.add(tool); adding.hidden = true; add.setAttribute("aria-expanded", "false"); openInspector(id, true); });
   const adding = element("div", { class: "card", hidden: true }, picker.node);
   const add = button(say("add"), { drawing: "plus", kind: "quiet small", "aria-expanded": "false", onclick: () => { adding.hidden = !adding.hidden; add.setAttribute("aria-expanded", String(!adding.hidden)); if (!adding.hidden) picker.field.focus(); } });
@@ -80,22 +82,24 @@ export async function showEditor(place, plan, { inputs = null, judge, estimate =
       if (mine !== number || gone) return;
       faults = [];
       showVerdict([element("span", { class: "state succeeded" }, say("fine")), ...priceOf(found.estimate)]);
+      announce(say("fine"));
       onchange(wanted, { valid: true, judged: found });
     } catch (error) {
       if (mine !== number || gone) return;
       faults = error.errors?.length ? error.errors : [];
       const rest = faults.filter((fault) => !placeOf(fault.pointer, wanted));
       showVerdict([element("span", {}, faults.length ? say("wrong", { count: faults.length }) : error.message), ...rest.map((fault) => element("span", { class: "tiny" }, `${fault.pointer} ${fault.reason} ${fault.suggestion ?? ""}`))], true);
+      announce([faults.length ? say("wrong", { count: faults.length }) : error.message, faults[0]?.reason].filter(Boolean).join(": "));
       onchange(wanted, { valid: false, error });
     }
     graph.update({ faults });
     showOutline();
-    const open = graph.chosen();
-    if (open && !inspector.querySelector("textarea:focus, input:focus")) openInspector(open);
+    const open = graph.chosen(), own = placed().filter((fault) => fault.at.step === open);
+    showFaults(inspector, (key) => faultsOf(own, key));
   }, 350);
 
   let quiet = false;  // while a field of the form is typed in, the form is not drawn anew
-  const graph = showGraph(canvas, plan, { editable: true, tools, inputs, states,
+  const graph = showGraph(canvas, plan, { editable: true, tools, inputs, states, keys: root,
     onselect: (id) => { if (!quiet) openInspector(id); showOutline(); },
     onchange: (next) => { onchange(next, { valid: null }); showVerdict([element("span", { class: "soft" }, say("judging"))]); showOutline(); look(); } });
   showOutline();

@@ -4,7 +4,7 @@ import { button, element, icon } from "./dom.js";
 import { showEditor } from "./editor.js";
 import { showCode } from "./flow_code.js";
 import { draftOf, dropDraft, freshId, keepDraft } from "./flow_draft.js";
-import { document as cleaned, read } from "./flow_import.js";
+import { document as cleaned, read, same } from "./flow_import.js";
 import { freeName, showInputs } from "./flow_inputs.js";
 import { showRun } from "./flow_run.js";
 import { TEMPLATES } from "./flow_templates.js";
@@ -28,7 +28,6 @@ const say = words({
   },
 });
 
-const same = (one, other) => JSON.stringify(cleaned(one)) === JSON.stringify(cleaned(other));
 const etagOf = (saved) => (saved ? `"${saved.id}@${saved.version}"` : null);
 
 /** What an address begins with: a stored workflow, a draft, a job's plan, an example, or nothing. */

@@ -12,11 +12,25 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 const listed = (value) => (Array.isArray(value) ? value : []);
 const only = (given, names) => Object.fromEntries(names.filter((name) => given[name] !== undefined && given[name] !== null).map((name) => [name, given[name]]));
 
-/** A document with just the members that a workflow has. */
-export function document(given) {
-  const plan = { steps: listed(given.plan?.steps).filter(isObject).map((step) => ({ ...only(step, STEP), inputs: isObject(step.inputs) ? step.inputs : {}, params: isObject(step.params) ? step.params : {} })), reply: { text: String(given.plan?.reply?.text ?? ""), show: listed(given.plan?.reply?.show).filter((name) => typeof name === "string") } };
-  return { name: String(given.name || say("imported")).slice(0, 120), about: String(given.about ?? "").slice(0, 4000), inputs: isObject(given.inputs) ? given.inputs : {}, plan };
+const bound = (value) => (Array.isArray(value) ? value.map(bound) : typeof value === "string" ? { text: value } : value);
+const mapped = (given, change) => Object.fromEntries(Object.entries(isObject(given) ? given : {}).map(([name, value]) => [name, change(value)]));
+const declared = (input) => ({ modality: String(input?.modality ?? "text"), about: String(input?.about ?? ""), required: input?.required !== false, many: input?.many === true, ...only(input ?? {}, ["default"]) });
+
+function stepOf(given) {
+  const { after, ...step } = only(given, STEP);
+  return { ...step, inputs: mapped(given.inputs, bound), params: isObject(given.params) ? given.params : {}, ...(after?.length ? { after } : {}) };
 }
+
+/** A document with just the members that a workflow has, in the form that the service gives them. */
+export function document(given) {
+  const plan = { steps: listed(given.plan?.steps).filter(isObject).map(stepOf), reply: { text: String(given.plan?.reply?.text ?? ""), show: listed(given.plan?.reply?.show).filter((name) => typeof name === "string") } };
+  return { name: String(given.name || say("imported")).slice(0, 120), about: String(given.about ?? "").slice(0, 4000), inputs: mapped(given.inputs, declared), plan };
+}
+
+const sorted = (value) => (Array.isArray(value) ? value.map(sorted) : isObject(value) ? Object.fromEntries(Object.keys(value).sort().map((name) => [name, sorted(value[name])])) : value);
+
+/** Whether two documents mean the same. */
+export const same = (one, other) => JSON.stringify(sorted(document(one))) === JSON.stringify(sorted(document(other)));
 
 /** `{flow, notes}` of JSON text; notes say what could not be taken over. Raises an error in words. */
 export function read(text, name) {

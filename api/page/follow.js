@@ -7,7 +7,8 @@ const PASSING = new Set(["step.progress", "step.preview", "plan.delta", "text.de
 
 /**
  * Follows job `id`. `onChange(state, {ended})` gets `{job, previews, texts, lost}` at most once per frame; `ended` is true once,
- * when the job ends while it is watched. Returns `{refresh, stop}`.
+ * when the job ends while it is watched. Returns `{refresh, show, stop}`: `show` tells again
+ * what is known, `refresh` asks first.
  */
 export function follow(id, onChange, onError) {
   const state = { job: null, previews: new Map(), texts: new Map(), progress: new Map(), lost: false };
@@ -65,5 +66,5 @@ export function follow(id, onChange, onError) {
   }, (lost) => { if (state.lost !== lost) { state.lost = lost; tell(); } if (lost) soon(); });
   refresh().catch((error) => { if (!stopped) { unlisten(); onError(error); } });
 
-  return { refresh: () => refresh().catch(() => {}), stop() { stopped = true; unlisten(); soon.cancel(); cancelAnimationFrame(frame); } };
+  return { refresh: () => refresh().catch(() => {}), show: deliver, stop() { stopped = true; unlisten(); soon.cancel(); cancelAnimationFrame(frame); } };
 }

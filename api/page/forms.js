@@ -66,11 +66,11 @@ function control(schema, root, value, set, attributes) {
 /** One labelled field. `faults`: `[{reason, suggestion}]`. */
 export function schemaField(name, schema, value, set, { root = {}, faults = [], key = name } = {}) {
   const found = resolve(schema, root), id = `field-${++number}`;
-  const about = found.description ?? "", range = rangeOf(found), notes = faults.length || about || range;
-  const { input, extra } = control(found, root, value, set, { id, "data-name": plain(name), "data-key": key, "aria-invalid": faults.length ? "true" : null, "aria-describedby": notes ? `${id}-about` : null });
-  return element("div", { class: `field${found.type === "boolean" ? " inline" : ""}` },
+  const about = found.description ?? "", range = rangeOf(found);
+  const { input, extra } = control(found, root, value, set, { id, "data-name": plain(name), "data-key": key, "aria-invalid": faults.length ? "true" : null, "aria-describedby": `${id}-about` });
+  return element("div", { class: `field${found.type === "boolean" ? " inline" : ""}`, "data-fault": key },
     element("label", { for: id }, plain(name)), element("div", { class: "inputs" }, input, extra),
-    notes ? element("p", { class: "tiny soft", id: `${id}-about` }, ...faults.map((fault) => faultText(fault)), [about, range].filter(Boolean).join(" ")) : null);
+    element("p", { class: "tiny soft", id: `${id}-about` }, faultSpot(faults), [about, range].filter(Boolean).join(" ")));
 }
 
 function rangeOf(schema) {
@@ -78,6 +78,18 @@ function rangeOf(schema) {
   const least = schema.minimum ?? schema.exclusiveMinimum, most = schema.maximum ?? schema.exclusiveMaximum;
   if (least === undefined && most === undefined) return "";
   return `${least ?? ""}–${most !== undefined && most < 1e15 ? most : ""}`;
+}
+
+/** Where the faults of one field stand. */
+export const faultSpot = (faults) => element("span", { class: "fault-spot" }, ...faults.map(faultText));
+
+/** Shows faults beside the fields that are there, without drawing these anew. `of(key)` gives the faults of a field. */
+export function showFaults(root, of) {
+  for (const field of root.querySelectorAll("[data-fault]")) {
+    const faults = of(field.dataset.fault);
+    field.querySelector(".fault-spot").replaceChildren(...faults.map(faultText));
+    for (const input of field.querySelectorAll("input, select, textarea")) { if (faults.length) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid"); }
+  }
 }
 
 /** A fault beside its field: what is wrong, and what would work. */

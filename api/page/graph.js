@@ -10,6 +10,7 @@
 // faults    [{pointer, reason, suggestion}] of the gate: shown at the step they name
 // links     [[from, to]] drawn without ports, for the plan and the answer around the work
 // onselect  gets the id of the chosen step, or null
+// keys      the element in which Ctrl+Z and Ctrl+Y are heard; the graph itself by default
 import { styles } from "./shell.js";
 import { NODES, WIDTH, heightOf, say } from "./graph_node.js";
 import * as edits from "./plan_edits.js";
@@ -20,6 +21,8 @@ import { plain } from "./words.js";
 const layoutOf = dagre.layout ?? dagre.default.layout;
 const Graph = dagre.graphlib?.Graph ?? dagre.Graph ?? dagre.default.graphlib.Graph;
 const WHOLE_JOB = new Set(["plan", "answer"]);
+/** All of it, unless that would be too small to read: then its beginning, and the rest by dragging. */
+const fitFor = (box) => ({ padding: { top: "16px", left: "16px", right: "16px", bottom: "50px" }, maxZoom: 1, minZoom: box.clientWidth < 600 ? 0.5 : 0.35 });
 
 /** Where the boxes stand, left to right. */
 function layOut(nodes, edges) {
@@ -44,7 +47,7 @@ function boxesOf({ plan, tools, inputs, states, faults, editable, links }) {
 
 function edgesOf({ plan, tools, inputs, states, editable, links }) {
   const edges = edits.linksOf(plan).filter((link) => !(links && link.target === "reply")).map((link) => {
-    const kind = link.source.startsWith("input:") ? inputs?.[link.source.slice(6)]?.modality : edits.outputKinds(plan, `${link.source}.${link.sourcePort}`, tools)[0];
+    const kind = link.source.startsWith("input:") ? inputs?.[link.source.slice(6)]?.modality : edits.kindOf(tools.get(edits.stepOf(plan, link.source)?.tool)?.outputs[link.sourcePort]);
     return { id: `${link.source}.${link.sourcePort}-${link.target}.${link.targetPort}.${link.place}`, source: link.source, target: link.target, data: link,
       sourceHandle: link.sourcePort ?? "done", targetHandle: link.targetPort ?? "after", className: `edge ${kind ?? "data"}`, animated: states?.[link.target]?.status === "running", deletable: editable, reconnectable: editable && link.target !== "reply", focusable: editable,
       ariaLabel: say("edgeFrom", { from: `${link.source} ${plain(link.sourcePort ?? "")}`, to: `${link.target} ${plain(link.targetPort ?? "")}` }) };
@@ -56,10 +59,10 @@ function edgesOf({ plan, tools, inputs, states, editable, links }) {
 function Canvas({ view }) {
   const flow = useReactFlow();
   useEffect(() => { view.flow = flow; }, [flow]);
-  const { options, nodes, edges } = view;
+  const { options, nodes, edges, box } = view, fit = fitFor(box);
   const link = ({ source, sourceHandle, target, targetHandle }) => ({ source, sourcePort: sourceHandle, target, targetPort: targetHandle });
   return h(ReactFlow, {
-    nodes, edges, nodeTypes: NODES, fitView: true, fitViewOptions: { padding: 0.06, maxZoom: 1 }, minZoom: 0.25, maxZoom: 1.6, proOptions: { hideAttribution: true }, colorMode: "system",
+    nodes, edges, nodeTypes: NODES, fitView: true, fitViewOptions: fit, minZoom: 0.25, maxZoom: 1.6, proOptions: { hideAttribution: true }, colorMode: "system",
     nodesConnectable: options.editable, nodesDraggable: options.editable, elementsSelectable: true, edgesFocusable: options.editable, nodesFocusable: true, deleteKeyCode: options.editable ? ["Delete", "Backspace"] : null, zoomOnScroll: false, preventScrolling: false, panOnScroll: false, selectionKeyCode: null, multiSelectionKeyCode: null,
     onNodesChange: (changes) => view.move(changes), onNodesDelete: (gone) => view.edit((plan) => gone.reduce((next, node) => (node.type === "step" ? edits.removeStep(next, node.id) : next), plan), { select: null }),
     onEdgesDelete: (gone) => view.edit((plan) => gone.reduce((next, edge) => (next.steps.some((step) => step.id === edge.target) || edge.target === "reply" ? edits.disconnect(next, edge.data) : next), plan)),
@@ -68,7 +71,7 @@ function Canvas({ view }) {
     onNodeClick: (_, node) => view.choose(node.id), onPaneClick: () => view.choose(null),
     onDragOver: (event) => { if (options.editable && event.dataTransfer.types.includes("application/x-medley-tool")) event.preventDefault(); },
     onDrop: (event) => { const tool = options.tools.get(event.dataTransfer.getData("application/x-medley-tool")); if (tool) { event.preventDefault(); view.add(tool, flow.screenToFlowPosition({ x: event.clientX, y: event.clientY })); } },
-  }, h(Background, { gap: 22, size: 1.2 }), h(Controls, { showInteractive: false, fitViewOptions: { padding: 0.06, maxZoom: 1 } }));
+  }, h(Background, { gap: 22, size: 1.2 }), h(Controls, { showInteractive: false, orientation: "horizontal", position: "bottom-right", fitViewOptions: fit }));
 }
 
 class View {
@@ -86,7 +89,8 @@ class View {
     place.append(this.box);
     this.root = createRoot(this.box);
     this.keys = (event) => this.hearKeys(event);
-    this.box.addEventListener("keydown", this.keys);
+    this.heard = this.options.keys ?? this.box;
+    this.heard.addEventListener("keydown", this.keys);
     this.sized = new ResizeObserver(() => this.fitSoon());
     this.sized.observe(this.box);
     this.build();
@@ -115,7 +119,7 @@ class View {
     const at = boxes.map((box) => ({ ...this.places.get(box.id), ...box })), most = (edge) => Math.max(...at.map(edge)), least = (edge) => Math.min(...at.map(edge));
     const wide = most((box) => box.x + box.width) - least((box) => box.x), high = most((box) => box.y + box.height) - least((box) => box.y);
     const scale = Math.min(1, (this.box.clientWidth || 900) / (wide + 60));
-    this.box.style.setProperty("--tall", `${Math.round(high * scale + 70)}px`);
+    this.box.style.setProperty("--tall", `${Math.round(high * scale + 82)}px`);
   }
 
   draw() { this.root.render(h(ReactFlowProvider, {}, h(Canvas, { view: this }))); }
@@ -124,7 +128,7 @@ class View {
 
   fitSoon() {
     cancelAnimationFrame(this.fitting);
-    this.fitting = requestAnimationFrame(() => requestAnimationFrame(() => this.flow?.fitView({ padding: 0.06, maxZoom: 1 })));
+    this.fitting = requestAnimationFrame(() => requestAnimationFrame(() => this.flow?.fitView(fitFor(this.box))));
   }
 
   move(changes) {
@@ -175,7 +179,7 @@ class View {
   }
 
   hearKeys(event) {
-    if (!this.options.editable || event.target.closest("input, textarea, select") || !(event.ctrlKey || event.metaKey)) return;
+    if (!this.options.editable || event.target.closest("input:not([type=checkbox]):not([type=range]), textarea") || !(event.ctrlKey || event.metaKey)) return;
     const letter = event.key.toLowerCase();
     if (letter === "z" && !event.shiftKey) this.back("past", "future");
     else if (letter === "y" || letter === "z") this.back("future", "past");
@@ -207,6 +211,6 @@ export function showGraph(place, plan, options = {}) {
     canRedo: () => view.future.length > 0,
     /** Places all boxes anew. */
     tidy() { view.places.clear(); view.show(); },
-    leave() { view.sized.disconnect(); cancelAnimationFrame(view.fitting); flushSync(() => view.root.unmount()); view.box.remove(); },
+    leave() { view.sized.disconnect(); view.heard.removeEventListener("keydown", view.keys); cancelAnimationFrame(view.fitting); flushSync(() => view.root.unmount()); view.box.remove(); },
   };
 }

@@ -1,6 +1,7 @@
 // A step as a box of the graph: its tool, its state, what goes in and comes out, a picture of what it makes.
 import { contentUrl, thumbnailUrl } from "./client.js";
 import { DRAWINGS } from "./dom.js";
+import { kindOf } from "./plan_edits.js";
 import { Handle, Position, createElement as h, memo } from "./vendor/xyflow.js";
 import { plain, words } from "./words.js";
 
@@ -34,11 +35,11 @@ function valueOf(bound) {
 function Ports({ tool, step, editable }) {
   const ins = Object.entries(tool?.inputs ?? {}), outs = Object.entries(tool?.outputs ?? {});
   return h("div", { className: "ports" },
-    h("ul", {}, ins.map(([name, port]) => h("li", { key: name, className: port.modalities[0] },
-      h(Handle, { type: "target", position: Position.Left, id: name, isConnectable: editable, className: port.modalities[0] }),
+    h("ul", {}, ins.map(([name, port]) => h("li", { key: name, className: kindOf(port) },
+      h(Handle, { type: "target", position: Position.Left, id: name, isConnectable: editable, className: kindOf(port) }),
       h("span", { className: port.required && !step.inputs?.[name] && editable ? "label missing" : "label" }, plain(name), step.map === name ? ` (${say("each")})` : ""), valueOf(step.inputs?.[name])))),
-    h("ul", { className: "out" }, outs.map(([name, port]) => h("li", { key: name, className: port.modalities[0] }, h("span", { className: "label" }, plain(name)),
-      h(Handle, { type: "source", position: Position.Right, id: name, isConnectable: editable, className: port.modalities[0] })))));
+    h("ul", { className: "out" }, outs.map(([name, port]) => h("li", { key: name, className: kindOf(port) }, h("span", { className: "label" }, plain(name)),
+      h(Handle, { type: "source", position: Position.Right, id: name, isConnectable: editable, className: kindOf(port) })))));
 }
 
 /** What is seen of a step's work: its last preview while it runs, then the picture that it made. */
@@ -53,7 +54,7 @@ const StepNode = memo(({ data }) => {
   const { step, tool, state, faults = [], editable } = data;
   const status = state?.status, running = status === "running";
   const total = state?.progress?.total, done = total ? state.progress.done / total : 0;
-  const kind = Object.values(tool?.outputs ?? {})[0]?.modalities[0] ?? "data";
+  const kind = kindOf(Object.values(tool?.outputs ?? {})[0]);
   const note = [step.id === step.tool ? null : step.id, status ? say(status) : null, running && done > 0 && done < 1 ? `${Math.round(done * 100)} %` : null, state?.attempt > 1 ? say("attempt", { number: state.attempt }) : null].filter(Boolean).join(" · ");
   return h("div", { className: `node ${status ?? ""}${faults.length ? " faulty" : ""}`, "data-step": step.id, "data-state": status, title: state?.progress?.message || undefined },
     h("div", { className: "head" }, h("span", { className: `kind ${kind}` }, h(Icon, { name: kind })), h("span", { className: "names" }, h("b", {}, plain(step.tool)), h("span", { className: `note state ${status ?? ""}` }, note))),

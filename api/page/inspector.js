@@ -2,7 +2,7 @@
 // graph can be linked here with the keyboard.
 import { upload } from "./client.js";
 import { button, element, icon } from "./dom.js";
-import { faultText, schemaForm } from "./forms.js";
+import { faultSpot, faultText, schemaForm } from "./forms.js";
 import { tile } from "./media.js";
 import * as edits from "./plan_edits.js";
 import { plain, words } from "./words.js";
@@ -89,10 +89,10 @@ export function inspectStep({ plan, id, tools, inputs = {}, faults = [], live = 
     const bound = listed(step.inputs?.[port]), label = `${plain(port)}${declared.required ? "" : ` (${say("optional")})`}`;
     const rows = declared.many ? [...bound, undefined].slice(0, declared.max_items ?? 16) : [bound[0]];
     const list = Array.isArray(step.inputs?.[port]) === false && bound.length && !declared.many && "from" in (bound[0] ?? {}) && tools.get(edits.stepOf(plan, bound[0].from.split(".")[0])?.tool)?.outputs[bound[0].from.split(".")[1]]?.many;
-    return element("div", { class: `port ${declared.modalities[0]}` },
+    return element("div", { class: `port ${edits.kindOf(declared)}`, "data-fault": `inputs.${port}` },
       ...rows.map((one, place) => bindingField(port, declared, one, place, declared.many ? `${label} ${place + 1}` : label)),
       list && element("label", { class: "check tiny" }, element("input", { type: "checkbox", checked: step.map === port, onchange: (event) => alter(edits.changeStep(now, id, { map: event.target.checked ? port : undefined }), { redraw: true }) }), say("each")),
-      element("p", { class: "tiny soft" }, ...of("inputs", port).map(faultText), declared.about));
+      element("p", { class: "tiny soft" }, faultSpot(of("inputs", port)), declared.about));
   }
 
   const toolField = element("select", { id: `tool-${++number}`, "data-key": "tool", onchange: () => alter(edits.changeTool(now, id, tools.get(toolField.value), tools, inputs), { redraw: true }) },
@@ -112,15 +112,15 @@ export function inspectStep({ plan, id, tools, inputs = {}, faults = [], live = 
   if (modelField) modelField.value = step.model ?? "";
 
   return [
-    element("div", { class: "field" }, element("label", { for: toolField.id }, say("tool")), element("div", { class: "inputs" }, toolField), element("p", { class: "tiny soft" }, ...of("tool").map(faultText), tool?.about ?? "")),
-    !live && element("div", { class: "field" }, element("label", { for: nameField.id }, say("name")), element("div", { class: "inputs" }, nameField), element("p", { class: "tiny soft" }, ...of("id").map(faultText))),
+    element("div", { class: "field", "data-fault": "tool" }, element("label", { for: toolField.id }, say("tool")), element("div", { class: "inputs" }, toolField), element("p", { class: "tiny soft" }, faultSpot(of("tool")), tool?.about ?? "")),
+    !live && element("div", { class: "field", "data-fault": "id" }, element("label", { for: nameField.id }, say("name")), element("div", { class: "inputs" }, nameField), element("p", { class: "tiny soft" }, faultSpot(of("id")))),
     element("h3", {}, say("inputs")),
-    ...of("inputs").filter((fault) => !fault.at.port).map((fault) => element("p", { class: "tiny" }, faultText(fault))),
+    element("p", { class: "tiny", "data-fault": "inputs" }, faultSpot(of("inputs").filter((fault) => !fault.at.port))),
     ...(tool && Object.keys(tool.inputs).length ? Object.entries(tool.inputs).map(portFields) : [element("p", { class: "tiny soft" }, say("noInputs"))]),
     hasParams && element("h3", {}, say("params")),
     ...of("params").filter((fault) => !(fault.at.param in paramFaults)).map((fault) => element("p", { class: "tiny" }, faultText(fault))),
     hasParams && schemaForm(tool.params, step.params ?? {}, (params, options) => alter(edits.changeStep(now, id, { params }), options), { faults: paramFaults, extra: seed }),
-    modelField && element("div", { class: "field" }, element("label", { for: modelField.id }, say("model")), element("div", { class: "inputs" }, modelField), element("p", { class: "tiny soft" }, ...of("model").map(faultText))),
+    modelField && element("div", { class: "field", "data-fault": "model" }, element("label", { for: modelField.id }, say("model")), element("div", { class: "inputs" }, modelField), element("p", { class: "tiny soft" }, faultSpot(of("model")))),
     ...outputs.map((output) => element("label", { class: "check" }, element("input", { type: "checkbox", "data-key": `show.${output}`, checked: plan.reply?.show?.includes(`${id}.${output}`), onchange: (event) => {
       const link = { source: id, sourcePort: output, target: "reply", targetPort: "show" };
       alter(event.target.checked ? edits.connect(now, link, tools, inputs) : edits.disconnect(now, link), { redraw: true });
@@ -128,6 +128,9 @@ export function inspectStep({ plan, id, tools, inputs = {}, faults = [], live = 
     element("div", { class: "row" }, button(say("removeStep"), { drawing: "trash", kind: "quiet small danger", onclick: () => alter(edits.removeStep(now, id), { redraw: true, select: null }) })),
   ].filter(Boolean);
 }
+
+/** The faults of one field of a step, by the key that its field carries. */
+export const faultsOf = (faults, key) => faults.filter(({ at }) => [at.field, at.port ?? at.param].filter(Boolean).join(".") === key);
 
 /** A searchable list of tools; `onPick(tool)`. */
 export function palette(tools, onPick) {
@@ -137,7 +140,7 @@ export function palette(tools, onPick) {
     const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [...tools.values()].filter((tool) => tool.planned && wanted.every((word) => `${plain(tool.name)} ${tool.about}`.toLowerCase().includes(word))).sort((a, b) => Number(b.live) - Number(a.live));
     list.replaceChildren(...found.map((tool) => element("li", {}, element("button", { type: "button", class: "quiet", draggable: "true", onclick: () => onPick(tool), ondragstart: (event) => { event.dataTransfer.setData("application/x-medley-tool", tool.name); event.dataTransfer.effectAllowed = "copy"; } },
-      element("span", { class: `kind ${Object.values(tool.outputs)[0]?.modalities[0] ?? "data"}` }, icon(Object.values(tool.outputs)[0]?.modalities[0] ?? "data")), element("span", { class: "words" }, element("b", {}, plain(tool.name)), element("span", { class: "tiny soft" }, tool.live ? tool.about : `${say("notServed")} · ${tool.about}`))))));
+      element("span", { class: `kind ${edits.kindOf(Object.values(tool.outputs)[0])}` }, icon(edits.kindOf(Object.values(tool.outputs)[0]))), element("span", { class: "words" }, element("b", {}, plain(tool.name)), element("span", { class: "tiny soft" }, tool.live ? tool.about : `${say("notServed")} · ${tool.about}`))))));
   };
   field.addEventListener("input", show);
   field.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); list.querySelector("button")?.click(); } if (event.key === "ArrowDown") { event.preventDefault(); list.querySelector("button")?.focus(); } });

@@ -1,5 +1,5 @@
 // The page's frame: which view stands in the address, the list of what was asked lately, keys, theme, language, sign-in.
-import { onUnauthorized, post } from "./client.js";
+import { onUnauthorized, post, remove } from "./client.js";
 import { button, element, icon } from "./dom.js";
 import { startHistory } from "./history.js";
 import { announce, go, key, title } from "./shell.js";
@@ -78,6 +78,7 @@ function showFoot() {
       document.getElementById("theme").focus();
     } }),
     button(say("shortcuts"), { drawing: "help", bare: true, onclick: showKeys }),
+    localStorage.getItem("signed-in") ? button(say("signOut"), { drawing: "lock", bare: true, onclick: async () => { await remove("/v1/session").catch(() => {}); localStorage.removeItem("signed-in"); location.reload(); } }) : "",
     button(say("language"), { id: "language", lang: spoken() === "en" ? "zh" : "en", onclick: () => { switchLanguage(); showFrame(); route(); document.getElementById("language").focus(); } }));
 }
 
@@ -102,6 +103,8 @@ function askForKey() {
       event.preventDefault();
       try {
         await post("/v1/session", { key: field.value });
+        localStorage.setItem("signed-in", "yes");
+        showFoot();
         dialog.close("in");
       } catch (error) {
         trouble.textContent = error.status === 401 || error.status === 403 ? say("wrongKey") : error.message;

@@ -7,6 +7,9 @@ const isOutput = (bound) => bound && typeof bound === "object" && "from" in boun
 const listed = (bound) => (bound === undefined ? [] : Array.isArray(bound) ? bound : [bound]);
 const split = (source) => { const at = source.indexOf("."); return [source.slice(0, at), source.slice(at + 1)]; };
 
+/** The one modality of a port, which gives its colour; "any" where it takes several. */
+export const kindOf = (port) => (port?.modalities.length === 1 ? port.modalities[0] : port ? "any" : "data");
+
 /** A deep copy that may be changed. */
 export const copyOf = (plan) => structuredClone({ steps: plan.steps ?? [], reply: { text: "", show: [], ...plan.reply } });
 
@@ -116,7 +119,7 @@ export function changeTool(plan, id, tool, tools, inputs) {
 function kindsOf(plan, bound, tools, inputs, fallback = []) {
   if (isOutput(bound)) return outputKinds(plan, bound.from, tools);
   if (typeof bound === "string" || "text" in bound) return ["text"];
-  if ("input" in bound) return inputs?.[bound.input] ? [inputs[bound.input].modality] : fallback;
+  if ("input" in bound) return inputs?.[bound.input] ? inputs[bound.input].modality.split("|") : fallback;
   return fallback;
 }
 
@@ -150,7 +153,7 @@ export function fits(plan, { source, sourcePort, target, targetPort }, tools, in
   if (target === "reply") return !source.startsWith("input:");
   const port = tools.get(stepOf(plan, target)?.tool)?.inputs[targetPort];
   if (!port || closesCircle(plan, source, target)) return false;
-  const kinds = source.startsWith("input:") ? [inputs[source.slice(6)]?.modality] : outputKinds(plan, `${source}.${sourcePort}`, tools);
+  const kinds = source.startsWith("input:") ? (inputs[source.slice(6)]?.modality ?? "").split("|") : outputKinds(plan, `${source}.${sourcePort}`, tools);
   return takes(port, kinds);
 }
 

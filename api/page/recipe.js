@@ -1,12 +1,13 @@
 // How something was made, and the same again from elsewhere: the recipe of an output, and a job as curl, Python and OpenAI's SDK.
-import { get, thumbnailUrl } from "./client.js";
+import { get } from "./client.js";
 import { button, element } from "./dom.js";
+import { tile } from "./media.js";
 import { copy } from "./shell.js";
 import { plain, words } from "./words.js";
 
 const say = words({
-  en: { recipe: "Recipe", copyAs: "Use it elsewhere", made: "{step} · {tool}", model: "Model", seed: "seed", none: "Nothing was made.", openai: "OpenAI SDK", asJson: "The plan as JSON", from: "from {step}" },
-  zh: { recipe: "配方", copyAs: "在别处使用", made: "{step} · {tool}", model: "模型", seed: "种子", none: "没有生成任何内容。", openai: "OpenAI SDK", asJson: "计划 JSON", from: "来自 {step}" },
+  en: { recipe: "Recipe", copyAs: "Use it elsewhere", made: "{step} · {tool}", model: "Model", seed: "seed", none: "Nothing was made.", openai: "OpenAI SDK", asJson: "The plan as JSON", from: "from {step}", record: "Its full record", uploads: "Made from" },
+  zh: { recipe: "配方", copyAs: "在别处使用", made: "{step} · {tool}", model: "模型", seed: "种子", none: "没有生成任何内容。", openai: "OpenAI SDK", asJson: "计划 JSON", from: "来自 {step}", record: "完整记录", uploads: "来源文件" },
 });
 const LEFT_OUT = ["ask", "models", "approve", "best_of", "max_redraws", "max_revisions", "commercial_only"];
 
@@ -58,12 +59,20 @@ export function programs(job, origin = location.origin) {
   const parts = input.map((part) => (part.text ? { type: "input_text", text: part.text } : { type: "input_image", file_id: part.asset }));
   const media = input.some((part) => part.asset);
   const openai = `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="…")\nanswer = client.responses.create(\n    model="medley",\n    input=${media ? python([{ role: "user", content: parts }]).replaceAll("\n", "\n    ") : JSON.stringify(text)},\n)\nprint(answer.output_text)`;
-  return job.kind === "request" ? { curl, python: client, openai } : { curl, python: client };
+  return job.kind === "request" && !input.some((part) => part.asset && part.modality !== "image") ? { curl, python: client, openai } : { curl, python: client };
 }
 
-/** Tabs with the programs, each with a copy button. */
+let described = null;
+
+/** Whether the service has this route. */
+async function has(path) {
+  described ??= get("/openapi.json").catch(() => ({ paths: {} }));
+  return path in ((await described).paths ?? {});
+}
+
+/** Tabs with the programs, each with a copy button. OpenAI's SDK stands there where the service speaks with it. */
 export function programTabs(job) {
-  const made = programs(job), names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
+  const { openai, ...made } = programs(job), names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
   made.json = JSON.stringify(planOf(job), null, 2);
   const shown = element("pre", { tabindex: 0, role: "tabpanel" });
   const tabs = element("div", { class: "tabs", role: "tablist", "aria-label": say("copyAs") });
@@ -72,6 +81,7 @@ export function programTabs(job) {
     tabs.replaceChildren(...Object.keys(made).map((name) => element("button", { type: "button", role: "tab", "aria-selected": String(name === current), tabindex: name === current ? 0 : -1, onclick: () => { current = name; show(); } }, names[name])));
     shown.textContent = made[current];
   };
+  if (openai) has("/v1/responses").then((there) => { if (there) { made.openai = openai; show(); } });
   tabs.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key], all = Object.keys(made);
     if (!by) return;
@@ -83,14 +93,21 @@ export function programTabs(job) {
   return element("div", { class: "programs" }, element("div", { class: "row" }, tabs, element("span", { class: "space" }), button(say("copy"), { drawing: "copy", kind: "quiet small", onclick: () => copy(made[current], say("copied")) })), shown);
 }
 
-/** The recipe of an asset: its provenance record where the service keeps one, else null. */
-export async function provenance(asset) {
-  try { return await get(`/v1/assets/${asset}/provenance`); } catch { return null; }
+/** The files that an asset goes back to and the way to its whole record, where the service keeps one. */
+async function lineageOf(asset, spot) {
+  let found;
+  try { found = await get(`/v1/assets/${asset}/provenance`); } catch { return; }
+  const uploads = (found.nodes ?? []).filter((node) => node.type === "asset" && node.origin === "upload");
+  spot.replaceChildren(element("div", { class: "row lineage" }, uploads.length > 0 && element("span", { class: "soft" }, say("uploads")), ...uploads.map((node) => element("a", { href: `#/assets/${node.id}`, "aria-label": node.name ?? node.id }, tile(node.id, node.modality, 28))), element("a", { href: `/v1/assets/${asset}/provenance` }, say("record"))));
 }
 
 /** Recipes of all outputs of a job. */
 export function recipes(job) {
   const made = job.outputs.filter((output) => output.step);
   if (!made.length) return element("p", { class: "soft" }, say("none"));
-  return element("div", { class: "recipes" }, ...made.map((output) => element("article", {}, output.asset && ["image", "video", "audio"].includes(output.type) && element("img", { src: thumbnailUrl(output.asset, 160), alt: output.name ?? "", loading: "lazy" }), recipeOf(job, output))));
+  return element("div", { class: "recipes" }, ...made.map((output) => {
+    const record = element("div", { class: "lineage" });
+    if (output.asset) lineageOf(output.asset, record);
+    return element("article", {}, output.asset ? tile(output.asset, output.type, 72) : element("span", {}), recipeOf(job, output), record);
+  }));
 }

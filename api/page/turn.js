@@ -52,7 +52,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
   const dispose = () => { graph?.leave(); graph = null; };
 
   const following = follow(id, (state, { ended }) => render(state, ended), (error) => root.replaceChildren(element("div", { class: "trouble error", role: "alert" }, ...describe(error))));
-  allTools().then((found) => { tools = found; if (job) following.refresh(); }).catch(() => {});
+  allTools().then((found) => { tools = found; if (job) following.show(); }).catch(() => {});
 
   async function act(button, path, body) {
     button.disabled = true;
@@ -171,13 +171,13 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
     work.querySelector(".count").textContent = line;
     if (!open) return;
     if (tab === "graph") drawGraph(state, steps);
-    else fill(work.querySelector(".view"), [steps.map((step) => [step.status, step.started_at, step.completed_at]), Math.floor(Date.now() / 500)], () => timeline(job, Date.now(), (step) => { tab = "graph"; chosen = step; following.refresh(); }));
+    else fill(work.querySelector(".view"), [steps.map((step) => [step.status, step.started_at, step.completed_at]), Math.floor(Date.now() / 500)], () => timeline(job, Date.now(), (step) => { tab = "graph"; chosen = step; following.show(); }));
     drawPanel();
   }
 
   function frame(open) {
-    const switchTo = (name) => element("button", { type: "button", role: "tab", "aria-selected": String(tab === name), tabindex: tab === name ? 0 : -1, onclick: () => { tab = name; following.refresh(); }, onkeydown: (event) => { if (["ArrowLeft", "ArrowRight"].includes(event.key)) { tab = tab === "graph" ? "timeline" : "graph"; following.refresh(); requestAnimationFrame(() => requestAnimationFrame(() => work.querySelector("[aria-selected=true]")?.focus())); } } }, say(name));
-    return [element("div", { class: "row" }, element("button", { type: "button", class: "fold", "aria-expanded": String(open), onclick: () => { opened = !open; following.refresh(); } }, icon(open ? "down" : "right"), element("b", {}, say("plan")), element("span", { class: "tiny soft count" })), element("span", { class: "space" }), open && element("div", { class: "tabs", role: "tablist", "aria-label": say("plan") }, switchTo("graph"), switchTo("timeline"))),
+    const switchTo = (name) => element("button", { type: "button", role: "tab", "aria-selected": String(tab === name), tabindex: tab === name ? 0 : -1, onclick: () => { tab = name; following.show(); work.querySelector("[aria-selected=true]")?.focus(); }, onkeydown: (event) => { if (["ArrowLeft", "ArrowRight"].includes(event.key)) { tab = tab === "graph" ? "timeline" : "graph"; following.show(); work.querySelector("[aria-selected=true]")?.focus(); } } }, say(name));
+    return [element("div", { class: "row" }, element("button", { type: "button", class: "fold", "aria-expanded": String(open), onclick: () => { opened = !open; following.show(); work.querySelector(".fold")?.focus(); } }, icon(open ? "down" : "right"), element("b", {}, say("plan")), element("span", { class: "tiny soft count" })), element("span", { class: "space" }), open && element("div", { class: "tabs", role: "tablist", "aria-label": say("plan") }, switchTo("graph"), switchTo("timeline"))),
       open && element("div", { class: "sides" }, element("div", { class: "view", role: "tabpanel", "aria-label": say(tab) }), element("section", { class: "inspector", hidden: true }))].filter(Boolean);
   }
 
@@ -215,7 +215,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
   function drawAnswer(state) {
     const shown = job.outputs.filter((output) => output.asset).map((output) => ({ asset: output.asset, type: output.type, step: output.step, name: output.name ?? "", alt: `${output.type}: ${wordsOf(job)}`.slice(0, 160) }));
     const texts = job.outputs.filter((output) => output.type === "text" && output.text).map((output) => output.text), data = job.outputs.filter((output) => output.data !== null && output.data !== undefined);
-    const written = job.answer?.text || texts.join("\n") || (ENDED.has(job.status) ? "" : state.texts.get("answer") ?? "");
+    const written = job.answer?.text || texts.join("\n") || (ENDED.has(job.status) ? "" : (state.texts.get("answer") ?? "").replaceAll(/\s*\[a\d*\]?/g, ""));
     const failed = (job.plan?.steps ?? []).filter((step) => ["failed", "dead"].includes(step.status));
     fill(answer, [written, shown, data, job.status, job.error, failed.map((step) => step.id)], () => [
       (written || shown.length || data.length) ? element("div", { class: "reply" }, element("span", { class: "unseen" }, say("medley")), written && element("p", { class: "said answer" }, written), shown.length > 0 && element("div", { class: "media" }, ...figures(shown)), ...data.map((output) => element("pre", {}, JSON.stringify(output.data, null, 1)))) : null,

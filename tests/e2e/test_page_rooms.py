@@ -119,7 +119,7 @@ def test_an_asset_says_how_it_was_made_and_what_keeps_it(
     open_room(page, f"/assets/{drawn['cat']}", ".asset .uses a")
     assert "starter/generator" in page.locator(".asset .about").inner_text()
     page.get_by_role("button", name="Delete").click()
-    assert page.locator("dialog[open] .uses a").count() == 1
+    page.wait_for_selector("dialog[open] .uses a")
     page.keyboard.press("Escape")
     assert medley.get(f"/v1/assets/{drawn['cat']}")
     from PIL import Image
