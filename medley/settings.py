@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -68,6 +68,13 @@ class Settings(BaseSettings):
     probe_seconds: float = 20.0  # time limit of one decode check
     max_plan_steps: int = 64
     max_queued_jobs: int = 10_000
+
+    url_inputs: bool = True  # files may be named by a URL, which the service then fetches
+    url_networks: tuple[IPvAnyNetwork, ...] = ()  # private networks that such URLs may lead to
+    url_ports: tuple[int, ...] = (80, 443)  # of such URLs, and of webhooks; () means any
+    url_seconds: float = Field(default=120.0, gt=0)  # for fetching one file
+    webhook_plain: bool = False  # webhooks may be http:// outside of url_networks, too
+    webhook_senders: int = Field(default=32, ge=0)  # threads of each API process; 0: sends nothing
 
     @classmethod
     def settings_customise_sources(
