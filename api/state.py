@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
@@ -29,6 +30,7 @@ from orchestrator.janitor import Janitor
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 
+FETCHERS = 16  #: files that are fetched from URLs at one time; further ones wait
 POOL_SIZE, MAX_OVERFLOW = 10, 20
 
 
@@ -66,6 +68,7 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    fetching: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""

@@ -14,6 +14,14 @@ from medley.plan import STEP_ID, Plan, Workflow
 
 MAX_PARTS = 64
 Words = Annotated[str, Field(max_length=MAX_TEXT)]
+Link = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1 << 20,
+        description="`https://…`, `http://…` (2,048 characters), or `data:…;base64,…`.",
+    ),
+]
 
 
 class TextIn(Body):
@@ -40,7 +48,14 @@ class FileIn(Body):
     file: str = Field(max_length=255)
 
 
-PartIn = Annotated[TextIn | AssetIn | FileIn, Discriminator("type")]
+class UrlIn(Body):
+    """A file that the service fetches, or that the URL itself contains."""
+
+    type: Literal["url"]
+    url: Link
+
+
+PartIn = Annotated[TextIn | AssetIn | FileIn | UrlIn, Discriminator("type")]
 
 
 class TextValue(Body):
@@ -61,7 +76,13 @@ class FileValue(Body):
     file: str = Field(max_length=255)
 
 
-Value = Words | TextValue | AssetValue | FileValue
+class UrlValue(Body):
+    """A file that the service fetches, as the value of a workflow's input."""
+
+    url: Link
+
+
+Value = Words | TextValue | AssetValue | FileValue | UrlValue
 Values = dict[
     Annotated[str, Field(pattern=STEP_ID)], Value | Annotated[list[Value], Field(max_length=64)]
 ]

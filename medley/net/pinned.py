@@ -37,7 +37,7 @@ def client(policy: Policy, *, seconds: float, most: int) -> httpx2.Client:
         timeout=httpx2.Timeout(min(SILENCE_S, seconds), connect=min(CONNECT_S, seconds)),
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": "Medley"},
+        headers={"User-Agent": "Medley", "Connection": "close"},
     )
 
 
