@@ -21,6 +21,7 @@ from api.routes import (
     plans,
     system,
     tools,
+    webhooks,
     workflows,
 )
 from api.state import rules_of, running
@@ -37,6 +38,7 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    webhooks.router,
 )
 _FORM_OVERHEAD = 4 << 20
 

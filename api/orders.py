@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import links, views
+from api import hooks, links, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -102,16 +102,19 @@ def accept(
 ) -> Accepted:
     """Makes the job, or finds the one that the same request made before.
 
-    Raises `QueueFull`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`, `NotFound`.
+    Raises `QueueFull`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`, `NotFound`,
+    `UrlRefused`.
     """
     here.admission.check()
+    hook = hooks.of_job(here, body)
     with here.db.begin() as conn:
         if key is not None:
             kept = idempotency.claim(conn, tenant, key, _fingerprint(body, files))
             if kept is not None:
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
         assets = register(conn, tenant, files)
-        job_id = intake.submit(conn, order(conn, tenant, body, files, assets), here.rules)
+        asked = replace(order(conn, tenant, body, files, assets), webhook=hook)
+        job_id = intake.submit(conn, asked, here.rules)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))
@@ -187,6 +190,9 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
         options=run.options,
         priority=run.priority,
         metadata=run.metadata,
+        webhook=run.webhook,
+        webhook_events=run.webhook_events,
+        webhook_secret=run.webhook_secret,
     )
 
 

@@ -29,6 +29,7 @@ from orchestrator.events import Announcer, client_url
 from orchestrator.janitor import Janitor
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
+from orchestrator.webhooks.sender import Sender
 
 FETCHERS = 16  #: files that are fetched from URLs at one time; further ones wait
 POOL_SIZE, MAX_OVERFLOW = 10, 20
@@ -68,12 +69,14 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    sender: Sender
     fetching: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
 
     def changed(self, job: str) -> None:
-        """To be called after the commit that changed a job: wakes workers and listeners."""
+        """To be called after the commit that changed a job: wakes workers, listeners, webhooks."""
         crash_point("api.after_commit_before_publish")
         self.relay.nudge()
+        self.sender.nudge()
         self.announcer.stored([job])
 
 
@@ -100,6 +103,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
     janitor = Janitor(db, store)
+    sender = Sender(db, settings)
     feed = Feed(client_url(settings.redis_url))
     app.state.service = Service(
         settings=settings,
@@ -111,17 +115,20 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         relay=relay,
         announcer=Announcer(settings.redis_url),
         admission=Admission(db=db, most=settings.max_queued_jobs),
+        sender=sender,
     )
     listening = asyncio.create_task(feed.run())
     relay.start()
     reaper.start()
     janitor.start()
+    sender.start()
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        sender.stop()
         janitor.stop()
         reaper.stop()
         relay.stop()

@@ -27,6 +27,8 @@ from orchestrator.fitting import out_of_range
 from orchestrator.live import load_served
 from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
+from orchestrator.webhooks import endpoints
+from orchestrator.webhooks.endpoints import Hook
 
 
 class InvalidRequest(CallerError):
@@ -54,6 +56,7 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook: Hook | None = None
 
     @property
     def approve(self) -> str:
@@ -72,6 +75,8 @@ def submit(conn: Connection, order: Order, rules: Rules) -> str:
         job = _fixed(conn, order, rules)
     if order.conversation is not None:
         job = _say(conn, order, job)
+    if order.webhook is not None:
+        endpoints.add_for_job(conn, order.tenant, job.id, order.webhook)
     return engine.submit(raw(conn), job)
 
 
@@ -187,7 +192,9 @@ def retry(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
         )
     plain = {step: dict(params) for step, params in overrides.items()}
-    return engine.retry_job(raw(conn), tenant, job_id, start=start, overrides=plain)
+    again = engine.retry_job(raw(conn), tenant, job_id, start=start, overrides=plain)
+    endpoints.copy_for_job(conn, tenant, job_id, again)
+    return again
 
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
@@ -330,4 +337,6 @@ def _param_faults(
 
 def dry(order: Order) -> Order:
     """The same order, stopped at its plan and without an answer."""
-    return replace(order, options={**order.options, "approve": "plan", "dry_run": True})
+    return replace(
+        order, webhook=None, options={**order.options, "approve": "plan", "dry_run": True}
+    )

@@ -1,8 +1,8 @@
 """The janitor: removes what nobody refers to any more. Any number may run.
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
-commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for.
+commit never loses them; stored answers of idempotent requests, and the log of webhooks, are
+forgotten when they are too old to be asked for.
 """
 
 import logging
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from orchestrator import idempotency
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
+from orchestrator.webhooks import deliveries
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
 
     with engine.begin() as conn:
         idempotency.forget_old(conn)
+        deliveries.forget_old(conn)
     return store.sweep(named, grace_s)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
 from orchestrator.tables import edges, events, jobs, step_attempts, steps
+from orchestrator.webhooks import deliveries
 
 #: Part of the bar that planning fills, where a hub plans.
 PLANNING_SHARE = 0.1
@@ -192,6 +193,7 @@ def remove(conn: Connection, tenant: str, job_id: str) -> None:
         raise Conflict(f"The job is {status}; cancel it first.")
     conn.execute(delete(events).where(events.c.job == job_id))
     conn.execute(delete(step_attempts).where(step_attempts.c.job == job_id))
+    deliveries.forget_job(conn, job_id)
 
 
 def waiting(conn: Connection) -> int:
