@@ -85,7 +85,7 @@ def _populate(document: BaseSchema) -> dict[str, str]:
 
 def _told(client: httpx2.Client, asset: str) -> tuple[str, str]:
     """An endpoint that nobody answers at, and a message to it."""
-    body = {"url": "https://[2606:4700::dead]/", "event_types": ["*"]}
+    body = {"url": "https://nowhere.invalid/", "event_types": ["*"]}
     hook = client.post("/v1/webhook_endpoints", json=body).json()["id"]
     client.post("/v1/jobs", json={"plan": caption_plan(asset)})
     log = client.get(f"/v1/webhook_endpoints/{hook}/deliveries").json()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,23 @@ def test_a_deleted_endpoint_gets_nothing_more(db: Engine, database_url: str) -> 
             endpoints.remove(deleting, "default", endpoint)
         assert settle(conn, send(due, LOOPBACK)) == "fenced"
         assert claim(conn, 1) == []
+
+
+def test_an_endpoint_that_is_being_deleted_does_not_hinder_the_job(db: Engine) -> None:
+    endpoint = tell(db, "http://127.0.0.1:9/", 0)
+    failed = text("INSERT INTO events (job, seq, type) VALUES ('job_1', 7, 'job.failed')")
+    with db.connect() as deleting, ThreadPoolExecutor(1) as other:
+        endpoints.remove(deleting, "default", endpoint)
+
+        def end_the_job() -> None:
+            with db.begin() as conn:
+                conn.execute(failed)
+
+        ended = other.submit(end_the_job)
+        wait([ended], timeout=0.3)
+        deleting.commit()
+        ended.result(60)
+    assert rows(db) == []
 
 
 def test_many_senders_send_each_message_once(db: Engine, database_url: str, tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ BEGIN
         WHEN 'job.failed' THEN 'response.failed' WHEN 'job.canceled' THEN 'response.cancelled' END;
     FOR e IN SELECT * FROM webhook_endpoints w
         WHERE w.enabled AND w.tenant = j.tenant AND (w.job IS NULL OR w.job = NEW.job)
-            AND (medley_wants(w.events, NEW.type) OR w.events ? v_response) ORDER BY w.id
+            AND (medley_wants(w.events, NEW.type) OR w.events ? v_response)
+        -- One that is being deleted is waited for and left out: its message would break the job's transaction.
+        ORDER BY w.id FOR KEY SHARE
     LOOP
         CONTINUE WHEN NEW.type = 'step.progress' AND EXISTS (SELECT FROM webhook_deliveries d
             WHERE d.job = NEW.job AND d.endpoint = e.id AND d.type = 'step.progress'
