@@ -54,7 +54,7 @@ async def take_link(
     """An asset of this URL (`https:`, `http:`, `data:`) or of these bytes; True when it is new.
 
     Raises `InvalidRequest` with `at` as its pointer for a URL that is refused or gives nothing, and
-    what judging raises: `UnsupportedMedia`, `BrokenMedia`, `TooLarge`.
+    what judging raises: `UnsupportedMedia`, `BrokenMedia`, `TooLarge`; `QuotaExceeded`.
     """
     if isinstance(given, str):
         (judged,) = await bring(here, [Link(at=at, url=given, name=display_name(name))])
@@ -150,6 +150,7 @@ def _judge_bytes(here: Service, data: bytes, name: str) -> Judged:
 
 def _register(here: Service, tenant: str, judged: Judged) -> tuple[Asset, bool]:
     with here.db.begin() as conn:
-        return asset_rows.register_new(
-            conn, tenant, judged.sent.received, judged.facts, judged.origin
-        )
+        received, key = judged.sent.received, here.caller.key
+        taken = asset_rows.register_new(conn, tenant, received, judged.facts, judged.origin, key)
+        here.admission.check_bytes(conn)
+        return taken

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
+from api.auth import Auth
 from api.edge import Edge
 from api.routes import (
     assets,
@@ -17,10 +18,13 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    keys,
     models,
     plans,
+    sessions,
     system,
     tools,
+    usage,
     webhooks,
     workflows,
 )
@@ -39,6 +43,9 @@ _ROOMS = (
     models.router,
     system.router,
     webhooks.router,
+    keys.router,
+    sessions.router,
+    usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
 
@@ -68,7 +75,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
     static_page.install(app)
     openapi.install(app)
-    app.add_middleware(Edge, hosts=_hosts(found))
+    app.add_middleware(Auth, open_files=static_page.addresses())
+    app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
     return app
 
 

@@ -102,19 +102,21 @@ def accept(
 ) -> Accepted:
     """Makes the job, or finds the one that the same request made before.
 
-    Raises `QueueFull`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`, `NotFound`,
-    `UrlRefused`.
+    Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
+    `NotFound`, `UrlRefused`.
     """
-    here.admission.check()
+    key = _own(here, key)
     hook = hooks.of_job(here, body)
     with here.db.begin() as conn:
         if key is not None:
             kept = idempotency.claim(conn, tenant, key, _fingerprint(body, files))
             if kept is not None:
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
-        assets = register(conn, tenant, files)
-        asked = replace(order(conn, tenant, body, files, assets), webhook=hook)
-        job_id = intake.submit(conn, asked, here.rules)
+        grant = here.admission.check(conn)
+        assets = register(conn, tenant, files, here.caller.key)
+        here.admission.check_bytes(conn)
+        asked_for = order(conn, tenant, body, files, assets)
+        job_id = intake.submit(conn, replace(asked_for, grant=grant, webhook=hook), here.rules)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))
@@ -131,16 +133,19 @@ def _fingerprint(body: BaseModel, files: Sequence[Judged]) -> str:
 
 def _is_answered(here: Service, tenant: str, key: str | None) -> bool:
     """Whether nothing needs to be fetched, because the first answer will be given again."""
-    if key is None:
+    own = _own(here, key)
+    if own is None:
         return False
     with here.db.connect() as conn:
-        return idempotency.answered(conn, tenant, key)
+        return idempotency.answered(conn, tenant, own)
 
 
-def register(conn: Connection, tenant: str, files: Sequence[Judged]) -> list[Asset]:
-    """Writes the rows of kept files, in order."""
+def register(
+    conn: Connection, tenant: str, files: Sequence[Judged], key: str | None = None
+) -> list[Asset]:
+    """Writes the rows of kept files, in order; `key` brought them."""
     return [
-        asset_rows.register(conn, tenant, file.sent.received, file.facts, file.origin)
+        asset_rows.register(conn, tenant, file.sent.received, file.facts, file.origin, key)
         for file in files
     ]
 
@@ -201,7 +206,8 @@ def give_input(
 ) -> JobOut:
     """Answers the question of a waiting job. Raises `NotFound`, `Conflict`, `InvalidRequest`."""
     with here.db.begin() as conn:
-        attached = Attached(files, register(conn, tenant, files))
+        attached = Attached(files, register(conn, tenant, files, here.caller.key))
+        here.admission.check_bytes(conn)
         parts = _parts(conn, tenant, body.input, attached)
         intake.give_input(conn, tenant, job_id, parts)
         shown = views.job(jobs.get(conn, tenant, job_id))
@@ -296,6 +302,11 @@ def _place(loc: Sequence[int | str]) -> list[int | str]:
         if not (tag or union):
             places.append(item)
     return places
+
+
+def _own(here: Service, key: str | None) -> str | None:
+    """Two keys of a tenant may use the same Idempotency-Key."""
+    return key if key is None or here.caller.key is None else f"{here.caller.key} {key}"
 
 
 def idempotency_key(given: str | None) -> str | None:

@@ -102,10 +102,10 @@ def forget_old(conn: Connection) -> int:
     return gone
 
 
-def forget_job(conn: Connection, job: str) -> None:
-    """Deletes a job's own webhook, and every message about the job."""
-    conn.execute(delete(webhook_endpoints).where(webhook_endpoints.c.job == job))
-    conn.execute(delete(webhook_deliveries).where(_ROW.job == job))
+def forget_jobs(conn: Connection, job_ids: Sequence[str]) -> None:
+    """Deletes the jobs' own webhooks, and every message about the jobs."""
+    conn.execute(delete(webhook_endpoints).where(webhook_endpoints.c.job.in_(job_ids)))
+    conn.execute(delete(webhook_deliveries).where(_ROW.job.in_(job_ids)))
 
 
 _COLUMNS = [_ROW[name] for name in Delivery.__dataclass_fields__]
