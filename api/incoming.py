@@ -35,6 +35,7 @@ class SentFile:
     field: str
     name: str
     received: Received
+    link: str | None = None  # where it was fetched, if it was not sent; "" for a data: URL
 
 
 @dataclass(slots=True)

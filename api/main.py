@@ -25,6 +25,7 @@ from api.routes import (
     system,
     tools,
     usage,
+    webhooks,
     workflows,
 )
 from api.state import rules_of, running
@@ -41,6 +42,7 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    webhooks.router,
     keys.router,
     sessions.router,
     usage.router,

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from api import problems
 from api.auth import COOKIE
 from api.doors import Door, need
+from api.schemas.assets import FetchIn
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
@@ -46,7 +47,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, InputIn, RunIn, problems.Problem):
+    for model in (JobIn, InputIn, RunIn, FetchIn, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import views
+from api import hooks, links, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -22,8 +22,10 @@ from api.schemas.requests import (
     FileIn,
     InputIn,
     JobIn,
+    PartIn,
     RunIn,
     TextIn,
+    UrlIn,
 )
 from api.state import Service
 from api.strict_json import MAX_BYTES, check_text, loads
@@ -47,12 +49,20 @@ class Accepted:
 
 
 async def read_order(
-    request: Request, here: Service, model: type[Model]
+    request: Request, here: Service, tenant: str, model: type[Model], key: str | None = None
 ) -> tuple[Model, list[Judged]]:
-    """The request's body, and its files, which are kept by then.
+    """The request's body, and its files, sent or fetched, which are kept by then.
 
-    Raises what reading raises, and `RequestValidationError`.
+    Raises what reading raises, what fetching raises, and `RequestValidationError`.
     """
+    body, files = await _read(request, here, model)
+    named = links.links_of(body)
+    if named and not await run_in_threadpool(_is_answered, here, tenant, key):
+        files = [*files, *await links.bring(here, named)]
+    return body, files
+
+
+async def _read(request: Request, here: Service, model: type[Model]) -> tuple[Model, list[Judged]]:
     kind = media_type_of(request)
     if kind == "multipart/form-data":
         with ExitStack() as left:
@@ -93,21 +103,20 @@ def accept(
     """Makes the job, or finds the one that the same request made before.
 
     Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
-    `NotFound`.
+    `NotFound`, `UrlRefused`.
     """
     key = _own(here, key)
+    hook = hooks.of_job(here, body)
     with here.db.begin() as conn:
         if key is not None:
-            asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            hashes = [file.sent.received.sha256 for file in files]
-            kept = idempotency.claim(conn, tenant, key, idempotency.fingerprint(asked, hashes))
+            kept = idempotency.claim(conn, tenant, key, _fingerprint(body, files))
             if kept is not None:
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
         grant = here.admission.check(conn)
         assets = register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)
-        asked_for = replace(order(conn, tenant, body, files, assets), grant=grant)
-        job_id = intake.submit(conn, asked_for, here.rules)
+        asked_for = order(conn, tenant, body, files, assets)
+        job_id = intake.submit(conn, replace(asked_for, grant=grant, webhook=hook), here.rules)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))
@@ -115,19 +124,28 @@ def accept(
     return Accepted(job=shown, replayed=False)
 
 
+def _fingerprint(body: BaseModel, files: Sequence[Judged]) -> str:
+    """What is asked for. Of a URL its name counts, and not what it gave this time."""
+    asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    sent = [file.sent.received.sha256 for file in files if file.sent.link is None]
+    return idempotency.fingerprint(asked, sent)
+
+
+def _is_answered(here: Service, tenant: str, key: str | None) -> bool:
+    """Whether nothing needs to be fetched, because the first answer will be given again."""
+    own = _own(here, key)
+    if own is None:
+        return False
+    with here.db.connect() as conn:
+        return idempotency.answered(conn, tenant, own)
+
+
 def register(
     conn: Connection, tenant: str, files: Sequence[Judged], key: str | None = None
 ) -> list[Asset]:
     """Writes the rows of kept files, in order; `key` brought them."""
     return [
-        asset_rows.register(
-            conn,
-            tenant,
-            file.sent.received,
-            file.facts,
-            {"kind": "upload", "name": file.sent.name},
-            key,
-        )
+        asset_rows.register(conn, tenant, file.sent.received, file.facts, file.origin, key)
         for file in files
     ]
 
@@ -177,6 +195,9 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
         options=run.options,
         priority=run.priority,
         metadata=run.metadata,
+        webhook=run.webhook,
+        webhook_events=run.webhook_events,
+        webhook_secret=run.webhook_secret,
     )
 
 
@@ -197,7 +218,7 @@ def give_input(
 def _parts(
     conn: Connection,
     tenant: str,
-    given: str | list[TextIn | AssetIn | FileIn] | None,
+    given: str | list[PartIn] | None,
     attached: Attached,
 ) -> list[Part]:
     if given is None:
@@ -213,6 +234,8 @@ def _parts(
                 parts.append(_asset_part(_asset(conn, tenant, asset, f"/input/{place}/asset")))
             case FileIn(file=name):
                 parts.append(_asset_part(attached.find(f"/input/{place}/file", name)))
+            case UrlIn(url=url):
+                parts.append(_asset_part(attached.linked(url)))
     return [*parts, *(_asset_part(asset) for asset in attached.rest())]
 
 
@@ -274,7 +297,7 @@ def _place(loc: Sequence[int | str]) -> list[int | str]:
     # pydantic also names the member of a union that it tried; that is no place in the JSON.
     places: list[int | str] = []
     for before, item in zip(("", *loc), loc, strict=False):
-        tag = isinstance(before, int) and item in ("text", "asset", "file")
+        tag = isinstance(before, int) and item in ("text", "asset", "file", "url")
         union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
         if not (tag or union):
             places.append(item)

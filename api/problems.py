@@ -26,6 +26,7 @@ RETRY_AFTER_S = 2
 OPENAI_ROOMS = frozenset(
     {"audio", "batches", "chat", "embeddings", "files", "images"}
     | {"responses", "uploads", "vector_stores", "videos"}
+    | {"webhook_endpoints", "webhook_event_types"}
 )
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}

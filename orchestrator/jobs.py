@@ -12,6 +12,7 @@ from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
 from orchestrator import usage
 from orchestrator.tables import edges, events, jobs, step_attempts, steps
+from orchestrator.webhooks import deliveries
 
 #: Part of the bar that planning fills, where a hub plans.
 PLANNING_SHARE = 0.1
@@ -219,6 +220,7 @@ def forget_old(conn: Connection, older_than: timedelta, most: int = 500) -> int:
 def _remove_traces(conn: Connection, job_ids: Sequence[str]) -> None:
     conn.execute(delete(events).where(events.c.job.in_(job_ids)))
     conn.execute(delete(step_attempts).where(step_attempts.c.job.in_(job_ids)))
+    deliveries.forget_jobs(conn, job_ids)
 
 
 def waiting(conn: Connection) -> int:

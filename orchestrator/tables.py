@@ -320,6 +320,56 @@ step_cache = Table(
     _when("created_at", born=True),
 )
 
+# Where to tell about events. One with a `job` was named in its request, and hears of no other.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("job", Text),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("url", Text, nullable=False),
+    Column("events", JSONB, nullable=False),  # names, `job.*`, `*`
+    Column("secret", Text),  # whsec_…; only an endpoint of a job may have none
+    Column("old_secret", Text),  # signs as well …
+    _when("old_until"),  # … until then
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("reason", Text),  # why it is not enabled: gone | failing | paused
+    _number("failures"),  # since the last success
+    _when("failing_since"),
+    _when("quiet_until"),  # nothing is sent before
+    _when("created_at", born=True),
+    _when("updated_at", born=True),
+    Index("webhook_endpoints_list", "tenant", "id"),
+    Index("webhook_endpoints_live", "tenant", "job", postgresql_where=text("enabled")),
+    Index("webhook_endpoints_job", "job", postgresql_where=text("job IS NOT NULL")),
+)
+
+# One message to one endpoint: written with the event itself, sent afterwards until it is taken.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),  # the message's `webhook-id`
+    Column("endpoint", ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("job", Text),
+    Column("type", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),  # delivered | failed
+    _number("attempt"),  # of this round of attempts
+    _number("token"),  # the fence: raised by every claim
+    _when("due_at", born=True),
+    _when("leased_until"),
+    Column("attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    _when("created_at", born=True),
+    _when("finished_at"),
+    Index("webhook_deliveries_list", "endpoint", "id"),
+    Index(
+        "webhook_deliveries_due", "endpoint", "due_at", postgresql_where=text("status = 'pending'")
+    ),
+    Index("webhook_deliveries_job", "job", postgresql_where=text("job IS NOT NULL")),
+)
+
 keys = Table(
     "keys",
     metadata,

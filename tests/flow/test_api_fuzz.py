@@ -82,6 +82,7 @@ def _populate(document: BaseSchema, known: dict[str, str]) -> dict[str, str]:
     job = client.post("/v1/jobs", json={"plan": caption_plan(asset)}).json()["id"]
     client.post(f"/v1/jobs/{job}/cancel")
     workflow = {"name": "Caption", "plan": caption_plan(asset)}
+    hook, delivery = _told(client, asset)
     return {
         "asset_id": asset,
         "conversation_id": conversation,
@@ -89,10 +90,21 @@ def _populate(document: BaseSchema, known: dict[str, str]) -> dict[str, str]:
         "job_id": job,
         "step_id": "s1",
         "workflow_id": client.post("/v1/workflows", json=workflow).json()["id"],
+        "webhook_endpoint_id": hook,
+        "delivery_id": delivery,
         "name": "resize",
         "model": client.get("/v1/models").json()["data"][0]["id"],
         "key_id": client.post("/v1/keys", json={"name": "other"}).json()["id"],
     }
+
+
+def _told(client: httpx2.Client, asset: str) -> tuple[str, str]:
+    """An endpoint that nobody answers at, and a message to it."""
+    body = {"url": "https://nowhere.invalid/", "event_types": ["*"]}
+    hook = client.post("/v1/webhook_endpoints", json=body).json()["id"]
+    client.post("/v1/jobs", json={"plan": caption_plan(asset)})
+    log = client.get(f"/v1/webhook_endpoints/{hook}/deliveries").json()
+    return hook, log["data"][0]["id"]
 
 
 def _try_out(
