@@ -44,7 +44,10 @@ def build(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     for path, methods in found["paths"].items():
         for operation in methods.values():
-            operation["responses"] = _responses(operation["responses"], problems.media_type(path))
+            given = operation["responses"]
+            if problems.is_openai(path) and "422" in given:  # a wrong value is a 400 there
+                given["400"] = given.pop("422")
+            operation["responses"] = _responses(given, problems.media_type(path))
     return found
 
 

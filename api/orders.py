@@ -1,6 +1,5 @@
 """From an HTTP request to an order: JSON or a form with files, then a job in one transaction."""
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import views
+from api import places, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -35,7 +34,6 @@ from orchestrator.assets import take_in
 from orchestrator.intake import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
-_UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +81,8 @@ def parse(model: type[Model], data: Any) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        places = [{**item, "loc": ("body", *_place(item["loc"]))} for item in found]
-        raise RequestValidationError(_deepest(places)) from None
+        wrong = [{**item, "loc": ("body", *places.place(item["loc"]))} for item in found]
+        raise RequestValidationError(places.deepest(wrong)) from None
 
 
 def accept(
@@ -226,7 +224,7 @@ def _judge(here: Service, file: SentFile) -> Judged:
 
 def _document(sent: Sent, *, free: bool) -> Any:
     """The JSON of a form: its field `request`, with words from a plain field `input`."""
-    fields = dict(sent.fields)
+    fields = {**sent.fields, **{f"{name}[]": "" for name in sent.lists}}
     data = loads(fields.pop("request", "{}"))
     words = fields.pop("input", None) if free else None
     if fields:
@@ -247,30 +245,6 @@ async def _bounded(request: Request) -> bytes:
         if len(raw) > MAX_BYTES:
             raise ApiError(413, "too_large", f"JSON bodies may have {MAX_BYTES} bytes.")
     return raw
-
-
-def _deepest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without complaints of a union's other members, which stay above the place that is wrong."""
-    places = [item["loc"] for item in found]
-    return [
-        item
-        for item in found
-        if not any(
-            len(other) > len(item["loc"]) and other[: len(item["loc"])] == item["loc"]
-            for other in places
-        )
-    ]
-
-
-def _place(loc: Sequence[int | str]) -> list[int | str]:
-    # pydantic also names the member of a union that it tried; that is no place in the JSON.
-    places: list[int | str] = []
-    for before, item in zip(("", *loc), loc, strict=False):
-        tag = isinstance(before, int) and item in ("text", "asset", "file")
-        union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
-        if not (tag or union):
-            places.append(item)
-    return places
 
 
 def idempotency_key(given: str | None) -> str | None:

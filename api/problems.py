@@ -15,16 +15,23 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from api.places import deepest, place
 from medley.advice import advice
 from medley.errors import MedleyError, Unavailable
 
 logger = logging.getLogger("medley.api")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+#: Rooms of OpenAI's that are not offered, and whose names mean nothing else here.
+UNSUPPORTED_ROOMS = frozenset(
+    {"agents", "assistants", "chatkit", "containers", "decisions", "evals", "fine_tuning"}
+    | {"live", "moderations", "realtime", "skills", "threads"}
+)
 #: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
 OPENAI_ROOMS = frozenset(
     {"audio", "batches", "chat", "embeddings", "files", "images"}
     | {"responses", "uploads", "vector_stores", "videos"}
+    | UNSUPPORTED_ROOMS
 )
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
@@ -155,6 +162,8 @@ def response(
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+    if status == 409:
+        extra.setdefault("x-should-retry", "false")  # OpenAI's SDK would repeat the request
     kind = media_type(request.url.path)
     return JSONResponse(content, status, headers=extra, media_type=kind)
 
@@ -171,7 +180,9 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
         assert isinstance(error, MedleyError)
         if error.status >= 500 and not isinstance(error, Unavailable):
             logger.error("request failed", exc_info=error)
-        return response(request, error.status, error.code, error.message, errors=error.errors)
+        # Where OpenAI's form is spoken, what cannot be used is a 400.
+        status = 400 if error.status == 422 and is_openai(request.url.path) else error.status
+        return response(request, status, error.code, error.message, errors=error.errors)
 
     def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -187,7 +198,17 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        faults = [_fault(item) for item in error.errors()]
+        found = [dict(item) for item in error.errors()]
+        if is_openai(request.url.path):
+            where = [("body", *place(item["loc"][1:])) for item in found]
+            pairs = zip(found, where, strict=True)
+            found = deepest(
+                [
+                    {**item, "loc": loc} if item["loc"][:1] == ("body",) else item
+                    for item, loc in pairs
+                ]
+            )
+        faults = [_fault(item) for item in found]
         detail = (
             f"{faults[0]['pointer']}: {faults[0]['reason']}"
             if faults

@@ -1,4 +1,6 @@
-"""Where an asset is named: in jobs, steps, messages and workflows; the step cache lets it go."""
+"""Where an asset is named: in jobs, steps, messages, workflows and open batches; the step cache
+lets it go.
+"""
 
 from typing import ClassVar
 
@@ -7,6 +9,7 @@ from sqlalchemy import Connection, Text, cast, delete, exists, or_, select
 from medley.errors import Conflict
 from orchestrator import asset_rows
 from orchestrator.tables import (
+    batches,
     jobs,
     messages,
     step_cache,
@@ -47,8 +50,15 @@ def let_go(conn: Connection, tenant: str, asset_id: str) -> None:
             cast(workflow_versions.c.document, Text).like(named),
         )
     )
+    uses.append(
+        exists().where(
+            batches.c.tenant == tenant,
+            batches.c.ended_at.is_(None),
+            batches.c.input_file == asset_id,
+        )
+    )
     if conn.execute(select(or_(*uses))).scalar_one():
-        raise AssetInUse("A job, a message or a workflow names this asset.")
+        raise AssetInUse("A job, a message, a workflow or an open batch names this asset.")
     conn.execute(
         delete(step_cache).where(
             step_cache.c.tenant == tenant, cast(step_cache.c.outputs, Text).like(named)

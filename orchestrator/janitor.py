@@ -2,16 +2,17 @@
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
 commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for.
+to be asked for. So are files past the time that their sender set, and uploads that nobody ended.
 """
 
 import logging
 import threading
 from collections.abc import Collection
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from orchestrator import idempotency
+from medley.errors import Conflict
+from orchestrator import asset_rows, asset_use, idempotency, uploads
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
 
@@ -30,7 +31,19 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
 
     with engine.begin() as conn:
         idempotency.forget_old(conn)
+        uploads.forget_old(conn)
+        _forget_files(conn)
     return store.sweep(named, grace_s)
+
+
+def _forget_files(conn: Connection) -> None:
+    """Forgets files whose time is over, but for those that something names."""
+    for tenant, asset in asset_rows.expired(conn):
+        try:
+            asset_use.let_go(conn, tenant, asset)
+        except Conflict:
+            continue
+        asset_rows.remove(conn, tenant, asset)
 
 
 class Janitor:

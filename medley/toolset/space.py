@@ -10,6 +10,7 @@ from medley.tools import Params, Tool, port
 
 TEXT, EMBEDDING, DATA = Modality.TEXT, Modality.EMBEDDING, Modality.DATA
 MAX_INDEXED = 16  #: media that an encoder is given at once for the index
+MAX_LISTED = 256  #: words and media that one step of `embed_list` takes
 
 
 class CombineParams(Params):
@@ -61,6 +62,14 @@ EMBED = Tool(
     inputs={"media": port(TEXT, *MEDIA, about="What to embed.")},
     outputs={"embedding": port(EMBEDDING, about="A unit vector.")},
     lane=Lane.ENCODE,
+)
+EMBED_LIST = Tool(
+    name="embed_list",
+    about="Embeds many words and media at once, and gives plain numbers.",
+    inputs={"media": port(TEXT, *MEDIA, about="What to embed.", many=True, max_items=MAX_LISTED)},
+    outputs={"vectors": port(DATA, about="A unit vector for each, in order.")},
+    lane=Lane.ENCODE,
+    by_hub=False,
 )
 EMBED_COMBINE = Tool(
     name="embed_combine",
@@ -134,4 +143,4 @@ REDRAW = Tool(
     cacheable=False,
 )
 
-SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)
+SPACE_TOOLS = (EMBED, EMBED_LIST, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)
