@@ -109,16 +109,21 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         announcer=Announcer(settings.redis_url),
         admission=Admission(db=db, most=settings.max_queued_jobs),
     )
+    from api.openai.batching import Batcher  # it needs what is defined here
+
+    batcher = Batcher(app.state.service)
     listening = asyncio.create_task(feed.run())
     relay.start()
     reaper.start()
     janitor.start()
+    batcher.start()
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        batcher.stop()
         janitor.stop()
         reaper.stop()
         relay.stop()

@@ -83,6 +83,13 @@ def get(conn: Connection, tenant: str, asset_id: str) -> Asset:
     return get_many(conn, tenant, [asset_id])[asset_id]
 
 
+def find(conn: Connection, tenant: str, asset_id: str) -> Asset | None:
+    """One asset, or None."""
+    query = select(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id)
+    row = conn.execute(query).mappings().first()
+    return None if row is None else _asset(row)
+
+
 def get_many(conn: Connection, tenant: str, asset_ids: Collection[str]) -> dict[str, Asset]:
     """Assets by id. Raises `NotFound` when one of them is missing or another tenant's."""
     statement = select(assets).where(assets.c.tenant == tenant, assets.c.id.in_(set(asset_ids)))

@@ -140,6 +140,7 @@ def list_jobs(
     status: Sequence[JobStatus] = (),
     workflow: str | None = None,
     conversation: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> list[JobView]:
     """At most `limit` jobs beyond `after`, by age, with their steps."""
     query = select(jobs).where(jobs.c.tenant == tenant)
@@ -151,6 +152,8 @@ def list_jobs(
         query = query.where(jobs.c.workflow == workflow)
     if conversation is not None:
         query = query.where(jobs.c.conversation == conversation)
+    if metadata:
+        query = query.where(jobs.c.metadata.contains(dict(metadata)))
     order = jobs.c.id.desc() if newest else jobs.c.id.asc()
     rows = conn.execute(query.order_by(order).limit(limit)).all()
     of_job = _steps(conn, [row.id for row in rows])

@@ -354,6 +354,7 @@ batches = Table(
     Column("error_file", Text),
     # validating | in_progress | finalizing | completed | failed | cancelling | cancelled | expired
     Column("status", Text, nullable=False),
+    Column("outcome", Text),  # the status after `finalizing`
     Column("errors", JSONB),
     Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
     Column("keep_s", Integer),  # how long its files are kept

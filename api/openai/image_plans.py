@@ -115,7 +115,7 @@ def _params(
     params: dict[str, Any] = {}
     scaled = None
     if wish.size is not None:
-        nearest = _nearest(wish.size, tool, spec)
+        nearest = drawable(wish.size, tool, spec)
         params |= {"width": nearest[0], "height": nearest[1]}
         if nearest != wish.size:
             scaled = {"width": wish.size[0], "height": wish.size[1]}
@@ -133,7 +133,7 @@ def _params(
     return params, scaled
 
 
-def _nearest(size: Size, tool: Tool, spec: ModelSpec | None) -> Size:
+def drawable(size: Size, tool: Tool, spec: ModelSpec | None) -> Size:
     """The sides that the model can draw, in about the same shape."""
     ranges = [_range(name, tool, spec) for name in ("width", "height")]
     shrink = min(1.0, *(most / side for side, (_, most) in zip(size, ranges, strict=True)))

@@ -21,6 +21,7 @@ from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, TextBinding
 from orchestrator.asset_rows import Asset
 from orchestrator.checking import Rules
+from orchestrator.jobs import JobView
 
 router = APIRouter(prefix="/v1/images", tags=["openai"], route_class=StrictRoute)
 DRAWN: dict[int | str, dict[str, Any]] = {
@@ -106,11 +107,11 @@ def edit(rules: Rules, body: ImageEditIn, files: list[Asset]) -> tuple[calls.Cal
     return _call("images.edits", drawn, [source, TextPart(text=body.prompt)]), drawn
 
 
-def images_out(
-    here: Service, tenant: str, view: Any, drawn: Drawing, body: ImageAsked, base: str
+def answer_of(
+    here: Service, tenant: str, view: JobView, shown: list[str], body: ImageAsked, base: str
 ) -> ImagesOut:
-    """The answer of a job that has succeeded."""
-    made = pictures(here, tenant, view, drawn.shown, body, base)
+    """The answer of a job that has succeeded; `shown`: the outputs that hold its pictures."""
+    made = pictures(here, tenant, view, shown, body, base)
     return ImagesOut(
         created=int(time.time()),
         output_format=body.output_format or "png",
@@ -140,7 +141,7 @@ async def _answer(
         return stream.respond(events, {"Medley-Job-Id": job})
     view = await calls.run(request, here, sender, call)
     made = await run_in_threadpool(
-        images_out, here, sender.tenant, view, drawn, body, base_of(request)
+        answer_of, here, sender.tenant, view, drawn.shown, body, base_of(request)
     )
     headers = {**calls.headers_of(view), "Medley-Drawn-Size": made.data[0].drawn_size}
     content = made.model_dump_json(exclude_none=True)

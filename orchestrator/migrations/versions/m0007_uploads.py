@@ -61,6 +61,7 @@ def _batches() -> None:
         sa.Column("output_file", sa.Text),
         sa.Column("error_file", sa.Text),
         _text("status"),
+        sa.Column("outcome", sa.Text),
         sa.Column("errors", JSONB),
         _object("metadata"),
         sa.Column("keep_s", sa.Integer),
