@@ -129,7 +129,7 @@ def mark_file(
     notes: dict[str, Any] = {"purpose": purpose, **({"name": name} if name else {})}
     if keep_s is not None:
         notes["expires_at"] = int(time.time()) + keep_s
-    kept = assets.c.origin - "expires_at"
+    kept = assets.c.origin.op("-", return_type=JSONB())("expires_at")
     row = conn.execute(
         update(assets)
         .where(assets.c.tenant == tenant, assets.c.id == asset_id)
