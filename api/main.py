@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
+from api.auth import Auth
 from api.edge import Edge
 from api.openai import media_routers
 from api.routes import (
@@ -18,10 +19,13 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    keys,
     models,
     plans,
+    sessions,
     system,
     tools,
+    usage,
     workflows,
 )
 from api.state import rules_of, running
@@ -38,6 +42,9 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    keys.router,
+    sessions.router,
+    usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
 _OPENAI = media_routers()
@@ -70,7 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *(item for item, _ in _OPENAI)]))
     static_page.install(app)
     openapi.install(app)
-    app.add_middleware(Edge, hosts=_hosts(found))
+    app.add_middleware(Auth, open_files=static_page.addresses())
+    app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
     return app
 
 

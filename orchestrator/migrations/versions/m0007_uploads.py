@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -57,6 +57,7 @@ def _batches() -> None:
         _id(),
         _text("tenant"),
         _text("endpoint"),
+        sa.Column("key", sa.Text),
         _text("input_file"),
         sa.Column("output_file", sa.Text),
         sa.Column("error_file", sa.Text),
