@@ -100,7 +100,7 @@ def accept(
     Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
     `NotFound`.
     """
-    key = _own(here, key)
+    key = own_key(here, key)
     with here.db.begin() as conn:
         if key is not None:
             asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -262,7 +262,7 @@ async def _bounded(request: Request, most: int = MAX_BYTES) -> bytes:
     return bytes(raw)
 
 
-def _own(here: Service, key: str | None) -> str | None:
+def own_key(here: Service, key: str | None) -> str | None:
     """Two keys of a tenant may use the same Idempotency-Key."""
     return key if key is None or here.caller.key is None else f"{here.caller.key} {key}"
 

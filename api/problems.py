@@ -173,13 +173,15 @@ def response(
 def of_error(request: Request, error: MedleyError) -> JSONResponse:
     """An error of ours as an answer to this request."""
     headers = {}
+    # Where OpenAI's form is spoken, what cannot be used is a 400.
+    status = 400 if error.status == 422 and is_openai(request.url.path) else error.status
     if isinstance(error, TooMuch):
         headers["Retry-After"] = f"{math.ceil(error.retry_after_s)}"
         headers["retry-after-ms"] = f"{1000 * error.retry_after_s:.0f}"
     elif error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="medley"'
     return response(
-        request, error.status, error.code, error.message, errors=error.errors, headers=headers
+        request, status, error.code, error.message, errors=error.errors, headers=headers
     )
 
 

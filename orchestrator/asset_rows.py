@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, case, cast, delete, func, or_, select, update
@@ -20,6 +21,13 @@ from orchestrator.tables import assets
 
 #: What a file is for, where nobody said: one that a step made, and one that somebody sent.
 MADE, SENT = "assistants_output", "user_data"
+
+
+class Origin(StrEnum):
+    """How an asset came about."""
+
+    UPLOAD = "upload"
+    STEP = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +123,18 @@ def list_assets(
     conn: Connection,
     tenant: str,
     *,
-    modality: Modality | None = None,
+    modalities: Collection[Modality] = (),
+    origin: Origin | None = None,
     after: str | None = None,
     limit: int = 50,
     newest_first: bool = True,
 ) -> list[Asset]:
     """A page of the tenant's assets; `after` is the last id of the page before."""
     statement = select(assets).where(assets.c.tenant == tenant)
-    if modality is not None:
-        statement = statement.where(assets.c.modality == modality.value)
+    if origin is not None:
+        statement = statement.where(assets.c.origin["kind"].astext == origin.value)
+    if modalities:
+        statement = statement.where(assets.c.modality.in_([item.value for item in modalities]))
     if after is not None:
         statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
     order = assets.c.id.desc() if newest_first else assets.c.id.asc()

@@ -36,6 +36,7 @@ class Batch:
     id: str
     tenant: str
     endpoint: str
+    key: str | None
     input_file: str
     output_file: str | None
     error_file: str | None
@@ -75,14 +76,16 @@ def create(
     input_file: str,
     metadata: Mapping[str, str],
     keep_s: int | None,
+    key: str | None = None,
 ) -> str:
-    """A new batch; its id."""
+    """A new batch, asked for with this key; its id."""
     made = new_id("batch")
     conn.execute(
         insert(batches).values(
             id=made,
             tenant=tenant,
             endpoint=endpoint,
+            key=key,
             input_file=input_file,
             status="validating",
             metadata=dict(metadata),

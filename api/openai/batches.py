@@ -129,6 +129,7 @@ def create_batch(body: BatchIn, here: Here, tenant: Tenant) -> BatchOut:
             input_file=asset.id,
             metadata=body.metadata or {},
             keep_s=keep.seconds if keep else None,
+            key=here.caller.key,
         )
         return BatchOut.of(batches.get(conn, tenant, made))
 

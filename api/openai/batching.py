@@ -18,14 +18,15 @@ from api.openai.batch_endpoints import ENDPOINTS
 from api.problems import ApiError
 from api.state import Service
 from api.strict_json import loads
-from medley.errors import MedleyError, NotFound, QueueFull
+from medley.errors import MedleyError, NotFound, QueueFull, QuotaExceeded, Unauthorized
 from medley.ids import new_id
 from medley.media.facts import Facts
 from medley.media.words import LINES
 from medley.modality import Modality
-from orchestrator import asset_rows, batches, engine, jobs
+from orchestrator import asset_rows, batches, engine, jobs, keys
 from orchestrator.batches import Batch, Line
 from orchestrator.database import raw
+from orchestrator.keys import Caller
 
 log = logging.getLogger("medley.api")
 EVERY_S = 0.5
@@ -188,15 +189,19 @@ def _look(conn: Connection, batch: Batch) -> list[Line]:
 def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
     """Makes jobs of the next lines; a line that cannot be one fails alone."""
     endpoint = ENDPOINTS[batch.endpoint]
-    asked = []
+    asked: list[str] = []
+    try:
+        here = here.serving(_caller(here, conn, batch))
+    except Unauthorized as error:
+        batches.give_up(conn, batch.id, _refused(error))
+        return asked
     for line in batches.lines(conn, batch.id, state="waiting", limit=max(0, room)):
         try:
-            here.admission.check()
             body = endpoint.read(_body(here, conn, batch, line))
             prepared = endpoint.prepare(here, batch.tenant, body)
             with conn.begin_nested():
                 job = endpoint.submit(conn, here, batch.tenant, prepared)
-        except QueueFull:
+        except (QueueFull, QuotaExceeded):  # there may be room later, or tomorrow
             break
         except (MedleyError, ApiError, RequestValidationError) as error:
             batches.mark(conn, batch.id, line.number, "failed", error=_refused(error))
@@ -204,6 +209,15 @@ def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
             batches.mark(conn, batch.id, line.number, "running", job=job)
             asked.append(job)
     return asked
+
+
+def _caller(here: Service, conn: Connection, batch: Batch) -> Caller:
+    """Who asked for the batch, with the quota of now. Raises `Unauthorized` for a revoked key."""
+    if batch.key is None:
+        return Caller(tenant=batch.tenant, scopes=frozenset())
+    key = keys.get(conn, batch.tenant, batch.key)
+    key.require_active()
+    return key.caller(here.settings.key_quota)
 
 
 def _give_up(conn: Connection, batch: Batch, running: list[Line]) -> list[str]:
@@ -243,7 +257,7 @@ def _write(here: Service, conn: Connection, batch: Batch, state: str) -> str:
     name = f"{batch.id}_{kind}.jsonl"
     facts = Facts(modality=Modality.TEXT, media_type=LINES)
     origin = {"kind": "batch", "batch": batch.id, "name": name}
-    asset = asset_rows.register(conn, batch.tenant, received, facts, origin)
+    asset = asset_rows.register(conn, batch.tenant, received, facts, origin, batch.key)
     asset_rows.mark_file(
         conn, batch.tenant, asset.id, purpose="batch_output", name=name, keep_s=batch.keep_s
     )

@@ -18,6 +18,7 @@ from api.problems import ApiError
 from api.schemas.common import Body
 from api.state import Service
 from medley.errors import CallerError
+from orchestrator.asset_rows import Asset
 from orchestrator.assets import take_in
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -58,6 +59,14 @@ async def judged(here: Service, files: list[SentFile], left: ExitStack) -> list[
     """
     found = [await run_in_threadpool(_judge, here, file) for file in files]
     left.pop_all()
+    return found
+
+
+def kept(here: Service, tenant: str, judged: list[Judged]) -> list[Asset]:
+    """The rows of these files, in order. Raises `QuotaExceeded`."""
+    with here.db.begin() as conn:
+        found = orders.register(conn, tenant, judged, here.caller.key)
+        here.admission.check_bytes(conn)
     return found
 
 

@@ -18,8 +18,9 @@ from starlette.responses import Response
 
 from api import stream
 from api.openai.aliases import ModelNotFound
+from api.orders import own_key
 from api.problems import ApiError
-from api.state import Service
+from api.state import Service, caller_of
 from medley.errors import CallerError, InvalidPlan
 from medley.parts import Part
 from medley.plan import Plan
@@ -76,7 +77,8 @@ class Sender:
     @classmethod
     def of(cls, request: Request, tenant: str, asked: Any, files: Sequence[str] = ()) -> "Sender":
         """From the request's headers and its body. `files`: hashes of its files."""
-        text = json.dumps([request.url.path, asked, list(files)], sort_keys=True, default=str)
+        said = [caller_of(request).key, request.url.path, asked, list(files)]
+        text = json.dumps(said, sort_keys=True, default=str)
         key = request.headers.get("idempotency-key")
         if key is not None and not (1 <= len(key) <= idempotency.MAX_KEY and key.isprintable()):
             reason = f"An Idempotency-Key has 1 to {idempotency.MAX_KEY} signs."
@@ -92,12 +94,12 @@ class Sender:
 def submit(here: Service, sender: Sender, call: Call) -> str:
     """Makes the job of a call, or finds the one that the same request made before; its id.
 
-    Raises `Refused`, `ModelNotFound`, `QueueFull`, `IdempotencyMismatch`.
+    Raises `Refused`, `ModelNotFound`, `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`.
     """
-    here.admission.check()
+    key = own_key(here, sender.key)
     with here.db.begin() as conn:
-        if sender.key is not None:
-            kept = idempotency.claim(conn, sender.tenant, sender.key, sender.fingerprint)
+        if key is not None:
+            kept = idempotency.claim(conn, sender.tenant, key, sender.fingerprint)
             if kept is not None:
                 return str(kept.response)
         elif sender.retried:
@@ -107,15 +109,19 @@ def submit(here: Service, sender: Sender, call: Call) -> str:
             if earlier is not None:
                 return earlier
         job = write(conn, here, sender, call)
-        if sender.key is not None:
-            idempotency.keep(conn, sender.tenant, sender.key, 202, job)
+        if key is not None:
+            idempotency.keep(conn, sender.tenant, key, 202, job)
     here.changed(job)
     return job
 
 
 def write(conn: Any, here: Service, sender: Sender, call: Call) -> str:
-    """Writes the job of a call in the caller's transaction. Raises `Refused`, `ModelNotFound`."""
+    """Writes the job of a call in the caller's transaction.
+
+    Raises `Refused`, `ModelNotFound`, `QueueFull`, `QuotaExceeded`.
+    """
     order = Order(
+        grant=here.admission.check(conn),
         tenant=sender.tenant,
         parts=call.parts,
         plan=call.plan,

@@ -166,7 +166,8 @@ def take(here: Service, tenant: str, file: SentFile, purpose: str, keep_s: int |
     name = display_name(file.name)
     with here.db.begin() as conn:
         origin = {"kind": "upload", "name": name}
-        asset = asset_rows.register(conn, tenant, file.received, facts, origin)
+        asset = asset_rows.register(conn, tenant, file.received, facts, origin, here.caller.key)
+        here.admission.check_bytes(conn)
         return asset_rows.mark_file(
             conn, tenant, asset.id, purpose=purpose, name=name, keep_s=keep_s
         )

@@ -161,7 +161,9 @@ def keep(here: Service, tenant: str, data: bytes, at: str, name: str = "") -> As
         raise Refused(at, error.message) from None
     with here.db.begin() as conn:
         origin = {"kind": "upload", "name": name}
-        return asset_rows.register(conn, tenant, received, facts, origin)
+        asset = asset_rows.register(conn, tenant, received, facts, origin, here.caller.key)
+        here.admission.check_bytes(conn)
+    return asset
 
 
 def as_part(asset: Asset) -> AssetPart:

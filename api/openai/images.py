@@ -13,7 +13,6 @@ from api.openai.image_bodies import ImageAsked, ImageEditIn, ImageGenerationIn, 
 from api.openai.image_plans import Drawing, drawing, masked
 from api.openai.image_stream import follow
 from api.openai.pictures import base_of, pictures
-from api.orders import register
 from api.schemas.common import documented
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
@@ -60,12 +59,7 @@ async def edit_image(request: Request, here: Here, tenant: Tenant) -> Response:
         wanted = [file for file in (source, mask) if file is not None]
         judged = await bodies.judged(here, wanted, left)
     hashes = [file.sent.received.sha256 for file in judged]
-
-    def kept() -> list[Asset]:
-        with here.db.begin() as conn:
-            return register(conn, tenant, judged)
-
-    found = await run_in_threadpool(kept)
+    found = await run_in_threadpool(bodies.kept, here, tenant, judged)
     for asset, name in zip(found, ("image", "mask"), strict=False):
         if asset.modality != "image":
             raise calls.Refused(name, f"This is {asset.modality}, no picture.")

@@ -16,7 +16,6 @@ from api import stream
 from api.openai import aliases, bodies, calls, subtitles
 from api.openai.bodies import Asked, Ignored
 from api.openai.following import notices
-from api.orders import register
 from api.schemas.common import Out, documented
 from api.state import Here, Service, Tenant
 from medley.modality import Modality
@@ -133,12 +132,7 @@ async def _hear(
         bodies.only_fields(files, "file")
         file = bodies.one_file(files, "file")
         judged = await bodies.judged(here, [file] if file else [], left)
-
-    def kept() -> list[Asset]:
-        with here.db.begin() as conn:
-            return register(conn, tenant, judged)
-
-    (sound,) = await run_in_threadpool(kept)
+    (sound,) = await run_in_threadpool(bodies.kept, here, tenant, judged)
     call = transcription(here.rules, body, sound)
     sender = calls.Sender.of(request, tenant, body.model_dump(exclude_unset=True), [sound.sha256])
     if isinstance(body, TranscriptionIn) and body.stream:

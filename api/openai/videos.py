@@ -14,7 +14,7 @@ from api.openai.bodies import Asked, FileId
 from api.openai.files import unix
 from api.openai.given import as_part, media
 from api.openai.image_plans import drawable, size_of
-from api.orders import parse, read_big_json, register
+from api.orders import parse, read_big_json
 from api.problems import ApiError
 from api.schemas.common import Out, Page, documented, page
 from api.state import Here, Service, Tenant
@@ -295,9 +295,4 @@ def _video_id(job: str) -> str:
 
 async def _kept(here: Service, tenant: str, files: list[SentFile], left: ExitStack) -> list[Asset]:
     judged = await bodies.judged(here, files, left)
-
-    def kept() -> list[Asset]:
-        with here.db.begin() as conn:
-            return register(conn, tenant, judged)
-
-    return await run_in_threadpool(kept)
+    return await run_in_threadpool(bodies.kept, here, tenant, judged)
