@@ -25,7 +25,7 @@ export async function request(path, { json, headers = {}, ...options } = {}) {
   const body = json === undefined ? {} : { body: JSON.stringify(json) };
   const kind = json === undefined || headers["content-type"] ? {} : { "content-type": "application/json" };
   const reply = await fetch(path, { ...options, ...body, headers: { ...kind, ...headers } });
-  const found = reply.headers.get("content-type")?.includes("json") ? await reply.json() : {};
+  const found = reply.status !== 204 && reply.headers.get("content-type")?.includes("json") ? await reply.json() : {};
   if (reply.status === 401 && signIn && path !== "/v1/session") {
     await unlock();
     return request(path, { json, headers, ...options });

@@ -1,6 +1,6 @@
 // A new request: words and files, how it should be done, and what it would do and take before it runs.
 import { ask } from "./ask.js";
-import { get, post, request, tools as allTools } from "./client.js";
+import { post, request, tools as allTools } from "./client.js";
 import { composer, describe } from "./composer.js";
 import { button, element, later } from "./dom.js";
 import { showEditor } from "./editor.js";
@@ -116,13 +116,6 @@ export async function show(place, { query }) {
     box.node.after(line);
   }
 
-  /** The plan of a job, to be changed and run again. */
-  async function startFrom(job) {
-    plan.hidden = false;
-    plan.replaceChildren(element("p", { class: "soft" }, say("loading")));
-    try { await showPlan({ plan: await get(`/v1/jobs/${encodeURIComponent(job)}/plan`) }); edited = true; } catch (error) { plan.replaceChildren(element("div", { class: "error", role: "alert" }, ...describe(error))); }
-  }
-
   const ready = element("p", { class: "tiny soft" });
   const examples = element("div", { class: "row examples", role: "group", "aria-label": say("examples") }, ...EXAMPLES[document.documentElement.lang === "zh" ? "zh" : "en"].map((text) => element("button", { type: "button", class: "quiet small", onclick: () => { box.write(text); box.field.focus(); } }, text)));
   place.append(element("div", { class: "column compose" }, element("h1", {}, say("ask")), box.node, chosen.node, examples), element("div", { class: "wide" }, plan), element("div", { class: "column" }, ready));
@@ -133,7 +126,6 @@ export async function show(place, { query }) {
   }).catch(() => {});
   if (query.get("words")) box.write(query.get("words"));
   if (query.has("asset")) { box.addAssets(query.getAll("asset")); history.replaceState(null, "", "#/"); }
-  if (query.has("plan")) startFrom(query.get("plan"));
-  else box.field.focus();
+  box.field.focus();
   return () => { again.cancel(); closePlan(); box.leave(); };
 }

@@ -15,6 +15,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 export const DRAWINGS = {
+  play: "M8 5l11 7-11 7z", like: "M9 9h10v10H9zM5 15V5h10", search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4 4", upload: "M12 16V5M7 9l5-5 5 5M5 20h14",
   plus: "M12 5v14M5 12h14", close: "M6 6l12 12M18 6 6 18", send: "M5 12h14M13 6l6 6-6 6", stop: "M7 7h10v10H7z",
   clip: "M20 11.5 12.2 19a5 5 0 0 1-7-7l8.3-8.2a3.4 3.4 0 0 1 4.8 4.8L10 16.8a1.7 1.7 0 0 1-2.4-2.4l7.3-7.2",
   microphone: "M12 4a3 3 0 0 1 3 3v4a3 3 0 0 1-6 0V7a3 3 0 0 1 3-3zM6 11a6 6 0 0 0 12 0M12 17v3",

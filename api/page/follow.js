@@ -53,7 +53,7 @@ export function follow(id, onChange, onError) {
   }
 
   const soon = later(() => refresh().catch(() => {}), 40);
-  const hear = () => listen(`/v1/jobs/${id}/events`, (name, message) => {
+  const unlisten = listen(`/v1/jobs/${id}/events`, (name, message) => {
     if (name === "snapshot") { state.job = message; return tell(); }
     const step = message.step, news = message.data ?? {};
     if (name === "step.progress" || name === "step.started") state.progress.set(step, { ...state.progress.get(step), ...news });
@@ -64,9 +64,7 @@ export function follow(id, onChange, onError) {
     if (["step.completed", "step.failed", "step.retrying", "step.skipped", "step.cached"].includes(name)) state.progress.delete(step);
     soon();
   }, (lost) => { if (state.lost !== lost) { state.lost = lost; tell(); } if (lost) soon(); });
-  // A job that has ended has nothing to tell: browsers open few connections to one host, also over several windows.
-  let unlisten = () => {};
-  refresh().then(() => { if (!stopped && !ENDED.has(state.job.status)) unlisten = hear(); }, (error) => { if (!stopped) onError(error); });
+  refresh().catch((error) => { if (!stopped) { unlisten(); onError(error); } });
 
   return { refresh: () => refresh().catch(() => {}), show: deliver, stop() { stopped = true; unlisten(); soon.cancel(); cancelAnimationFrame(frame); } };
 }

@@ -58,19 +58,11 @@ export function startHistory(place) {
     render();
   }, 250);
 
-  let unlisten = () => {};
-  /** Listens while somebody can look: browsers open few connections to one host, and each begins with a snapshot anyway. */
-  function hear() {
-    unlisten();
-    unlisten = document.hidden ? () => {} : listen("/v1/events", (name, data) => {
-      if (name === "snapshot") for (const job of data.data) jobs.set(job.id, job);
-      else if (name.startsWith("job.") && data.job) { wanted.add(data.job); fetchWanted(); }
-      if (name === "snapshot") render();
-    });
-  }
-
   load().catch(() => {});
-  hear();
-  document.addEventListener("visibilitychange", hear);
+  listen("/v1/events", (name, data) => {
+    if (name === "snapshot") for (const job of data.data) jobs.set(job.id, job);
+    else if (name.startsWith("job.") && data.job) { wanted.add(data.job); fetchWanted(); }
+    if (name === "snapshot") render();
+  });
   window.addEventListener("placechange", render);
 }

@@ -119,7 +119,7 @@ export function changeTool(plan, id, tool, tools, inputs) {
 function kindsOf(plan, bound, tools, inputs, fallback = []) {
   if (isOutput(bound)) return outputKinds(plan, bound.from, tools);
   if (typeof bound === "string" || "text" in bound) return ["text"];
-  if ("input" in bound) return inputs?.[bound.input] ? [inputs[bound.input].modality] : fallback;
+  if ("input" in bound) return inputs?.[bound.input] ? inputs[bound.input].modality.split("|") : fallback;
   return fallback;
 }
 
@@ -153,7 +153,7 @@ export function fits(plan, { source, sourcePort, target, targetPort }, tools, in
   if (target === "reply") return !source.startsWith("input:");
   const port = tools.get(stepOf(plan, target)?.tool)?.inputs[targetPort];
   if (!port || closesCircle(plan, source, target)) return false;
-  const kinds = source.startsWith("input:") ? [inputs[source.slice(6)]?.modality] : outputKinds(plan, `${source}.${sourcePort}`, tools);
+  const kinds = source.startsWith("input:") ? (inputs[source.slice(6)]?.modality ?? "").split("|") : outputKinds(plan, `${source}.${sourcePort}`, tools);
   return takes(port, kinds);
 }
 

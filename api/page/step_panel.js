@@ -27,11 +27,7 @@ export function stepPanel(job, step, tool, { ended, onAgain, onClose }) {
   const whole = ["plan", "answer"].includes(step.tool);
   const outputs = Object.values(step.outputs).flat();
   const media = outputs.filter((part) => part.asset).map((part) => ({ asset: part.asset, type: part.modality, step: step.id, name: `${step.id}` }));
-  const form = element("div", {}), seed = tool?.seeded ? { seed: { type: "integer", minimum: 0, description: say("seedAbout") } } : {};
-  const drawForm = () => form.replaceChildren(schemaForm(tool.params, params, (next, { redraw } = {}) => { params = next; if (redraw) drawForm(); }, { extra: seed }));
   const hasForm = !whole && tool && (Object.keys(tool.params?.properties ?? {}).length || tool.seeded);
-
-  if (hasForm) drawForm();
 
   async function again() {
     try {
@@ -53,7 +49,7 @@ export function stepPanel(job, step, tool, { ended, onAgain, onClose }) {
     ...(whole && step.tool === "plan" ? [] : outputs.map(partView)),
     media.length > 0 && element("div", { class: "media small" }, ...figures(media)),
     ended && hasForm && element("p", { class: "tiny soft" }, say("changed")),
-    ended && hasForm && form,
+    ended && hasForm && schemaForm(tool.params, params, (next) => { params = next; }, { extra: tool.seeded ? { seed: { type: "integer", minimum: 0, description: say("seedAbout") } } : {} }),
     ended && element("div", { class: "row" }, button(say("again"), { drawing: "again", onclick: again })), trouble,
   ].filter(Boolean);
 }

@@ -15,13 +15,13 @@ import { duration, plain, words } from "./words.js";
 const say = words({
   en: {
     you: "You", medley: "Medley", plan: "Plan", graph: "Graph", timeline: "Timeline", steps: "{count} steps", step1: "1 step", before: "{count} before it in the queue", first: "next in the queue", planning: "The plan is being made …", left: "about {time} left, as earlier runs tell", longer: "longer than usual", noHistory: "no earlier runs to tell how long",
-    took: "took {time}", waited: "waited {time}", tokens: "{count} tokens", cancel: "Stop", retryFailed: "Run again from what failed", regenerate: "Again", edit: "Change and ask again", editPlan: "Edit the plan", recipe: "Recipe", elsewhere: "Use it elsewhere", link: "Copy the link", linkCopied: "Link copied",
+    took: "took {time}", waited: "waited {time}", tokens: "{count} tokens", cancel: "Stop", retryFailed: "Run again from what failed", regenerate: "Again", edit: "Change and ask again", recipe: "Recipe", elsewhere: "Use it elsewhere", link: "Copy the link", linkCopied: "Link copied",
     approveTitle: "This is the plan. Nothing of it has run.", approve: "Approve and run", save: "Save changes", saved: "Saved as revision {number}", refuse: "Stop the job", question: "A question before it goes on", reply: "Reply", answerHint: "Answer in words, with files, or both …", doneNews: "Done: {words}", failedNews: "It failed: {words}", waitingNews: "It waits for you.",
     so: "So far", failedTitle: "It failed", partly: "failed steps: {steps}", canceledTitle: "It was stopped.", expiredTitle: "It was too late to begin.", lost: "The connection was lost; trying again.", retryOf: "run again of an earlier job", branch: "{at} of {all}", previous: "Previous version", next: "Next version", open: "Open by itself", asWorkflow: "Open as a workflow", actions: "What can be done with it", workflow: "A workflow", planGiven: "A plan",
   },
   zh: {
     you: "你", medley: "Medley", plan: "计划", graph: "图", timeline: "时间线", steps: "{count} 个步骤", step1: "1 个步骤", before: "队列中前面还有 {count} 个", first: "即将开始", planning: "正在制定计划…", left: "按以往运行，约还需 {time}", longer: "比平时久", noHistory: "没有可供估时的历史",
-    took: "用时 {time}", waited: "等待 {time}", tokens: "{count} 个词元", cancel: "停止", retryFailed: "从失败处重新运行", regenerate: "再来一次", edit: "修改后再问", editPlan: "编辑计划", recipe: "配方", elsewhere: "在别处使用", link: "复制链接", linkCopied: "链接已复制",
+    took: "用时 {time}", waited: "等待 {time}", tokens: "{count} 个词元", cancel: "停止", retryFailed: "从失败处重新运行", regenerate: "再来一次", edit: "修改后再问", recipe: "配方", elsewhere: "在别处使用", link: "复制链接", linkCopied: "链接已复制",
     approveTitle: "这是计划，尚未运行。", approve: "批准并运行", save: "保存修改", saved: "已保存为修订 {number}", refuse: "停止任务", question: "继续之前有一个问题", reply: "回复", answerHint: "用文字、文件或两者回答…", doneNews: "完成：{words}", failedNews: "失败：{words}", waitingNews: "正在等待您。",
     so: "目前结果", failedTitle: "失败了", partly: "失败的步骤：{steps}", canceledTitle: "已停止。", expiredTitle: "已错过开始时间。", lost: "连接中断，正在重试。", retryOf: "先前任务的重新运行", branch: "第 {at} 个，共 {all} 个", previous: "上一个版本", next: "下一个版本", open: "单独打开", asWorkflow: "作为工作流打开", actions: "可做的操作", workflow: "工作流", planGiven: "计划",
   },
@@ -48,7 +48,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
   const request = part("request"), status = part("status"), waiting = part("waiting-box"), work = part("work"), landed = part("landed"), answer = part("answer-box"), foot = part("foot");
   const root = element("article", { class: "turn", "data-job": id }, request, status, waiting, work, landed, answer, foot);
   place.append(root);
-  let graph = null, editor = null, question = null, tools = null, chosen = null, tab = "graph", opened = null, estimate = null, asked = "", job = null, clock = 0, lastStatus = "", extra = "", last = null;
+  let graph = null, editor = null, question = null, tools = null, chosen = null, tab = "graph", opened = null, estimate = null, asked = "", job = null, clock = 0, lastStatus = "", extra = "";
   const dispose = () => { graph?.leave(); graph = null; };
 
   const following = follow(id, (state, { ended }) => render(state, ended), (error) => root.replaceChildren(element("div", { class: "trouble error", role: "alert" }, ...describe(error))));
@@ -62,7 +62,6 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
   const again = async (event, body) => { const made = await act(event.currentTarget, `/v1/jobs/${id}/retry`, body); if (made) onAgain(made); };
 
   function render(state, ended) {
-    last = state;
     job = state.job;
     root.dataset.status = job.status;
     drawRequest();
@@ -220,7 +219,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
     const failed = (job.plan?.steps ?? []).filter((step) => ["failed", "dead"].includes(step.status));
     fill(answer, [written, shown, data, job.status, job.error, failed.map((step) => step.id)], () => [
       (written || shown.length || data.length) ? element("div", { class: "reply" }, element("span", { class: "unseen" }, say("medley")), written && element("p", { class: "said answer" }, written), shown.length > 0 && element("div", { class: "media" }, ...figures(shown)), ...data.map((output) => element("pre", {}, JSON.stringify(output.data, null, 1)))) : null,
-      job.status === "failed" && element("div", { class: "trouble" }, element("h2", {}, say("failedTitle")), element("p", { class: "error" }, job.error?.message ?? ""), ...(job.error?.errors ?? []).map((fault) => element("p", { class: "tiny" }, element("code", {}, fault.pointer ?? ""), ` ${fault.reason ?? ""} `, fault.suggestion && element("b", {}, fault.suggestion))), ...failed.map((step) => element("p", { class: "tiny" }, element("b", {}, `${step.id} · ${plain(step.tool)}`), step.error?.message && step.error.message !== job.error?.message ? `: ${step.error.message}` : ""))),
+      job.status === "failed" && element("div", { class: "trouble" }, element("h2", {}, say("failedTitle")), element("p", { class: "error" }, job.error?.message ?? ""), ...(job.error?.errors ?? []).map((fault) => element("p", { class: "tiny" }, element("code", {}, fault.pointer ?? ""), ` ${fault.reason ?? ""} `, fault.suggestion && element("b", {}, fault.suggestion))), ...failed.map((step) => element("p", { class: "tiny" }, element("b", {}, `${step.id} · ${plain(step.tool)}: `), step.error?.message ?? ""))),
       job.status === "canceled" && element("p", { class: "soft" }, say("canceledTitle")), job.status === "expired" && element("p", { class: "soft" }, say("expiredTitle"))].filter(Boolean));
   }
 
@@ -231,9 +230,8 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
       element("div", { class: "row", role: "group", "aria-label": say("actions") }, versions(),
         broken && button(say("retryFailed"), { drawing: "again", kind: "quiet small", onclick: (event) => again(event, {}) }),
         job.kind === "request" && button(say("regenerate"), { drawing: "again", kind: "quiet small", onclick: (event) => again(event, { from: "plan" }) }),
-        job.plan?.steps.some((step) => !["plan", "answer"].includes(step.tool)) && element("a", { class: "button quiet small", href: `#/?plan=${id}` }, icon("graph"), say("editPlan")),
         onEdit && job.kind === "request" && button(say("edit"), { drawing: "pen", kind: "quiet small", onclick: () => onEdit(job) }),
-        ...["recipe", "elsewhere"].map((name) => button(say(name), { drawing: name === "recipe" ? "data" : "copy", kind: "quiet small", "aria-expanded": String(extra === name), onclick: () => { extra = extra === name ? "" : name; drawFoot(); } })),
+        ...["recipe", "elsewhere"].map((name) => button(say(name), { drawing: name === "recipe" ? "graph" : "copy", kind: "quiet small", "aria-expanded": String(extra === name), onclick: () => { extra = extra === name ? "" : name; drawFoot(); } })),
         button(say("link"), { drawing: "link", bare: true, onclick: () => copy(`${location.origin}/#/jobs/${id}`, say("linkCopied")) }),
         !alone && element("a", { class: "button quiet bare", href: `#/jobs/${id}`, "aria-label": say("open"), title: say("open") }, icon("full"))),
       extra === "recipe" && recipes(job), extra === "elsewhere" && programTabs(job)].filter(Boolean));
@@ -254,7 +252,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
   /** While it runs, the clock goes on without events. */
   function tick() {
     clearTimeout(clock);
-    if (!ENDED.has(job.status) && job.status !== "waiting") clock = setTimeout(() => { if (root.isConnected) { drawStatus(last); drawWork(last); tick(); } }, 1000);
+    if (!ENDED.has(job.status) && job.status !== "waiting") clock = setTimeout(() => { if (root.isConnected) { drawStatus({ lost: false }); drawWork({ previews: new Map(), texts: new Map() }); tick(); } }, 1000);
   }
 
   function tell(ended) {
