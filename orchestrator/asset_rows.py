@@ -5,6 +5,7 @@ only.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
@@ -16,6 +17,13 @@ from medley.media.facts import Facts
 from medley.modality import Modality
 from orchestrator.assets import Received
 from orchestrator.tables import assets
+
+
+class Origin(StrEnum):
+    """How an asset came about."""
+
+    UPLOAD = "upload"
+    STEP = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +112,18 @@ def list_assets(
     conn: Connection,
     tenant: str,
     *,
-    modality: Modality | None = None,
+    modalities: Collection[Modality] = (),
+    origin: Origin | None = None,
     after: str | None = None,
     limit: int = 50,
     newest_first: bool = True,
 ) -> list[Asset]:
     """A page of the tenant's assets; `after` is the last id of the page before."""
     statement = select(assets).where(assets.c.tenant == tenant)
-    if modality is not None:
-        statement = statement.where(assets.c.modality == modality.value)
+    if origin is not None:
+        statement = statement.where(assets.c.origin["kind"].astext == origin.value)
+    if modalities:
+        statement = statement.where(assets.c.modality.in_([item.value for item in modalities]))
     if after is not None:
         statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
     order = assets.c.id.desc() if newest_first else assets.c.id.asc()

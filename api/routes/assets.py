@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse
 from api import downloads, links, orders
 from api.incoming import SentFile, media_type_of, read_form, read_raw
 from api.problems import ApiError
-from api.schemas.assets import PICTURED, AssetOut, FetchIn
+from api.schemas.assets import PICTURED, AssetOut, FetchIn, UseOut, use
 from api.schemas.common import Page, documented, page
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from medley.media.thumbnail import thumbnail
 from medley.modality import Modality
 from orchestrator import asset_rows, asset_use
-from orchestrator.asset_rows import Asset
+from orchestrator.asset_rows import Asset, Origin
 from orchestrator.assets import take_in
 from orchestrator.paging import Order
 
@@ -109,14 +109,18 @@ def list_assets(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=64)] = None,
     order: Order = Order.DESC,
-    modality: Modality | None = None,
+    modality: Annotated[
+        list[Modality] | None, Query(max_length=16, description="One or more of them.")
+    ] = None,
+    origin: Annotated[Origin | None, Query(description="Uploaded, or made by a step.")] = None,
 ) -> Page[AssetOut]:
     """Assets by age, newest first."""
     with here.db.connect() as conn:
         found = asset_rows.list_assets(
             conn,
             tenant,
-            modality=modality,
+            modalities=modality or (),
+            origin=origin,
             after=after,
             limit=limit + 1,
             newest_first=order is Order.DESC,
@@ -190,6 +194,14 @@ def get_thumbnail(
     path = here.store.path(asset.sha256)
     picture = thumbnail(path, asset.modality, asset.media_type, width=w)
     return Response(picture, media_type="image/webp", headers=headers)
+
+
+@router.get("/{asset_id}/uses", responses=documented(404))
+def list_uses(asset_id: str, here: Here, tenant: Tenant) -> Page[UseOut]:
+    """What names this asset, and so keeps it from being deleted: at most 100 of them."""
+    with here.db.connect() as conn:
+        found = [use(item) for item in asset_use.uses(conn, tenant, asset_id)]
+    return page(found, len(found))
 
 
 @router.delete("/{asset_id}", status_code=204, responses=documented(404, 409))
