@@ -70,7 +70,8 @@ async def bring(here: Service, links: Sequence[Link]) -> list[Judged]:
     """
     if len(links) > MAX_LINKS:
         raise InvalidRequest(f"A request names at most {MAX_LINKS} URLs.")
-    work = [to_thread.run_sync(_bring, here, link, limiter=here.fetching) for link in links]
+    tenant = here.caller.tenant
+    work = [here.strangers.ask(tenant, _bring, here, link) for link in links]
     found = await asyncio.gather(*work, return_exceptions=True)
     judged: list[Judged] = []
     for item in found:
