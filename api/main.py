@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from api import openapi, problems, static_page
 from api.auth import Auth
 from api.edge import Edge
+from api.openai import media_routers
 from api.routes import (
     assets,
     conversations,
@@ -48,6 +49,7 @@ _ROOMS = (
     usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
+_OPENAI = media_routers()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -72,7 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
     for router in _ROOMS:
         app.include_router(router, max_body_size=MAX_BYTES)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
+    for router, most in _OPENAI:
+        app.include_router(router, max_body_size=most or found.max_upload_bytes + _FORM_OVERHEAD)
+    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *(item for item, _ in _OPENAI)]))
     static_page.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())

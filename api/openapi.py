@@ -56,7 +56,10 @@ def build(app: FastAPI) -> dict[str, Any]:
     found["security"] = [{name: []} for name in _SCHEMES]
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
-            operation["responses"] = _responses(operation["responses"], problems.media_type(path))
+            given = operation["responses"]
+            if problems.is_openai(path) and "422" in given:  # a wrong value is a 400 there
+                given["400"] = given.pop("422")
+            operation["responses"] = _responses(given, problems.media_type(path))
             if need(method.upper(), path) is Door.OPEN:
                 operation["security"] = []
                 continue

@@ -1,6 +1,5 @@
 """From an HTTP request to an order: JSON or a form with files, then a job in one transaction."""
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import hooks, links, views
+from api import hooks, links, places, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -37,7 +36,6 @@ from orchestrator.assets import take_in
 from orchestrator.intake import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
-_UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +81,13 @@ async def read_json(request: Request) -> Any:
     return loads(await _bounded(request))
 
 
+async def read_big_json(request: Request, most: int) -> Any:
+    """The same for a body that may carry media as base64, of at most so many bytes."""
+    if not _is_json(media_type_of(request)):
+        raise ApiError(415, "unsupported_media", "Send application/json or a form.")
+    return loads(await _bounded(request, most))
+
+
 def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
@@ -93,8 +98,8 @@ def parse(model: type[Model], data: Any) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        places = [{**item, "loc": ("body", *_place(item["loc"]))} for item in found]
-        raise RequestValidationError(_deepest(places)) from None
+        wrong = [{**item, "loc": ("body", *places.place(item["loc"]))} for item in found]
+        raise RequestValidationError(places.deepest(wrong)) from None
 
 
 def accept(
@@ -105,7 +110,7 @@ def accept(
     Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
     `NotFound`, `UrlRefused`.
     """
-    key = _own(here, key)
+    key = own_key(here, key)
     hook = hooks.of_job(here, body)
     with here.db.begin() as conn:
         if key is not None:
@@ -133,7 +138,7 @@ def _fingerprint(body: BaseModel, files: Sequence[Judged]) -> str:
 
 def _is_answered(here: Service, tenant: str, key: str | None) -> bool:
     """Whether nothing needs to be fetched, because the first answer will be given again."""
-    own = _own(here, key)
+    own = own_key(here, key)
     if own is None:
         return False
     with here.db.connect() as conn:
@@ -257,7 +262,7 @@ def _judge(here: Service, file: SentFile) -> Judged:
 
 def _document(sent: Sent, *, free: bool) -> Any:
     """The JSON of a form: its field `request`, with words from a plain field `input`."""
-    fields = dict(sent.fields)
+    fields = {**sent.fields, **{f"{name}[]": "" for name in sent.lists}}
     data = loads(fields.pop("request", "{}"))
     words = fields.pop("input", None) if free else None
     if fields:
@@ -271,40 +276,16 @@ def _document(sent: Sent, *, free: bool) -> Any:
     return data
 
 
-async def _bounded(request: Request) -> bytes:
-    raw = b""
+async def _bounded(request: Request, most: int = MAX_BYTES) -> bytes:
+    raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BYTES:
-            raise ApiError(413, "too_large", f"JSON bodies may have {MAX_BYTES} bytes.")
-    return raw
+        if len(raw) > most:
+            raise ApiError(413, "too_large", f"JSON bodies may have {most} bytes.")
+    return bytes(raw)
 
 
-def _deepest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without complaints of a union's other members, which stay above the place that is wrong."""
-    places = [item["loc"] for item in found]
-    return [
-        item
-        for item in found
-        if not any(
-            len(other) > len(item["loc"]) and other[: len(item["loc"])] == item["loc"]
-            for other in places
-        )
-    ]
-
-
-def _place(loc: Sequence[int | str]) -> list[int | str]:
-    # pydantic also names the member of a union that it tried; that is no place in the JSON.
-    places: list[int | str] = []
-    for before, item in zip(("", *loc), loc, strict=False):
-        tag = isinstance(before, int) and item in ("text", "asset", "file", "url")
-        union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
-        if not (tag or union):
-            places.append(item)
-    return places
-
-
-def _own(here: Service, key: str | None) -> str | None:
+def own_key(here: Service, key: str | None) -> str | None:
     """Two keys of a tenant may use the same Idempotency-Key."""
     return key if key is None or here.caller.key is None else f"{here.caller.key} {key}"
 

@@ -156,11 +156,15 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         keyring=KeyRing(db, settings.key_quota),
         rates=rates,
     )
+    from api.openai.batching import Batcher  # it needs what is defined here
+
+    batcher = Batcher(app.state.service)
     listening = asyncio.create_task(feed.run())
     relay.start()
     reaper.start()
     janitor.start()
     sender.start()
+    batcher.start()
     try:
         yield
     finally:
@@ -168,6 +172,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         with suppress(asyncio.CancelledError):
             await listening
         sender.stop()
+        batcher.stop()
         janitor.stop()
         reaper.stop()
         relay.stop()

@@ -77,7 +77,7 @@ class UseOut(Out):
     """Something that names an asset."""
 
     id: str
-    object: Literal["job", "conversation", "workflow"]
+    object: Literal["job", "conversation", "workflow", "batch"]
     url: str
 
 
