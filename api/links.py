@@ -63,6 +63,13 @@ async def take_link(
     return await to_thread.run_sync(_register, here, tenant, judged)
 
 
+def take_link_here(here: Service, tenant: str, url: str, *, at: str = "/url") -> Asset:
+    """The same, for who runs in a thread already. Raises `QueueFull` besides."""
+    with here.strangers.place(tenant):
+        judged = _bring(here, Link(at=at, url=url))
+    return _register(here, tenant, judged)[0]
+
+
 async def bring(here: Service, links: Sequence[Link]) -> list[Judged]:
     """The files of the links, kept and judged, in order; the field of each is its URL.
 

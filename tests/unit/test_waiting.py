@@ -2,8 +2,12 @@
 
 import asyncio
 import threading
+from contextlib import ExitStack
+
+import pytest
 
 from api.waiting import MOST_OF_ONE, Strangers
+from medley.errors import QueueFull
 
 
 def test_a_tenant_whose_urls_are_slow_keeps_nobody_else_waiting() -> None:
@@ -25,6 +29,19 @@ def test_a_tenant_whose_urls_are_slow_keeps_nobody_else_waiting() -> None:
 
     other, slow = asyncio.run(main())
     assert (other, set(slow), len(slow)) == ("QUICK", {"slow"}, 40)
+
+
+def test_a_place_in_the_thread_of_a_request_is_not_waited_for() -> None:
+    strangers = Strangers()
+    with ExitStack() as taken:
+        for _ in range(MOST_OF_ONE):
+            taken.enter_context(strangers.place("alice"))
+        with pytest.raises(QueueFull), strangers.place("alice"):
+            pass
+        with strangers.place("bob"):
+            pass
+    with strangers.place("alice"):
+        pass
 
 
 def test_what_is_raised_reaches_who_asked_and_frees_the_place() -> None:
