@@ -32,7 +32,7 @@ def check_events(names: Sequence[str], at: str) -> list[str]:
         {
             "pointer": f"{at}/{place}",
             "reason": f"There is no event type {names[place]!r}.",
-            "suggestion": known,
+            "suggestion": "GET /v1/webhook_event_types lists them.",
         }
         for place in unknown(names)
     ]

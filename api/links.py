@@ -53,8 +53,8 @@ async def take_link(
 ) -> tuple[Asset, bool]:
     """An asset of this URL (`https:`, `http:`, `data:`) or of these bytes; True when it is new.
 
-    Raises `InvalidRequest` with `at` as its pointer for a URL that is refused or gives nothing, and
-    what judging raises: `UnsupportedMedia`, `BrokenMedia`, `TooLarge`; `QuotaExceeded`.
+    Raises `UrlRefused`, `UrlFailed` and `UrlInputsOff`, with `at` as their pointer, and what
+    judging and keeping raise: `UnsupportedMedia`, `BrokenMedia`, `TooLarge`, `QuotaExceeded`.
     """
     if isinstance(given, str):
         (judged,) = await bring(here, [Link(at=at, url=given, name=display_name(name))])
@@ -63,14 +63,22 @@ async def take_link(
     return await to_thread.run_sync(_register, here, tenant, judged)
 
 
+def take_link_here(here: Service, tenant: str, url: str, *, at: str = "/url") -> Asset:
+    """The same, for who runs in a thread already. Raises `QueueFull` besides."""
+    with here.strangers.place(tenant):
+        judged = _bring(here, Link(at=at, url=url))
+    return _register(here, tenant, judged)[0]
+
+
 async def bring(here: Service, links: Sequence[Link]) -> list[Judged]:
-    """The files of the links, kept and judged, in order; the field of each is its place.
+    """The files of the links, kept and judged, in order; the field of each is its URL.
 
     All are fetched side by side. Raises what `take_link` raises, for the first that fails.
     """
     if len(links) > MAX_LINKS:
         raise InvalidRequest(f"A request names at most {MAX_LINKS} URLs.")
-    work = [to_thread.run_sync(_bring, here, link, limiter=here.fetching) for link in links]
+    tenant = here.caller.tenant
+    work = [here.strangers.ask(tenant, _bring, here, link) for link in links]
     found = await asyncio.gather(*work, return_exceptions=True)
     judged: list[Judged] = []
     for item in found:
@@ -88,10 +96,17 @@ def links_of(body: BaseModel) -> list[Link]:
         if isinstance(part, UrlIn):
             found.append(Link(at=f"/input/{place}/url", url=part.url))
     for name, given in getattr(body, "inputs", {}).items():
-        values = given if isinstance(given, list) else [given]
-        for value in values:
-            if isinstance(value, UrlValue):
-                found.append(Link(at=f"/inputs/{name}/url", url=value.url))
+        at = f"/inputs/{name}"
+        values = (
+            {f"{at}/{place}": value for place, value in enumerate(given)}
+            if isinstance(given, list)
+            else {at: given}
+        )
+        found += [
+            Link(at=f"{place}/url", url=value.url)
+            for place, value in values.items()
+            if isinstance(value, UrlValue)
+        ]
     return _each_once(found)
 
 

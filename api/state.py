@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Connection, Engine
 
 from api.feed import Feed
 from api.keyring import KeyRing
 from api.rates import Rates
+from api.waiting import Strangers
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.quota import Quota
@@ -36,7 +36,6 @@ from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 from orchestrator.webhooks.sender import Sender
 
-FETCHERS = 16  #: files that are fetched from URLs at one time; further ones wait
 POOL_SIZE, MAX_OVERFLOW = 10, 20
 
 
@@ -101,7 +100,7 @@ class Service:
     sender: Sender
     keyring: KeyRing
     rates: Rates
-    fetching: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
+    strangers: Strangers = field(default_factory=Strangers)
     caller: Caller = NOBODY
 
     def serving(self, caller: Caller) -> "Service":

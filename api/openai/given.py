@@ -1,6 +1,5 @@
-"""Media inside a JSON body: `data:` addresses, plain base64, or the id of a file that is here.
-
-Nothing is fetched from other machines: an address of the web is refused.
+"""Media inside a JSON body: `data:` addresses, plain base64, the id of a file that is here, or an
+address of the web, which is fetched through the guard.
 """
 
 import base64
@@ -10,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from api.links import take_link_here
 from api.openai.bodies import Asked, FileId
 from api.openai.calls import Refused
 from api.schemas.requests import Words
 from api.state import Service
-from medley.errors import CallerError, NotFound
+from medley.errors import CallerError, NotFound, TooMuch
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, TextBinding
 from orchestrator import asset_rows
@@ -124,12 +124,24 @@ def part_of(here: Service, tenant: str, given: Any, at: str) -> Part:
 
 
 def media(here: Service, tenant: str, given: str, at: str) -> Asset:
-    """What a `data:` address holds or an id names. Raises `Refused`."""
+    """What a `data:` address holds, an address of the web gives or an id names. Raises `Refused`,
+    and `QueueFull` while too much is being fetched.
+    """
     if ASSET.fullmatch(given):
         return found(here, tenant, given, at)
     if given[:8].lower().startswith(("http://", "https://")):
-        raise Refused(at, "Addresses of the web are not fetched.", "Send the bytes, or upload it.")
+        return _fetched(here, tenant, given, at)
     return keep_text(here, tenant, given, at)
+
+
+def _fetched(here: Service, tenant: str, url: str, at: str) -> Asset:
+    try:
+        return take_link_here(here, tenant, url, at=at)
+    except TooMuch:
+        raise
+    except CallerError as error:
+        reason = error.errors[0]["reason"] if error.errors else error.message
+        raise Refused(at, reason, "Send the bytes, or upload it.") from None
 
 
 def found(here: Service, tenant: str, asset: str, at: str) -> Asset:

@@ -6,7 +6,6 @@ At OpenAI's paths and in its shapes; the log of messages and the states are ours
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from anyio import to_thread
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
@@ -121,7 +120,7 @@ async def test_endpoint(
     """Sends a sample now and tells the endpoint's status; 422 if none came."""
     (kind,) = hooks.check_events([body.event_type], "/event_type")
     endpoint = await run_in_threadpool(_get, here, tenant, webhook_endpoint_id)
-    answer = await to_thread.run_sync(_try, here, endpoint, kind, limiter=here.fetching)
+    answer = await here.strangers.ask(tenant, _try, here, endpoint, kind)
     return TestOut(webhook_endpoint_id=endpoint.id, event_type=kind, status_code=answer.status)
 
 

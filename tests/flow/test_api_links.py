@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from api.main import create_app
+from api.openai.calls import Refused
+from api.openai.given import media
 from medley.settings import Settings
 from tests.flow.api_world import World, caption_plan, open_world, png, wav
 from tests.rude_server import Rude, answer, rude
@@ -167,3 +169,15 @@ def test_a_url_with_a_file_of_the_same_name_is_not_mixed_up(world: World, pictur
     red, blue = sent.json()["input"]
     assert world.client.get(red["url"]).content == png("red")
     assert world.client.get(blue["url"]).content == png("blue")
+
+
+def test_media_in_the_form_of_openai_may_be_an_address_of_the_web(
+    world: World, pictures: Rude
+) -> None:
+    here = world.client.app.state.service  # type: ignore[attr-defined]
+    found = media(here, "default", f"{pictures.url}/red.png", "input")
+    assert (found.media_type, found.origin["kind"]) == ("image/png", "url")
+    with pytest.raises(Refused, match="404"):
+        media(here, "default", f"{pictures.url}/none.png", "input")
+    with pytest.raises(Refused, match="not asked"):
+        media(here, "default", "http://10.0.0.1/", "input")
