@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
 from api.edge import Edge
+from api.openai import chat, responses
+from api.openai.reading import MAX_INLINE
 from api.routes import (
     assets,
     conversations,
@@ -33,11 +35,12 @@ _FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
 _ROOMS = (
     job_rooms.router,
     events.router,
-    conversations.router,
     tools.router,
     models.router,
     system.router,
 )
+#: Rooms whose JSON may hold media.
+_INLINE_ROOMS = (chat.router, conversations.router, responses.router)
 _FORM_OVERHEAD = 4 << 20
 
 
@@ -63,7 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
     for router in _ROOMS:
         app.include_router(router, max_body_size=MAX_BYTES)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
+    for router in _INLINE_ROOMS:
+        app.include_router(router, max_body_size=MAX_INLINE)
+    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS]))
     static_page.install(app)
     openapi.install(app)
     app.add_middleware(Edge, hosts=_hosts(found))

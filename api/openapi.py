@@ -11,6 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api import problems
+from api.openai.chat_request import ChatIn
+from api.openai.response_request import Counted, ResponseIn
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
@@ -38,7 +40,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, InputIn, RunIn, problems.Problem):
+    for model in (JobIn, InputIn, RunIn, ResponseIn, Counted, ChatIn, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

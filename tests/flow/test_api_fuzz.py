@@ -37,6 +37,9 @@ ENDLESS = "/v1/events"
 @pytest.fixture
 def document(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseSchema]:
     monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.1)
+    for name in ("PATIENCE_S", "STREAM_S"):
+        monkeypatch.setattr(f"api.openai.following.{name}", 0.1)
+    monkeypatch.setattr("api.openai.responses.CANCEL_S", 0.1)
     with served(create_app(settings)) as url:
         yield schemathesis.openapi.from_url(f"{url}/openapi.json").exclude(path=ENDLESS)
 
@@ -68,7 +71,9 @@ def _populate(document: BaseSchema) -> dict[str, str]:
     job = client.post("/v1/jobs", json={"plan": caption_plan(asset)}).json()["id"]
     client.post(f"/v1/jobs/{job}/cancel")
     workflow = {"name": "Caption", "plan": caption_plan(asset)}
+    response = client.post("/v1/responses", json={"input": "Hi", "background": True}).json()["id"]
     return {
+        "response_id": response,
         "asset_id": asset,
         "conversation_id": conversation,
         "message_id": said,
@@ -100,7 +105,7 @@ def _try_out(operation: APIOperation, mode: GenerationMode, real: dict[str, str]
         reply = case.call(timeout=60)
         assert reply.status_code in explicit | ANYWHERE, f"{reply.status_code}: {reply.text[:300]}"
         assert reply.headers["x-request-id"]
-        if reply.status_code != 503:
+        if reply.status_code not in (503, 504):  # no worker is there to answer
             case.validate_response(reply, checks=CHECKS)
 
     try:
