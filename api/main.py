@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
+from api.auth import Auth
 from api.edge import Edge
 from api.openai import chat, responses
 from api.openai.reading import MAX_INLINE
@@ -19,10 +20,13 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    keys,
     models,
     plans,
+    sessions,
     system,
     tools,
+    usage,
     workflows,
 )
 from api.state import rules_of, running
@@ -38,6 +42,9 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    keys.router,
+    sessions.router,
+    usage.router,
 )
 #: Rooms whose JSON may hold media.
 _INLINE_ROOMS = (chat.router, conversations.router, responses.router)
@@ -71,7 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS]))
     static_page.install(app)
     openapi.install(app)
-    app.add_middleware(Edge, hosts=_hosts(found))
+    app.add_middleware(Auth, open_files=static_page.addresses())
+    app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
     return app
 
 

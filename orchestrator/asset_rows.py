@@ -37,18 +37,28 @@ class Asset:
 
 
 def register(
-    conn: Connection, tenant: str, received: Received, facts: Facts, origin: Mapping[str, Any]
+    conn: Connection,
+    tenant: str,
+    received: Received,
+    facts: Facts,
+    origin: Mapping[str, Any],
+    key: str | None = None,
 ) -> Asset:
     """The tenant's asset of these bytes: a new row, or the one that is there (its origin stays the
     first one).
 
-    Call it after `keep`, in the transaction that refers to the asset.
+    Call it after `keep`, in the transaction that refers to the asset. `key` brought the bytes.
     """
-    return register_new(conn, tenant, received, facts, origin)[0]
+    return register_new(conn, tenant, received, facts, origin, key)[0]
 
 
 def register_new(
-    conn: Connection, tenant: str, received: Received, facts: Facts, origin: Mapping[str, Any]
+    conn: Connection,
+    tenant: str,
+    received: Received,
+    facts: Facts,
+    origin: Mapping[str, Any],
+    key: str | None = None,
 ) -> tuple[Asset, bool]:
     """Like `register`; the second value is True when the row is new."""
     wanted = new_id("asset")
@@ -63,6 +73,7 @@ def register_new(
             media_type=facts.media_type,
             facts=facts.to_data(),
             origin=dict(origin),
+            key=key,
         )
         # A no-op update, so that the row of a concurrent twin comes back too.
         .on_conflict_do_update(

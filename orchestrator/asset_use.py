@@ -54,3 +54,19 @@ def let_go(conn: Connection, tenant: str, asset_id: str) -> None:
             step_cache.c.tenant == tenant, cast(step_cache.c.outputs, Text).like(named)
         )
     )
+
+
+def is_of_job(conn: Connection, tenant: str, job_id: str, asset_id: str) -> bool:
+    """Whether the job was given this asset, or made it."""
+    named = f'%"{asset_id}"%'
+    of_job = exists().where(
+        jobs.c.tenant == tenant,
+        jobs.c.id == job_id,
+        or_(*(cast(found, Text).like(named) for found in (jobs.c.request, jobs.c.outputs))),
+    )
+    of_step = exists().where(
+        steps.c.tenant == tenant,
+        steps.c.job == job_id,
+        or_(*(cast(found, Text).like(named) for found in (steps.c.inputs, steps.c.outputs))),
+    )
+    return bool(conn.execute(select(or_(of_job, of_step))).scalar_one())

@@ -27,6 +27,7 @@ from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
 from orchestrator.fitting import out_of_range
 from orchestrator.live import load_served
+from orchestrator.quotas import Grant
 from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
 
@@ -61,6 +62,7 @@ class Order:
     id: str | None = None  # of the job, where the caller listens to it before it is there
     history: Sequence[ChatMessage] = ()  # what was said before, where no conversation holds it
     asked: Mapping[str, Any] = field(default_factory=dict)  # in the form of another interface
+    grant: Grant = field(default_factory=Grant)
 
     @property
     def approve(self) -> str:
@@ -171,6 +173,7 @@ def retry(
     start: str,
     overrides: Mapping[str, Mapping[str, Any]],
     rules: Rules,
+    grant: Grant,
 ) -> str:
     """A new job that runs again from `failed` or a step; the id of it.
 
@@ -194,7 +197,15 @@ def retry(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
         )
     plain = {step: dict(params) for step, params in overrides.items()}
-    return engine.retry_job(raw(conn), tenant, job_id, start=start, overrides=plain)
+    return engine.retry_job(
+        raw(conn),
+        tenant,
+        job_id,
+        start=start,
+        overrides=plain,
+        key=grant.key,
+        max_gpu_seconds=grant.budget(job.options.get("max_gpu_seconds")),
+    )
 
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
@@ -258,7 +269,8 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         metadata=dict(order.metadata),
         max_steps=rules.limits(order.options).max_steps,
         max_rounds=1 + int(order.options.get("max_revisions", 0)) if kind == "request" else 1,
-        max_gpu_seconds=order.options.get("max_gpu_seconds"),
+        max_gpu_seconds=order.grant.budget(order.options.get("max_gpu_seconds")),
+        key=order.grant.key,
     )
 
 

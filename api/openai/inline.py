@@ -121,11 +121,11 @@ def _keep(here: Service, media: Media) -> Kept:
     return Kept(media=media, received=received, facts=facts)
 
 
-def register(conn: Connection, tenant: str, kept: Kept) -> AssetPart:
-    """The part that a message holds. Raises `BadParameter`."""
+def register(conn: Connection, tenant: str, kept: Kept, key: str | None = None) -> AssetPart:
+    """The part that a message holds; `key` brought it. Raises `BadParameter`."""
     if kept.received is not None and kept.facts is not None:
         origin = {"kind": "upload", "name": display_name(kept.media.name)}
-        asset = asset_rows.register(conn, tenant, kept.received, kept.facts, origin)
+        asset = asset_rows.register(conn, tenant, kept.received, kept.facts, origin, key)
     else:
         try:
             asset = asset_rows.get(conn, tenant, str(kept.media.asset))

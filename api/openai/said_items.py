@@ -19,11 +19,12 @@ def add_items(
     conversation: str,
     said: Sequence[Said],
     kept: Sequence[Kept],
+    key: str | None = None,
 ) -> list[Message]:
     """Writes what was said after the newest message, each item a message of its own. Raises
     `BadParameter`.
     """
-    assets = iter([inline.register(conn, tenant, one) for one in kept])
+    assets = iter([inline.register(conn, tenant, one, key) for one in kept])
     newest = conversations.newest_message(conn, tenant, conversation)
     parent = newest.id if newest is not None else None
     found: list[Message] = []

@@ -38,12 +38,13 @@ class Draft:
 
 def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
     """Makes the job under this id. Raises `BadParameter`, `NotFound`, `InvalidPlan`, `QueueFull`,
-    `Unavailable`.
+    `QuotaExceeded`, `Unavailable`.
     """
-    here.admission.check()
     kept = inline.keep(here, [media for said in draft.said for media in said.media()])
     with here.db.begin() as conn:
-        assets = iter([inline.register(conn, tenant, one) for one in kept])
+        grant = here.admission.check(conn)
+        assets = iter([inline.register(conn, tenant, one, here.caller.key) for one in kept])
+        here.admission.check_bytes(conn)
         said = [item.kept(assets) for item in draft.said]
         before = list(_before(conn, tenant, draft))
         talk = replace(draft.talk, before=before, said=said)
@@ -54,6 +55,7 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
             here.rules,
             id=job,
             metadata=dict(draft.metadata),
+            grant=grant,
             asked=asked.model_dump(mode="json"),
         )
         intake.submit(conn, order, here.rules)

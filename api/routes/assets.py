@@ -200,4 +200,7 @@ def _take(here: Service, tenant: str, file: SentFile) -> tuple[Asset, bool]:
     facts = take_in(here.store, file.received, here.limits)
     with here.db.begin() as conn:
         origin = {"kind": "upload", "name": file.name}
-        return asset_rows.register_new(conn, tenant, file.received, facts, origin)
+        key = here.caller.key
+        taken = asset_rows.register_new(conn, tenant, file.received, facts, origin, key)
+        here.admission.check_bytes(conn)
+        return taken

@@ -27,7 +27,7 @@ from orchestrator.paging import Order
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=StrictRoute)
 
 
-@router.post("", status_code=201, responses=documented(400, 413, 422, 507))
+@router.post("", status_code=201, responses=documented(400, 413, 415, 422, 503, 507))
 def create_conversation(
     here: Here, tenant: Tenant, body: ConversationIn | None = None
 ) -> ConversationOut:
@@ -36,7 +36,8 @@ def create_conversation(
     said, kept = _read(here, asked.items or [])
     with here.db.begin() as conn:
         made = conversations.create(conn, tenant, asked.title, asked.metadata)
-        add_items(conn, tenant, made.id, said, kept)
+        add_items(conn, tenant, made.id, said, kept, here.caller.key)
+        here.admission.check_bytes(conn)
     return _out(made)
 
 
@@ -106,7 +107,7 @@ def list_items(
     return page([_message(item) for item in found], limit)
 
 
-@router.post("/{conversation_id}/items", responses=documented(400, 404, 413, 422, 507))
+@router.post("/{conversation_id}/items", responses=documented(400, 404, 413, 415, 422, 503, 507))
 def create_items(
     conversation_id: str, body: ItemsIn, here: Here, tenant: Tenant
 ) -> Page[MessageOut]:
@@ -114,7 +115,8 @@ def create_items(
     said, kept = _read(here, body.items)
     with here.db.begin() as conn:
         conversations.get(conn, tenant, conversation_id)
-        found = add_items(conn, tenant, conversation_id, said, kept)
+        found = add_items(conn, tenant, conversation_id, said, kept, here.caller.key)
+        here.admission.check_bytes(conn)
     return page([_message(item) for item in found], len(found))
 
 
