@@ -6,6 +6,7 @@ comes back is checked against the caller's schema all the same, whoever decoded 
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,8 @@ class Talk:
 
     def _lines(self, message: ChatMessage, seen: Iterator[str]) -> Iterator[str]:
         if message.role == "tool":
-            yield untrusted(message.text, f"function {message.call}")
+            name = re.sub(r"[^\w-]", "", message.call)
+            yield untrusted(message.text, f"function {name}")
             return
         for part in message.parts:
             if isinstance(part, AssetPart):

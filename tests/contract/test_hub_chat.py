@@ -9,9 +9,11 @@ import jsonschema
 import pytest
 
 from hub.local import LocalHub
-from medley.backend import Request, Result
+from hub.remote import RemoteHub
+from medley.backend import ModelSpec, Request, Result
 from medley.calls import head, read_message
 from tests.contract.hub_fixtures import Recorder, loaded_hub
+from tests.contract.hub_server import serving
 
 WEATHER = {
     "name": "get_weather",
@@ -156,3 +158,31 @@ def test_calls_are_read_while_they_grow() -> None:
     assert read_message(whole[:5], ["f"], whole=False) is None
     assert read_message(whole, ["f"], whole=True) == read_message(whole, ["f"], whole=False)
     assert read_message("Hello", ["f"], whole=False).text == "Hello"  # type: ignore[union-attr]
+
+
+def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Path) -> None:
+    with serving(hub) as server:
+        remote = RemoteHub()
+        options = {"max_tokens": 600, "timeout_s": 60}
+        spec = ModelSpec(
+            id="r", backend="openai", tools=RemoteHub.tools, source=server.url, options=options
+        )
+        remote.load(spec, "cpu")
+        form = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+        form["additionalProperties"] = False
+        warm = {"temperature": 0.5, "top_p": 0.5}
+        called, formed, free = remote.run(
+            [
+                chat(functions=[TIME], choice="required", sampling=warm, seed=7),
+                chat(form=form),
+                chat(functions=[TIME], max_tokens=5),
+            ],
+            Recorder(tmp_path),
+        )
+        remote.unload()
+    said: Any = called.outputs["said"]
+    assert [call["name"] for call in said["calls"]] == ["tell_time"]
+    jsonschema.validate(json.loads(str(formed.outputs["text"])), form)
+    assert free.outputs["text"]
+    asked = next(body for body in server.seen if body["temperature"])
+    assert (asked["top_p"], asked["seed"]) == (0.5, 7)
