@@ -20,6 +20,7 @@ _ONE = ("items", "additionalProperties", "not")
 _FREE = frozenset({"enum", "const", "pattern", "format", "maxLength"})
 #: Numbers without an end would be the easiest way to write for ever.
 _WHOLE = {"minimum": -(2**53) + 1, "maximum": 2**53 - 1}
+_ANY = {"minimum": -(10**15), "maximum": 10**15}
 _OPTIONS = {"whitespace_flexible": False, "lenient": True}
 
 
@@ -45,8 +46,11 @@ def bounded(schema: Any, words: int) -> Any:
     if "array" in kinds and "maxItems" not in found:
         most = min(MAX_ITEMS, words)
         found["maxItems"] = max(most, int(found.get("minItems", 0) or 0))
-    if "integer" in kinds and not {"enum", "const"} & found.keys():
-        found = {**_WHOLE, **found}
+    if not {"enum", "const"} & found.keys():
+        if "integer" in kinds:
+            found = {**_WHOLE, **found}
+        elif "number" in kinds:
+            found = {**_ANY, **found}
     if "properties" in found and "additionalProperties" not in found:
         found["additionalProperties"] = False
     return found

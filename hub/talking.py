@@ -21,7 +21,7 @@ from hub.items import Item, Reading
 from hub.prompting import cleaned, render, untrusted
 from hub.streaming import ended
 from medley.backend import Request
-from medley.calls import Called, read_message
+from medley.calls import Called, head, read_message
 from medley.errors import BackendError, BadInput
 from medley.parts import AssetPart
 from medley.tasks import ChatMessage, Function
@@ -142,10 +142,8 @@ class Talk:
         if self.only_counts:
             return _outputs("", [], "length")
         text = ended(written, self.params.sampling.stop) if not self.guided else written
-        if not self.may_talk or self.params.form is not None:
-            text = _canonical(text)  # servers write JSON with blanks as they like
         names = [item.name for item in self.functions]
-        found = read_message(text, names, whole=True)
+        found = _call_in(text, names) or read_message(text, names, whole=True)
         if isinstance(found, Called):
             function = next(item for item in self.functions if item.name == found.name)
             if not cut:
@@ -248,12 +246,17 @@ def _refuse_wrong_forms(reading: Reading, grammar: str) -> None:
         raise BadInput(f"The form cannot be used: {error.message}") from error
 
 
-def _canonical(text: str) -> str:
-    """JSON without blanks between its signs; other text, or half of a JSON, as it is."""
+def _call_in(text: str, names: Sequence[str]) -> Called | None:
+    """A call that a server wrote with blanks between its signs, as it likes."""
     try:
-        return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
-    except ValueError:
-        return text
+        data = json.loads(text)
+        if isinstance(data, dict) and data.keys() == {"call", "arguments"}:
+            arguments = json.dumps(data["arguments"], ensure_ascii=False, allow_nan=False)
+            if data["call"] in names and not text.startswith(head(data["call"])):
+                return Called(data["call"], arguments)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    return None
 
 
 def _outputs(text: str, calls: list[dict[str, Any]], end: str) -> dict[str, Any]:

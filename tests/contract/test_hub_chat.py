@@ -10,8 +10,10 @@ import pytest
 
 from hub.local import LocalHub
 from hub.remote import RemoteHub
+from hub.talking import Talk
 from medley.backend import ModelSpec, Request, Result
 from medley.calls import head, read_message
+from medley.errors import HubError
 from tests.contract.hub_fixtures import Recorder, loaded_hub
 from tests.contract.hub_server import serving
 
@@ -34,9 +36,10 @@ FORM = {
     "properties": {
         "name": {"type": "string"},
         "age": {"type": "integer"},
+        "size": {"type": "number"},
         "likes": {"type": "array", "items": {"enum": ["cats", "dogs"]}},
     },
-    "required": ["name", "age", "likes"],
+    "required": ["name", "age", "size", "likes"],
 }
 Ask = Callable[..., tuple[Result, Recorder]]
 
@@ -103,7 +106,9 @@ def test_a_function_that_is_not_to_be_called_is_not(ask: Ask) -> None:
 def test_a_message_in_a_form_obeys_its_schema(ask: Ask, seed: int) -> None:
     result, control = ask(form=FORM, seed=seed, sampling={"temperature": 1.0})
     assert result.error is None, result.error
-    jsonschema.validate(json.loads(str(result.outputs["text"])), FORM)
+    found = json.loads(str(result.outputs["text"]), parse_constant=pytest.fail)
+    jsonschema.validate(found, FORM)
+    assert abs(found["size"]) <= 1e15
     assert "".join(control.deltas) == result.outputs["text"]
 
 
@@ -186,3 +191,12 @@ def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Pat
     assert free.outputs["text"]
     asked = next(body for body in server.seen if body["temperature"])
     assert (asked["top_p"], asked["seed"]) == (0.5, 7)
+
+
+def test_a_call_with_blanks_in_it_is_read_all_the_same() -> None:
+    talk = Talk.of(chat(functions=[WEATHER], choice="required"))
+    text = '{ "call": "get_weather", "arguments": {"place": "Oslo", "unit": "celsius"} }'
+    said = talk.outputs(text, cut=False)["said"]
+    assert json.loads(said["calls"][0]["arguments"]) == {"place": "Oslo", "unit": "celsius"}
+    with pytest.raises(HubError):
+        talk.outputs('{"call": "get_weather", "arguments": {"place": 3}}', cut=False)
