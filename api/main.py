@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from api import openapi, problems, static_page
 from api.auth import Auth
 from api.edge import Edge
-from api.openai import chat, responses
+from api.openai import chat, media_routers, responses
 from api.openai.reading import MAX_INLINE
 from api.routes import (
     assets,
@@ -27,6 +27,7 @@ from api.routes import (
     system,
     tools,
     usage,
+    webhooks,
     workflows,
 )
 from api.state import rules_of, running
@@ -42,6 +43,7 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    webhooks.router,
     keys.router,
     sessions.router,
     usage.router,
@@ -49,6 +51,7 @@ _ROOMS = (
 #: Rooms whose JSON may hold media.
 _INLINE_ROOMS = (chat.router, conversations.router, responses.router)
 _FORM_OVERHEAD = 4 << 20
+_OPENAI = media_routers()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -75,7 +78,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=MAX_BYTES)
     for router in _INLINE_ROOMS:
         app.include_router(router, max_body_size=MAX_INLINE)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS]))
+    for router, most in _OPENAI:
+        app.include_router(router, max_body_size=most or found.max_upload_bytes + _FORM_OVERHEAD)
+    problems.install(
+        app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS, *(item for item, _ in _OPENAI)])
+    )
     static_page.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from api import stream
-from api.openai import following
+from api.openai import telling
 from api.openai.asked import asked_of
 from api.openai.chat_body import chunks, completion_of
 from api.openai.chat_request import ChatIn, draft_of
@@ -33,11 +33,11 @@ async def create_chat_completion(request: Request, here: Here, tenant: Tenant) -
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         told = await begun(here, tenant, draft, job)
-        view = await run_in_threadpool(following.load, here, tenant, job)
+        view = await run_in_threadpool(telling.load, here, tenant, job)
         events = _as_sse(chunks(told, view, asked_of(view), usage=usage))
-        return stream.respond(following.with_stop(events, here, tenant, job), headers)
+        return stream.respond(telling.with_stop(events, here, tenant, job), headers)
     await run_in_threadpool(submit, here, tenant, draft, job)
-    view = await following.ended(request, here, tenant, job, cancel=True)
+    view = await telling.ended(request, here, tenant, job, cancel=True)
     if view.status != "succeeded":
         raise failed(view)
     return JSONResponse(await run_in_threadpool(_whole, here, tenant, job), headers=headers)
@@ -51,12 +51,12 @@ async def _as_sse(found: AsyncIterator[dict[str, object] | None]) -> AsyncIterat
         else:
             text = json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
             yield format_sse_event(data_str=text)
-    yield following.DONE
+    yield telling.DONE
 
 
 def _whole(here: Service, tenant: str, job: str) -> dict[str, object]:
-    view = following.load(here, tenant, job)
-    told = following.story(here, tenant, job, asked_of(view))
+    view = telling.load(here, tenant, job)
+    told = telling.story(here, tenant, job, asked_of(view))
     sounds = [
         part["asset"]
         for step in view.steps

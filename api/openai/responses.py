@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from api import stream
 from api.ids import RESPONSE, job_id, uuid_of
-from api.openai import following, items
+from api.openai import items, telling
 from api.openai.asked import Asked, asked_of, status_of
 from api.openai.narration import Told
 from api.openai.reading import PLAIN, STREAMED, body_schema, page_of, read_body
@@ -41,14 +41,14 @@ async def create_response(request: Request, here: Here, tenant: Tenant) -> Respo
     cancel = not draft.asked.stored and not body.background
     if body.stream:
         events = await begun(here, tenant, draft, job)
-        told = following.as_sse(events, None)
+        told = telling.as_sse(events, None)
         if cancel:
-            told = following.with_stop(told, here, tenant, job)
+            told = telling.with_stop(told, here, tenant, job)
         return stream.respond(told, headers)
     view = await run_in_threadpool(submit, here, tenant, draft, job)
     if body.background:
         return JSONResponse(_begun(view, draft.asked), headers=headers)
-    await following.ended(request, here, tenant, job, cancel=cancel)
+    await telling.ended(request, here, tenant, job, cancel=cancel)
     return JSONResponse(await run_in_threadpool(_whole, here, tenant, job), headers=headers)
 
 
@@ -67,7 +67,7 @@ async def begun(here: Service, tenant: str, draft: Draft, job: str) -> AsyncIter
     async def events() -> AsyncIterator[Told | None]:
         try:
             asked = asked_of(view)
-            async for told in following.tell(here, tenant, view, asked, listener):
+            async for told in telling.tell(here, tenant, view, asked, listener):
                 yield told
         finally:
             await listening.__aexit__(None, None, None)
@@ -86,7 +86,7 @@ async def count_input_tokens(request: Request, here: Here, tenant: Tenant) -> Re
     draft = counted_draft(body, here.rules)
     job = new_id("job")
     await run_in_threadpool(submit, here, tenant, draft, job)
-    view = await following.ended(request, here, tenant, job, cancel=True)
+    view = await telling.ended(request, here, tenant, job, cancel=True)
     if not view.steps or view.status != "succeeded":
         raise failed(view)
     read = sum(step.usage.get("input_tokens", 0) for step in view.steps if step.tool == "chat")
@@ -102,7 +102,7 @@ def failed(view: JobView) -> ApiError:
     code = str(error.get("code") or view.status.value)
     status = {"bad_input": 400, "unavailable": 503}.get(code, 500)
     detail = str(error.get("message") or f"The job is {view.status}.")
-    headers = {**following.NOT_AGAIN, "Medley-Job-Id": view.id}
+    headers = {**telling.NOT_AGAIN, "Medley-Job-Id": view.id}
     return ApiError(status, code, detail, headers)
 
 
@@ -130,10 +130,10 @@ def _resumed(
 ) -> StreamingResponse:
     async def events() -> AsyncIterator[Told | None]:
         async with here.feed.listen(view.id) as listener:
-            async for told in following.tell(here, tenant, view, asked_of(view), listener):
+            async for told in telling.tell(here, tenant, view, asked_of(view), listener):
                 yield told
 
-    return stream.respond(following.as_sse(events(), after), dict(headers))
+    return stream.respond(telling.as_sse(events(), after), dict(headers))
 
 
 @router.delete("/{response_id}", responses={200: PLAIN, **documented(404, 409)})
@@ -175,7 +175,7 @@ def list_input_items(
 
 def _stored(here: Service, tenant: str, name: str) -> JobView:
     try:
-        view = following.load(here, tenant, job_id(name))
+        view = telling.load(here, tenant, job_id(name))
     except NotFound:
         raise NotFound("response", name) from None
     if not asked_of(view).stored:
@@ -188,13 +188,13 @@ def _begun(view: JobView, asked: Asked) -> dict[str, Any]:
 
 
 def _whole(here: Service, tenant: str, job: str) -> dict[str, Any]:
-    view = following.load(here, tenant, job)
-    told = following.story(here, tenant, job, asked_of(view))
+    view = telling.load(here, tenant, job)
+    told = telling.story(here, tenant, job, asked_of(view))
     return told.shown()
 
 
 async def _stopped(here: Service, tenant: str, view: JobView) -> None:
-    await run_in_threadpool(following.stop, here, tenant, view.id)
+    await run_in_threadpool(telling.stop, here, tenant, view.id)
     await stream.wait_for_end(here, tenant, view.id, CANCEL_S)
 
 

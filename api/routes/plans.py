@@ -34,7 +34,7 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
     """A dry run: the checked plan of this request. A free request is planned by the hub; nothing
     else runs.
     """
-    body, files = await orders.read_order(request, here, JobIn)
+    body, files = await orders.read_order(request, here, tenant, JobIn)
     if body.input is None:
         plan = await run_in_threadpool(_check, here, tenant, body, files)
     else:

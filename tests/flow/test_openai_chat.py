@@ -187,7 +187,7 @@ def test_a_caller_who_goes_away_takes_the_job_along(world: OpenAiWorld, streams:
 def test_a_call_that_takes_too_long_names_its_job(
     world: OpenAiWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.openai.following.PATIENCE_S", 0.2)
+    monkeypatch.setattr("api.openai.telling.PATIENCE_S", 0.2)
     world.working.clear()
     with pytest.raises(openai.APIStatusError) as error:
         world.client.chat.completions.create(model="tiny", messages=HELLO, max_tokens=4)
