@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from api import openapi, problems, static_page
 from api.auth import Auth
 from api.edge import Edge
-from api.openai import media_routers
+from api.openai import chat, media_routers, responses
+from api.openai.reading import MAX_INLINE
 from api.routes import (
     assets,
     conversations,
@@ -39,7 +40,6 @@ _FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
 _ROOMS = (
     job_rooms.router,
     events.router,
-    conversations.router,
     tools.router,
     models.router,
     system.router,
@@ -48,6 +48,8 @@ _ROOMS = (
     sessions.router,
     usage.router,
 )
+#: Rooms whose JSON may hold media.
+_INLINE_ROOMS = (chat.router, conversations.router, responses.router)
 _FORM_OVERHEAD = 4 << 20
 _OPENAI = media_routers()
 
@@ -74,9 +76,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
     for router in _ROOMS:
         app.include_router(router, max_body_size=MAX_BYTES)
+    for router in _INLINE_ROOMS:
+        app.include_router(router, max_body_size=MAX_INLINE)
     for router, most in _OPENAI:
         app.include_router(router, max_body_size=most or found.max_upload_bytes + _FORM_OVERHEAD)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *(item for item, _ in _OPENAI)]))
+    problems.install(
+        app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS, *(item for item, _ in _OPENAI)])
+    )
     static_page.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())
