@@ -10,10 +10,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
+from api.agents import server as agents
 from api.edge import Edge
 from api.routes import (
     assets,
     conversations,
+    discovery,
     events,
     job_rooms,
     jobs,
@@ -37,6 +39,7 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    discovery.router,
 )
 _FORM_OVERHEAD = 4 << 20
 
@@ -48,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app, found, rules):
+        async with running(app, found, rules), agents.serving(app):
             yield
 
     app = FastAPI(
@@ -65,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=MAX_BYTES)
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
     static_page.install(app)
+    agents.install(app)
     openapi.install(app)
     app.add_middleware(Edge, hosts=_hosts(found))
     return app

@@ -34,6 +34,13 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
     else runs.
     """
     body, files = await orders.read_order(request, here, JobIn)
+    return await planned(here, tenant, body, files)
+
+
+async def planned(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> PlanOut:
+    """The checked plan of an order, and what it would cost. Raises what refuses orders, and
+    `Unavailable` when no worker plans in time.
+    """
     if body.input is None:
         plan = await run_in_threadpool(_check, here, tenant, body, files)
     else:
