@@ -1,12 +1,13 @@
 """What the tools for agents take. Their JSON Schemas are what an agent's model reads."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from api.agents.media import ABOUT
 from api.schemas.common import Body
-from api.schemas.requests import MAX_PARTS, AssetIn, JobIn, Options, TextIn
+from api.schemas.requests import MAX_PARTS, AssetIn, FileIn, JobIn, Options, TextIn
 from medley.mcp.declaration import SERVER
 from medley.modality import Modality
 from medley.parts import MAX_TEXT
@@ -34,14 +35,11 @@ class Request(Body):
         default=None, max_length=16, description="Attached MCP servers that the plan may use."
     )
 
-    def order(self, assets: list[str], **options: Any) -> JobIn:
-        """The job that is asked for, about these assets."""
+    def order(self, media: Sequence[AssetIn | FileIn], **options: Any) -> JobIn:
+        """The job that is asked for, about these media."""
         given = {"seed": self.seed, "tools_from": self.tools_from, **options}
         return JobIn(
-            input=[
-                TextIn(type="text", text=self.request),
-                *(AssetIn(type="asset", asset=name) for name in assets),
-            ],
+            input=[TextIn(type="text", text=self.request), *media],
             instructions=self.instructions,
             outputs=self.outputs,
             options=Options.model_validate(

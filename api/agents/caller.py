@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from api.problems import ApiError
 from api.state import Service
+from api.state import _service as service_of
 from api.strict_json import check_value
 from medley.errors import MedleyError
 
@@ -33,9 +34,8 @@ class Caller:
     def of(cls, context: Context) -> "Caller":
         """The caller of a message that came over HTTP."""
         assert context.request is not None
-        scope = context.request.scope
-        tenant = getattr(scope.get("medley.caller"), "tenant", "default")
-        return cls(here=context.request.app.state.service, tenant=tenant, context=context)
+        tenant = getattr(context.request.scope.get("medley.caller"), "tenant", "default")
+        return cls(here=service_of(context.request), tenant=tenant, context=context)
 
     def link(self, path: str) -> str:
         """A path of this service as an address, under the name that the caller used."""

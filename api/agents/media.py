@@ -3,11 +3,14 @@
 import base64
 import binascii
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from api.agents.caller import Caller
+from api.attached import Judged
+from api.incoming import SentFile
+from api.schemas.requests import AssetIn, AssetValue, FileIn, FileValue
 from medley.errors import CallerError, TooLarge
-from orchestrator import asset_rows
 from orchestrator.assets import take_in
 
 SCHEME = "asset://"
@@ -23,22 +26,46 @@ def uri_of(asset: str) -> str:
     return SCHEME + asset
 
 
-def take(caller: Caller, named: Sequence[str]) -> list[str]:
-    """Ids of these media; files among them are looked at and kept. Blocks.
+def is_medium(named: str) -> bool:
+    """Whether this is no words."""
+    return named.startswith((SCHEME, "asset_", "data:"))
 
-    Raises `CallerError`, and what refuses uploads.
+
+@dataclass
+class Media:
+    """The media of one call: assets by their ids, and `files` that travel with the order.
+
+    Blocks: files are looked at and kept when they are met. Raises `CallerError`, and what refuses
+    uploads.
     """
-    return [taken(caller, item) for item in named]
 
+    caller: Caller
+    files: list[Judged] = field(default_factory=list)
 
-def taken(caller: Caller, named: str) -> str:
-    """The id of one."""
-    if named.startswith("data:"):
-        return _keep(caller, _bytes_of(named))
-    asset = named.removeprefix(SCHEME)
-    if not asset.startswith("asset_"):
-        raise CallerError(f"{named[:80]!r} is no medium. {ABOUT}")
-    return asset
+    def parts(self, named: Sequence[str]) -> list[AssetIn | FileIn]:
+        """Media as parts of a message."""
+        return [
+            AssetIn(type="asset", asset=name) if is_asset else FileIn(type="file", file=name)
+            for name, is_asset in map(self._find, named)
+        ]
+
+    def value(self, named: str) -> AssetValue | FileValue:
+        """A medium as the value of a workflow's input."""
+        name, is_asset = self._find(named)
+        return AssetValue(asset=name) if is_asset else FileValue(file=name)
+
+    def _find(self, named: str) -> tuple[str, bool]:
+        if not named.startswith("data:"):
+            asset = named.removeprefix(SCHEME)
+            if not asset.startswith("asset_"):
+                raise CallerError(f"{named[:80]!r} is no medium. {ABOUT}")
+            return asset, True
+        here, field = self.caller.here, f"media.{len(self.files)}"
+        received = here.store.receive([_bytes_of(named)], min(MAX_FILE, here.limits.max_bytes))
+        facts = take_in(here.store, received, here.limits)
+        sent = SentFile(field=field, name="", received=received)
+        self.files.append(Judged(sent=sent, facts=facts))
+        return field, False
 
 
 def _bytes_of(uri: str) -> bytes:
@@ -58,12 +85,3 @@ def _bytes_of(uri: str) -> bytes:
     if len(found) > MAX_FILE:
         raise TooLarge(f"A file inside a message may have {MAX_FILE} bytes.")
     return found
-
-
-def _keep(caller: Caller, data: bytes) -> str:
-    here = caller.here
-    received = here.store.receive([data], min(MAX_FILE, here.limits.max_bytes))
-    facts = take_in(here.store, received, here.limits)
-    origin = {"kind": "upload", "name": ""}
-    with here.db.begin() as conn:
-        return asset_rows.register(conn, caller.tenant, received, facts, origin).id

@@ -1,13 +1,15 @@
 """Jobs on behalf of a caller: made, followed with progress, and canceled when the caller leaves."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import anyio
 from starlette.concurrency import run_in_threadpool
 
 from api import orders, views
 from api.agents.caller import Caller
+from api.attached import Judged
 from api.schemas.jobs import JobOut
 from api.schemas.requests import JobIn
 from api.stream import LOOK_S, LOOK_WITHOUT_REDIS_S, PASSED_ON
@@ -17,19 +19,29 @@ from orchestrator.database import raw
 from orchestrator.jobs import JobView
 
 
-async def submit(caller: Caller, body: JobIn) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Ordered:
+    """What is asked for, with the files that came with it."""
+
+    body: JobIn
+    files: Sequence[Judged] = ()
+
+
+async def submit(caller: Caller, order: Ordered) -> str:
     """Makes a job of an order; its id. Raises what refuses orders."""
-    accepted = await run_in_threadpool(orders.accept, caller.here, caller.tenant, body, [], None)
+    accepted = await run_in_threadpool(
+        orders.accept, caller.here, caller.tenant, order.body, order.files, None
+    )
     return accepted.job.id
 
 
-async def run(caller: Caller, body: JobIn) -> JobView:
+async def run(caller: Caller, order: Ordered) -> JobView:
     """Makes a job and stays with it until it has ended or waits.
 
     A client that goes away in between takes its job with it; when only the service is stopped, the
     job goes on.
     """
-    job_id = await submit(caller, body)
+    job_id = await submit(caller, order)
     try:
         return await stay(caller, job_id)
     except anyio.get_cancelled_exc_class():

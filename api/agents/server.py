@@ -29,7 +29,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.agents import library, runs, tasks
 from api.agents.caller import LEFT, Caller, handler
 from api.agents.results import result_of
-from api.agents.toolbox import TOOLS, AgentTool
+from api.agents.toolbox import TOOLS, AgentTool, ordered
 from api.problems import ApiError
 from medley.errors import MedleyError, Unavailable
 from medley.nearest import nearest_name
@@ -126,7 +126,7 @@ async def _work(caller: Caller, tool: AgentTool, params: CallToolRequestParams) 
     if tool.order is None:
         assert tool.work is not None
         return await tool.work(caller, asked)
-    order = await tool.order(caller, asked, tasks.asks(caller))
+    order = await ordered(caller, tool, asked, tasks.asks(caller))
     if tasks.wanted(caller):
         job = await runs.submit(caller, order)
         return tasks.created(await run_in_threadpool(runs.load, caller, job))

@@ -4,7 +4,8 @@ What Medley can do is not a list of tools here but the request itself: the hub p
 of the installation.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,18 @@ from api import orders
 from api.agents import arguments as takes
 from api.agents import runs
 from api.agents.caller import Caller
-from api.agents.media import SCHEME, take, taken
+from api.agents.media import Media, is_medium
 from api.agents.results import JobResult, result_of
+from api.agents.runs import Ordered
 from api.agents.searching import Found, search
 from api.routes.plans import planned
-from api.schemas.requests import AssetValue, InputIn, JobIn, Options, TextIn
+from api.schemas.requests import AssetIn, InputIn, JobIn, Options, TextIn
 from api.schemas.rooms import PlanOut
 from medley.errors import CallerError
 from medley.modality import Modality
 from orchestrator import asset_rows, intake, workflows
 
-Order = Callable[[Caller, Any, bool], Awaitable[JobIn]]
+Order = Callable[[Media, Any, bool], JobIn]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,65 +65,78 @@ class AgentTool:
 
     def read(self, arguments: Mapping[str, Any] | None) -> Any:
         """The arguments, checked. Raises `CallerError` that names each wrong place."""
-        try:
+        with fitting(self.name):
             return self.takes.model_validate(dict(arguments or {}))
-        except ValidationError as error:
-            faults = [
-                {"pointer": "/" + "/".join(map(str, item["loc"])), "reason": item["msg"]}
-                for item in error.errors(include_url=False, include_input=False)
-            ]
-            told = "; ".join(f"{fault['pointer']}: {fault['reason']}" for fault in faults)
-            raise CallerError(f"The arguments of {self.name} do not fit: {told}") from None
 
 
-async def _generate(caller: Caller, asked: takes.Generate, ask: bool) -> JobIn:
-    assets = await run_in_threadpool(take, caller, asked.media)
-    return asked.order(assets, approve=asked.approve, ask=ask)
+@contextmanager
+def fitting(name: str) -> Iterator[None]:
+    """Inside of it shapes are made of what a caller gave. Raises `CallerError`."""
+    try:
+        yield
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        told = "; ".join(f"/{'/'.join(map(str, item['loc']))}: {item['msg']}" for item in found)
+        raise CallerError(f"The arguments of {name} do not fit: {told}") from None
 
 
-async def _edit(caller: Caller, asked: takes.Edit, ask: bool) -> JobIn:
-    assets = await run_in_threadpool(take, caller, asked.media)
+def _generate(media: Media, asked: takes.Generate, ask: bool) -> JobIn:
+    return asked.order(media.parts(asked.media), approve=asked.approve, ask=ask)
+
+
+def _edit(media: Media, asked: takes.Edit, ask: bool) -> JobIn:
+    parts = media.parts(asked.media)
     if not asked.outputs:  # a changed picture is a picture
-        found = await run_in_threadpool(_modalities, caller, assets)
-        asked = asked.model_copy(update={"outputs": found})
-    return asked.order(assets, approve=asked.approve, ask=ask)
+        here, tenant = media.caller.here, media.caller.tenant
+        named = [part.asset for part in parts if isinstance(part, AssetIn)]
+        with here.db.connect() as conn:
+            found = asset_rows.get_many(conn, tenant, named).values()
+        kinds = [*(asset.modality for asset in found), *(f.facts.modality for f in media.files)]
+        asked = asked.model_copy(update={"outputs": list(dict.fromkeys(kinds))[:8]})
+    return asked.order(parts, approve=asked.approve, ask=ask)
 
 
-def _modalities(caller: Caller, assets: list[str]) -> list[Modality]:
-    with caller.here.db.connect() as conn:
-        found = asset_rows.get_many(conn, caller.tenant, assets)
-    return list(dict.fromkeys(asset.modality for asset in found.values()))
-
-
-async def _workflow(caller: Caller, asked: takes.RunWorkflow, ask: bool) -> JobIn:
+def _workflow(media: Media, asked: takes.RunWorkflow, ask: bool) -> JobIn:
     del ask
-    inputs = await run_in_threadpool(_values, caller, asked)
-    options = {} if asked.seed is None else {"seed": asked.seed}
-    return JobIn(workflow=asked.workflow, inputs=inputs, options=Options.model_validate(options))
-
-
-def _values(caller: Caller, asked: takes.RunWorkflow) -> dict[str, Any]:
-    with caller.here.db.connect() as conn:
-        document = workflows.find(conn, caller.tenant, asked.workflow).document
+    with media.caller.here.db.connect() as conn:
+        document = workflows.find(conn, media.caller.tenant, asked.workflow).document
 
     def value(name: str, given: str) -> Any:
         port = document.inputs.get(name)
-        if port is None or (port.modality == Modality.TEXT and not given.startswith(SCHEME)):
-            return given
-        return AssetValue(asset=taken(caller, given))
+        kinds = port.modality.split("|") if port is not None else [Modality.TEXT]
+        words = Modality.TEXT in kinds and (len(kinds) == 1 or not is_medium(given))
+        return given if words else media.value(given)
 
-    return {
+    inputs = {
         name: [value(name, item) for item in given]
         if isinstance(given, list)
         else value(name, given)
         for name, given in asked.inputs.items()
     }
+    options = {} if asked.seed is None else {"seed": asked.seed}
+    return JobIn(workflow=asked.workflow, inputs=inputs, options=Options.model_validate(options))
+
+
+async def ordered(caller: Caller, tool: AgentTool, asked: Any, ask: bool) -> Ordered:
+    """The job that a call asks for, with its files. Raises `CallerError`, and what refuses files.
+
+    `ask`: somebody can answer a question of the hub.
+    """
+
+    def make() -> Ordered:
+        assert tool.order is not None
+        media = Media(caller)
+        with fitting(tool.name):
+            return Ordered(body=tool.order(media, asked, ask), files=media.files)
+
+    return await run_in_threadpool(make)
 
 
 async def _plan(caller: Caller, asked: takes.Request) -> CallToolResult:
-    assets = await run_in_threadpool(take, caller, asked.media)
-    order = asked.order(assets, ask=False)
-    found: PlanOut = await planned(caller.here, caller.tenant, order, [])
+    media = Media(caller)
+    parts = await run_in_threadpool(media.parts, asked.media)
+    order = asked.order(parts, ask=False)
+    found: PlanOut = await planned(caller.here, caller.tenant, order, media.files)
     steps = [f"{step.id}: {step.tool}" for step in found.plan.steps]
     return CallToolResult(
         content=[TextContent(text="\n".join(steps) or "Nothing is to be done.")],
@@ -137,8 +152,7 @@ async def _status(caller: Caller, asked: takes.JobStatus) -> CallToolResult:
 async def _answer(caller: Caller, asked: takes.AnswerJob) -> CallToolResult:
     if (asked.approve is None) == (asked.answer is None and not asked.media):
         raise CallerError("Give either approve, or an answer in words or media.")
-    assets = await run_in_threadpool(take, caller, asked.media)
-    await run_in_threadpool(respond, caller, asked.job, asked.approve, asked.answer, assets)
+    await run_in_threadpool(respond, caller, asked.job, asked.approve, asked.answer, asked.media)
     view = await runs.stay(caller, asked.job, 0)
     return await run_in_threadpool(result_of, caller, view)
 
@@ -148,7 +162,7 @@ def respond(
     job_id: str,
     approve: bool | None,
     answer: str | None,
-    assets: Sequence[str] = (),
+    named: Sequence[str] = (),
 ) -> None:
     """Gives a waiting job what it waits for; false cancels it. Blocks.
 
@@ -156,11 +170,11 @@ def respond(
     """
     here = caller.here
     if approve is None:
-        parts = [TextIn(type="text", text=answer)] if answer else []
-        given = InputIn.model_validate(
-            {"input": [*parts, *({"type": "asset", "asset": name} for name in assets)]}
-        )
-        orders.give_input(here, caller.tenant, job_id, given, [])
+        with fitting("an answer"):
+            media = Media(caller)
+            words = [TextIn(type="text", text=answer)] if answer else []
+            given = InputIn(input=[*words, *media.parts(named)])
+        orders.give_input(here, caller.tenant, job_id, given, media.files)
     elif approve:
         with here.db.begin() as conn:
             intake.approve(conn, caller.tenant, job_id, None, None, here.rules)

@@ -50,7 +50,7 @@ def _lines(base: str, document: dict[str, Any], tools: list[ToolOut]) -> Iterato
     yield "## What plans may use"
     yield ""
     for found in tools:
-        if found.planned:
+        if found.planned and found.server is None:  # what is attached is for those with a key
             takes, gives = _ports(found.inputs), _ports(found.outputs)
             note = "" if found.live else " (no worker serves it now)"
             yield f"- `{found.name}` ({takes} → {gives}): {found.about}{note}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import anyio
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -61,7 +62,8 @@ async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[Judg
     try:
         await stream.wait_for_end(here, tenant, job_id, PATIENCE_S)
     finally:
-        view = await run_in_threadpool(_forget, here, tenant, job_id)
+        with anyio.CancelScope(shield=True):  # also when the caller has gone
+            view = await run_in_threadpool(_forget, here, tenant, job_id)
     if view.plan is not None:
         return Plan.model_validate(view.plan)
     if view.error is not None:

@@ -164,10 +164,16 @@ def again(call: Call) -> dict[str, Any]:
 
     return {
         "retry": retry_if_exception(repeatable),
-        "stop": stop_after_attempt(call.attempts),
+        "stop": stop_after_attempt(call.attempts if _rereadable(call) else 1),
         "wait": _pause,
         "reraise": True,
     }
+
+
+def _rereadable(call: Call) -> bool:
+    """Whether its files can be sent once more: a pipe cannot."""
+    sources = [item.source for item in call.files]
+    return all(isinstance(item, Path | bytes) or item.seekable() for item in sources)
 
 
 def _pause(state: RetryCallState) -> float:

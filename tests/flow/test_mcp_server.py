@@ -129,7 +129,7 @@ def test_a_file_inside_the_message_becomes_an_asset(service: Service) -> None:
 
 
 def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Service) -> None:
-    broken = "data:image/png;base64,AAAA"
+    broken, workflow = "data:image/png;base64,AAAA", service.workflow()
     wrong: list[tuple[str, dict[str, Any], str]] = [
         ("generate", {}, "/request"),
         ("generate", {"request": "x", "media": ["http://a/b"]}, "is no medium"),
@@ -141,6 +141,9 @@ def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Ser
         ("run_workflow", {"workflow": "wf_nobody"}, "wf_nobody"),
         ("job_status", {"job": "job_nobody"}, "job_nobody"),
         ("answer_job", {"job": "job_nobody"}, "approve, or an answer"),
+        ("answer_job", {"job": "job_nobody", "answer": ""}, "/input"),
+        ("run_workflow", {"workflow": workflow, "inputs": {"words": "x" * 200_000}}, "/inputs"),
+        ("run_workflow", {"workflow": workflow, "inputs": {"nothing": "x"}}, "nothing"),
         ("cancel_job", {"job": "job_nobody"}, "job_nobody"),
         ("search_assets", {}, "query or like"),
         ("search_assets", {"query": "x", "like": "asset_x"}, "query or like"),
