@@ -96,7 +96,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
     db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
-    janitor = Janitor(db, store)
+    janitor = Janitor(db, store, settings.keep_days)
     feed = Feed(client_url(settings.redis_url))
     app.state.service = Service(
         settings=settings,

@@ -104,6 +104,12 @@ class Unavailable(MedleyError):
     code, status, retryable = "unavailable", 503, True
 
 
+class UnsafeWeights(Unavailable):
+    """A model's files could run code when they are read; no attempt and no worker reads them."""
+
+    code, retryable = "unsafe_weights", False
+
+
 class BadInput(MedleyError):
     """A step's input or parameter cannot be used; another attempt would fail the same way."""
 

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     models: tuple[str, ...] = ()  # ids of further models of the catalogue that serve
     commercial_only: bool = False
     device: str = "auto"
-    memory_budget_bytes: int = 4 << 30
+    memory_budget_bytes: int | None = None  # for models, in each worker process; None: what fits
     hub_url: str | None = None  # an OpenAI-compatible server as hub
     hub_model: str | None = None
     hub_api_key: str | None = None
@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     probe_seconds: float = 20.0  # time limit of one decode check
     max_plan_steps: int = 64
     max_queued_jobs: int = 10_000
+    keep_days: float | None = Field(default=None, gt=0)  # of jobs that ended; None: for good
 
     @classmethod
     def settings_customise_sources(

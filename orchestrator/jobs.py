@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, delete, func, select
@@ -190,8 +190,29 @@ def remove(conn: Connection, tenant: str, job_id: str) -> None:
     if gone is None:
         _, status = version(conn, tenant, job_id)
         raise Conflict(f"The job is {status}; cancel it first.")
-    conn.execute(delete(events).where(events.c.job == job_id))
-    conn.execute(delete(step_attempts).where(step_attempts.c.job == job_id))
+    _remove_traces(conn, [job_id])
+
+
+def forget_old(conn: Connection, older_than: timedelta, most: int = 500) -> int:
+    """Forgets some jobs that ended so long ago; how many. What they made stays."""
+    ended = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.status.in_(sorted(TERMINAL_JOB)),
+            jobs.c.finished_at < func.clock_timestamp() - older_than,
+        )
+        .order_by(jobs.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    gone = list(conn.scalars(delete(jobs).where(jobs.c.id.in_(ended)).returning(jobs.c.id)))
+    _remove_traces(conn, gone)
+    return len(gone)
+
+
+def _remove_traces(conn: Connection, job_ids: Sequence[str]) -> None:
+    conn.execute(delete(events).where(events.c.job.in_(job_ids)))
+    conn.execute(delete(step_attempts).where(step_attempts.c.job.in_(job_ids)))
 
 
 def waiting(conn: Connection) -> int:

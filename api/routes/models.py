@@ -102,7 +102,7 @@ def _shelf(here: Service) -> Shelf:
         known=here.rules.known,
         serving=here.rules.models,
         tools=here.rules.tools,
-        budget=here.settings.memory_budget_bytes,
+        settings=here.settings,
         states=states,
         workers=workers,
     )
