@@ -24,6 +24,7 @@ from mcp_types import (
     TextContent,
 )
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.agents import library, runs, tasks
@@ -65,7 +66,10 @@ class _Room:
     """Hands requests to the server, and notes when their client goes away."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request. Without sessions there is no stream to GET, and nothing to DELETE."""
+        if scope["method"] != "POST":
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+            return
 
         async def watched() -> Message:
             message = await receive()
@@ -129,7 +133,7 @@ async def _work(caller: Caller, tool: AgentTool, params: CallToolRequestParams) 
     order = await ordered(caller, tool, asked, tasks.asks(caller))
     if tasks.wanted(caller):
         job = await runs.submit(caller, order)
-        return tasks.created(await run_in_threadpool(runs.load, caller, job))
+        return tasks.created(caller, await run_in_threadpool(runs.load, caller, job))
     view = await runs.run(caller, order)
     return await run_in_threadpool(result_of, caller, view)
 

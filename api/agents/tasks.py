@@ -58,16 +58,16 @@ def asks(caller: Caller) -> bool:
     return wanted(caller) and found is not None and found.elicitation is not None
 
 
-def created(view: JobView) -> dict[str, Any]:
+def created(caller: Caller, view: JobView) -> dict[str, Any]:
     """The handle of a new job, in place of the result of the call."""
-    return {"resultType": "task", **_task(view)}
+    return {"resultType": "task", **_task(caller, view)}
 
 
 async def get(caller: Caller, params: TaskParams) -> dict[str, Any]:
     """The task as it is: with what it asks, or with its result."""
     require_client_extension(caller.context, EXTENSION)
     view = await run_in_threadpool(runs.load, caller, params.task_id)
-    found = {"resultType": "complete", **_task(view)}
+    found = {"resultType": "complete", **_task(caller, view)}
     if found["status"] == "input_required":
         found["inputRequests"] = _requests(view)
     if found["status"] == "completed":
@@ -123,7 +123,7 @@ def _form(message: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": "elicitation/create", "params": params}
 
 
-def _task(view: JobView) -> dict[str, Any]:
+def _task(caller: Caller, view: JobView) -> dict[str, Any]:
     moments = [view.created_at, view.started_at, view.finished_at]
     moments += [moment for step in view.steps for moment in (step.started_at, step.finished_at)]
     return {
@@ -132,9 +132,17 @@ def _task(view: JobView) -> dict[str, Any]:
         "statusMessage": runs.doing(view) if not view.ended else str(view.status),
         "createdAt": _time(view.created_at),
         "lastUpdatedAt": _time(max(moment for moment in moments if moment is not None)),
-        "ttlMs": None,  # kept until somebody deletes the job
+        "ttlMs": _kept_ms(view, caller.here.settings.keep_days),
         "pollIntervalMs": POLL_MS,
     }
+
+
+def _kept_ms(view: JobView, days: float | None) -> int | None:
+    """How long from its creation the job is kept; null: until somebody deletes it."""
+    if days is None or view.finished_at is None:  # what has not ended is not forgotten
+        return None
+    lasted = view.finished_at - view.created_at
+    return round((lasted.total_seconds() + days * 86_400) * 1000)
 
 
 def _time(moment: datetime) -> str:

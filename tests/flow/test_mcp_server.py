@@ -3,6 +3,7 @@ service.
 """
 
 import base64
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar, Literal
@@ -17,9 +18,12 @@ from mcp.client.extension import ClientExtension, ResultClaim, advertise
 from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
+from api.main import create_app
 from medley.embedded import EmbeddedValkey
 from medley.errors import BackendError
-from tests.flow.api_world import caption_plan, png, wav
+from medley.settings import Settings
+from orchestrator import jobs
+from tests.flow.api_world import caption_plan, png, served, wav
 from tests.flow.port_world import Service, patiently, serving
 
 TASKS = "io.modelcontextprotocol/tasks"
@@ -397,6 +401,9 @@ def test_hosts_and_origins_are_those_of_the_service(service: Service) -> None:
     for more, status in (({"host": "evil.example"}, 421), ({"origin": "http://evil.example"}, 403)):
         reply = service.client.post("/mcp", json=body, headers={**headers, **more})
         assert reply.status_code == status
+    for method in ("GET", "DELETE"):
+        reply = service.client.request(method, "/mcp", headers=headers)
+        assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
     large = service.client.post("/mcp", content=b"x" * (25 << 20), headers=headers)
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
@@ -406,3 +413,24 @@ def test_llms_txt_tells_of_tools_and_routes(service: Service) -> None:
     assert reply.headers["content-type"].startswith("text/plain")
     for word in ("# Medley", "`generate`", "`POST /v1/jobs`", "`resize`", f"{service.url}/mcp"):
         assert word in reply.text
+
+
+def test_a_service_that_is_stopped_leaves_the_job_to_its_successor(settings: Settings) -> None:
+    broken: list[BaseException] = []
+
+    def stay(opened: Service) -> None:
+        try:
+            call(opened, "generate", request="Draw")
+        except BaseException as error:  # noqa: BLE001 - whatever a lost connection is to the client
+            broken.append(error)
+
+    with served(create_app(settings)) as url:
+        opened = Service(url, settings)
+        waiting = threading.Thread(target=stay, args=(opened,))
+        waiting.start()
+        lease = patiently(lambda: opened.hands.take("hub"))
+    waiting.join(60)
+    with opened.hands.db.connect() as conn:
+        assert jobs.get(conn, "default", lease.job).status == "running"
+    assert broken
+    opened.close()
