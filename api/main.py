@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
 from api.agents import server as agents
+from api.auth import Auth
 from api.edge import Edge
 from api.routes import (
     assets,
@@ -19,10 +20,13 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    keys,
     models,
     plans,
+    sessions,
     system,
     tools,
+    usage,
     workflows,
 )
 from api.state import rules_of, running
@@ -40,6 +44,9 @@ _ROOMS = (
     models.router,
     system.router,
     discovery.router,
+    keys.router,
+    sessions.router,
+    usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
 
@@ -70,7 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     static_page.install(app)
     agents.install(app)
     openapi.install(app)
-    app.add_middleware(Edge, hosts=_hosts(found))
+    app.add_middleware(Auth, open_files=static_page.addresses())
+    app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
     return app
 
 

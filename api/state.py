@@ -7,18 +7,21 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from api.feed import Feed
+from api.keyring import KeyRing
+from api.rates import Rates
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
+from medley.quota import Quota
 from medley.settings import Settings
 from medley.toolset import installed
-from orchestrator import jobs
+from orchestrator import jobs, quotas
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import known_models, load_catalogue, withheld
 from orchestrator.checking import Rules
@@ -26,6 +29,8 @@ from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer, client_url
 from orchestrator.janitor import Janitor
+from orchestrator.keys import NOBODY, Caller
+from orchestrator.quotas import Grant
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 
@@ -33,7 +38,7 @@ POOL_SIZE, MAX_OVERFLOW = 10, 20
 
 
 @dataclass(kw_only=True)
-class Admission:
+class Queue:
     """Refuses new jobs while too many wait. The count is at most a second old."""
 
     db: Engine
@@ -50,12 +55,36 @@ class Admission:
                     self._counted = jobs.waiting(conn)
                 self._until = time.monotonic() + 1.0
             if self._counted >= self.most:
-                raise QueueFull(f"{self._counted} jobs are waiting already.")
+                raise QueueFull("Too many jobs are waiting already.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Lets a caller make jobs and keep bytes."""
+
+    queue: Queue
+    tenant_quota: Quota
+    caller: Caller = NOBODY
+
+    def check(self, conn: Connection | None = None) -> Grant:
+        """Leave to make one job. Raises `QueueFull`, `QuotaExceeded`.
+
+        `conn`: the transaction that makes it; only with it the limits are exact.
+        """
+        self.queue.check()
+        if conn is not None:
+            return quotas.admit(conn, self.caller, self.tenant_quota)
+        with self.queue.db.begin() as own:
+            return quotas.admit(own, self.caller, self.tenant_quota)
+
+    def check_bytes(self, conn: Connection) -> None:
+        """Leave to keep the assets that this transaction has added. Raises `QuotaExceeded`."""
+        quotas.admit_bytes(conn, self.caller, self.tenant_quota)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a route may need."""
+    """Everything a route may need; what the routes are handed is for one `caller`."""
 
     settings: Settings
     db: Engine
@@ -66,6 +95,13 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    keyring: KeyRing
+    rates: Rates
+    caller: Caller = NOBODY
+
+    def serving(self, caller: Caller) -> "Service":
+        """The same for this caller."""
+        return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""
@@ -97,7 +133,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
     janitor = Janitor(db, store, settings.keep_days)
-    feed = Feed(client_url(settings.redis_url))
+    feed, rates = Feed(client_url(settings.redis_url)), Rates(settings.redis_url)
     app.state.service = Service(
         settings=settings,
         db=db,
@@ -107,7 +143,11 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         feed=feed,
         relay=relay,
         announcer=Announcer(settings.redis_url),
-        admission=Admission(db=db, most=settings.max_queued_jobs),
+        admission=Admission(
+            queue=Queue(db=db, most=settings.max_queued_jobs), tenant_quota=settings.tenant_quota
+        ),
+        keyring=KeyRing(db, settings.key_quota),
+        rates=rates,
     )
     listening = asyncio.create_task(feed.run())
     relay.start()
@@ -122,19 +162,29 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         janitor.stop()
         reaper.stop()
         relay.stop()
+        await rates.close()
         db.dispose()
 
 
-def _service(request: Request) -> Service:
-    found = request.app.state.service
-    assert isinstance(found, Service)
+def caller_of(request: Request) -> Caller:
+    """Who calls, as `api.auth` has found; nobody where it was not asked."""
+    found = request.scope.get("medley.caller", NOBODY)
+    assert isinstance(found, Caller)
     return found
 
 
-def _tenant() -> str:
-    # One tenant for now; every query is filtered by what this returns.
-    return "default"
+def service_of(request: Request) -> Service:
+    """What the routes share, for this caller."""
+    found = request.app.state.service
+    assert isinstance(found, Service)
+    return found.serving(caller_of(request))
 
 
-Here = Annotated[Service, Depends(_service)]
+def _tenant(request: Request) -> str:
+    # Every query is filtered by what this returns.
+    return caller_of(request).tenant
+
+
+Here = Annotated[Service, Depends(service_of)]
 Tenant = Annotated[str, Depends(_tenant)]
+Who = Annotated[Caller, Depends(caller_of)]

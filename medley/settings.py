@@ -5,6 +5,7 @@ down as values.
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -13,6 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from medley.quota import Quota
 
 
 def _default_home() -> Path:
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
     max_plan_steps: int = 64
     max_queued_jobs: int = 10_000
     keep_days: float | None = Field(default=None, gt=0)  # of jobs that ended; None: for good
+
+    key_quota: Quota = Quota(requests_per_minute=1200)  # of each key that has no other
+    tenant_quota: Quota = Quota()  # of all keys of a tenant together
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 365)  # of a browser that signed in
+    metrics_for: Literal["loopback", "admin"] = "loopback"  # who may read /metrics without a key
 
     @classmethod
     def settings_customise_sources(

@@ -2,7 +2,8 @@
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
 commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for. Jobs are forgotten when they ended longer ago than the operator wants to keep them.
+to be asked for, and so are sessions that have ended and what the audit log tells of long ago.
+Jobs are forgotten when they ended longer ago than the operator wants to keep them.
 """
 
 import logging
@@ -12,7 +13,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from orchestrator import idempotency, jobs
+from orchestrator import audit, idempotency, jobs, sessions
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
 
@@ -42,6 +43,8 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
 
     with engine.begin() as conn:
         idempotency.forget_old(conn)
+        sessions.forget_old(conn)
+        audit.forget_old(conn)
     return store.sweep(named, grace_s)
 
 

@@ -37,7 +37,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Open jobs by status, and by lane how many steps are ready and running."""
+    """Open jobs of a tenant by status; by lane how many steps of all are ready and running."""
 
     jobs: Mapping[str, int]
     ready: Mapping[str, int]
@@ -81,11 +81,11 @@ def model_states(conn: Connection) -> dict[str, dict[str, str]]:
     return states
 
 
-def overview(conn: Connection) -> Overview:
+def overview(conn: Connection, tenant: str) -> Overview:
     """Counts what is open now."""
     open_jobs = conn.execute(
         select(jobs.c.status, func.count().label("number"))
-        .where(jobs.c.finished_at.is_(None))
+        .where(jobs.c.tenant == tenant, jobs.c.finished_at.is_(None))
         .group_by(jobs.c.status)
     )
     return Overview(

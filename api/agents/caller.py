@@ -10,10 +10,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from starlette.requests import Request
 
 from api.problems import ApiError
-from api.state import Service
-from api.state import _service as service_of
+from api.state import Service, service_of
 from api.strict_json import check_value
-from medley.errors import MedleyError
+from medley.errors import Forbidden, MedleyError
+from orchestrator.keys import Scope
 
 Context = ServerRequestContext[Any, Request]
 Params = TypeVar("Params")
@@ -34,8 +34,13 @@ class Caller:
     def of(cls, context: Context) -> "Caller":
         """The caller of a message that came over HTTP."""
         assert context.request is not None
-        tenant = getattr(context.request.scope.get("medley.caller"), "tenant", "default")
-        return cls(here=service_of(context.request), tenant=tenant, context=context)
+        here = service_of(context.request)
+        return cls(here=here, tenant=here.caller.tenant, context=context)
+
+    def require_reading(self) -> None:
+        """For what looks at more than the call itself made. Raises `Forbidden`."""
+        if not self.here.caller.may(Scope.READ):
+            raise Forbidden(f"This key does not have the scope {Scope.READ.value!r}.")
 
     def link(self, path: str) -> str:
         """A path of this service as an address, under the name that the caller used."""

@@ -44,6 +44,7 @@ async def list_resources(
     caller: Caller, params: PaginatedRequestParams | None
 ) -> ListResourcesResult:
     """A page of the tenant's assets."""
+    caller.require_reading()
 
     def load() -> list[Asset]:
         with caller.here.db.connect() as conn:
@@ -69,6 +70,7 @@ async def list_templates(
 
 async def read_resource(caller: Caller, params: ReadResourceRequestParams) -> ReadResourceResult:
     """The bytes of an asset. Raises `NotFound`, and `TooLarge` with the address to use instead."""
+    caller.require_reading()
     uri = str(params.uri)
 
     def read() -> tuple[Asset, bytes]:
@@ -89,6 +91,7 @@ async def read_resource(caller: Caller, params: ReadResourceRequestParams) -> Re
 
 async def list_prompts(caller: Caller, params: PaginatedRequestParams | None) -> ListPromptsResult:
     """A page of the tenant's workflows."""
+    caller.require_reading()
 
     def load() -> list[Saved]:
         with caller.here.db.connect() as conn:
@@ -102,6 +105,7 @@ async def list_prompts(caller: Caller, params: PaginatedRequestParams | None) ->
 
 async def get_prompt(caller: Caller, params: GetPromptRequestParams) -> GetPromptResult:
     """The request to run a workflow with these inputs. Raises `NotFound`."""
+    caller.require_reading()
 
     def load() -> tuple[Saved, dict[str, Asset]]:
         with caller.here.db.connect() as conn:

@@ -66,6 +66,7 @@ def created(caller: Caller, view: JobView) -> dict[str, Any]:
 async def get(caller: Caller, params: TaskParams) -> dict[str, Any]:
     """The task as it is: with what it asks, or with its result."""
     require_client_extension(caller.context, EXTENSION)
+    caller.require_reading()
     view = await run_in_threadpool(runs.load, caller, params.task_id)
     found = {"resultType": "complete", **_task(caller, view)}
     if found["status"] == "input_required":

@@ -145,6 +145,7 @@ async def _plan(caller: Caller, asked: takes.Request) -> CallToolResult:
 
 
 async def _status(caller: Caller, asked: takes.JobStatus) -> CallToolResult:
+    caller.require_reading()
     view = await runs.stay(caller, asked.job, asked.wait_s)
     return await run_in_threadpool(result_of, caller, view)
 

@@ -15,6 +15,7 @@ import pytest
 from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.extension import ClientExtension, ResultClaim, advertise
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
@@ -22,7 +23,8 @@ from api.main import create_app
 from medley.embedded import EmbeddedValkey
 from medley.errors import BackendError
 from medley.settings import Settings
-from orchestrator import jobs
+from orchestrator import jobs, keys
+from orchestrator.keys import NewKey
 from tests.flow.api_world import caption_plan, png, served, wav
 from tests.flow.port_world import Service, patiently, serving
 
@@ -56,9 +58,7 @@ def talk(service: Service, work: Callable[[Client], Awaitable[Any]], **options: 
         return anyio.run(run)
     except BaseExceptionGroup as group:  # of the client's tasks
         refused, _ = group.split(MCPError)
-        while isinstance(refused, BaseExceptionGroup):
-            refused = refused.exceptions[0]  # type: ignore[assignment]
-        raise (refused or group) from None
+        raise innermost(refused or group) from None
 
 
 def call(service: Service, tool: str, /, **arguments: Any) -> CallToolResult:
@@ -434,3 +434,50 @@ def test_a_service_that_is_stopped_leaves_the_job_to_its_successor(settings: Set
         assert jobs.get(conn, "default", lease.job).status == "running"
     assert broken
     opened.close()
+
+
+def test_a_key_decides_whose_things_are_seen_and_what_may_be_done(settings: Settings) -> None:
+    with served(create_app(settings)) as url:
+        opened = Service(url, settings)
+        mine = opened.upload(png())
+        with opened.hands.db.begin() as conn:
+            secrets = {
+                scopes: keys.create(
+                    conn, NewKey(tenant="acme", name="agent", scopes=keys.scopes_of(scopes))
+                )[1]
+                for scopes in (("run",), ("run", "read"))
+            }
+
+        async def look(url: str, secret: str) -> list[Any]:
+            headers = {"Authorization": f"Bearer {secret}"}
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=60) as http,
+                Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+            ):
+                assert (await client.list_tools()).tools
+                asked = {"request": "Draw", "media": [mine], "approve": "plan"}
+                refused = await client.call_tool("generate", asked)
+                assert refused.is_error  # another tenant's picture
+                return list((await client.list_resources()).resources)
+
+        wait_for_the_ring(opened)
+        assert opened.client.post("/mcp", json={}).status_code == 401
+        assert "`generate`" in opened.client.get("/llms.txt").text
+        assert anyio.run(look, url, secrets["run", "read"]) == []
+        with pytest.raises(BaseExceptionGroup) as refused:
+            anyio.run(look, url, secrets["run",])
+        assert "scope" in str(innermost(refused.value))
+        opened.close()
+
+
+def wait_for_the_ring(opened: Service) -> None:
+    """Waits until the service knows that there is a key."""
+    for _ in range(400):
+        if opened.client.get("/v1/jobs").status_code == 401:
+            return
+        time.sleep(0.05)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The error that a client's tasks were ended by."""
+    return innermost(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
