@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page
+from api.agents import server as agents
 from api.auth import Auth
 from api.edge import Edge
 from api.openai import chat, media_routers, responses
@@ -17,6 +18,7 @@ from api.openai.reading import MAX_INLINE
 from api.routes import (
     assets,
     conversations,
+    discovery,
     events,
     job_rooms,
     jobs,
@@ -44,6 +46,7 @@ _ROOMS = (
     models.router,
     system.router,
     webhooks.router,
+    discovery.router,
     keys.router,
     sessions.router,
     usage.router,
@@ -61,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app, found, rules):
+        async with running(app, found, rules), agents.serving(app):
             yield
 
     app = FastAPI(
@@ -84,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS, *(item for item, _ in _OPENAI)])
     )
     static_page.install(app)
+    agents.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())
     app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
