@@ -42,7 +42,7 @@ def list_event_types() -> EventTypeList:
     return EventTypeList(data=[*message.EVENTS, *message.PATTERNS])
 
 
-@router.post(_ROOM, responses=documented(400, 409, 413, 422))
+@router.post(_ROOM, responses=documented(400, 409, 413))
 def create_endpoint(body: EndpointIn, here: Here, tenant: Tenant) -> EndpointWithSecret:
     """Adds an endpoint. The answer shows its signing secret, this once."""
     url = hooks.check_url(here, body.url, "/url")
@@ -74,7 +74,7 @@ def get_endpoint(webhook_endpoint_id: str, here: Here, tenant: Tenant) -> Endpoi
     return EndpointOut.of(_get(here, tenant, webhook_endpoint_id))
 
 
-@router.post(_ONE, responses=documented(400, 404, 413, 422))
+@router.post(_ONE, responses=documented(400, 404, 413))
 def change_endpoint(
     webhook_endpoint_id: str, body: EndpointChange, here: Here, tenant: Tenant
 ) -> EndpointOut:
@@ -113,11 +113,11 @@ def rotate_secret(
     return EndpointWithSecret.of(rotated)
 
 
-@router.post(f"{_ONE}/test", responses=documented(400, 404, 413, 422))
+@router.post(f"{_ONE}/test", responses=documented(400, 404, 413))
 async def test_endpoint(
     webhook_endpoint_id: str, body: TestIn, here: Here, tenant: Tenant
 ) -> TestOut:
-    """Sends a sample now and tells the endpoint's status; 422 if none came."""
+    """Sends a sample now and tells the endpoint's status; 400 if none came."""
     (kind,) = hooks.check_events([body.event_type], "/event_type")
     endpoint = await run_in_threadpool(_get, here, tenant, webhook_endpoint_id)
     answer = await here.strangers.ask(tenant, _try, here, endpoint, kind)
