@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import httpx2
@@ -30,7 +31,8 @@ PICTURE = png("purple")
 KINDS = {
     "asset_id": "asset", "conversation_id": "conv", "message_id": "msg", "job_id": "job",
     "workflow_id": "wf", "key_id": "key", "step_id": "step",
-    "webhook_endpoint_id": "we", "delivery_id": "wd",
+    "webhook_endpoint_id": "we", "delivery_id": "wd", "file_id": "asset", "video_id": "job",
+    "upload_id": "upload", "store_id": "vs",
 }  # fmt: skip
 SHARED = {"model"}  # names of the installation, the same for everybody
 ENDLESS = {"/v1/events"}
@@ -66,11 +68,14 @@ class Belongings:
         for _ in range(2):
             lease = world.hands.take()
             world.hands.finish(lease, outputs={"image": part}, cache_key=world.hands.key(lease))
+        part_of = {"bytes": 9, "filename": f"{MARKER}.png", "mime_type": "image/png"}
+        upload = key("POST", "/v1/uploads", json={**part_of, "purpose": "vision"}).json()["id"]
+        store = key("POST", "/v1/vector_stores", json={"name": MARKER}).json()["id"]
         log = key("GET", f"/v1/webhook_endpoints/{told}/deliveries").json()["data"]
         self.of_kind = {
             "asset": sent["id"], "conv": conversation, "msg": said["message"], "job": job["id"],
             "wf": saved, "key": key.id, "talk": said["id"], "step": "s1",
-            "we": told, "wd": log[0]["id"],
+            "we": told, "wd": log[0]["id"], "upload": upload, "vs": store,
         }  # fmt: skip
 
     @property
@@ -147,8 +152,9 @@ def test_nobody_reaches_what_is_anothers(world: World) -> None:
     ghosts = {kind: unreal(value) for kind, value in hers.of_kind.items()} | {"step": "s1"}
     seen, tried = [], 0
     for method, path, operation in operations(world):
-        for real, ghost in addresses(path, hers, ghosts):
-            for mine, never in requests(method, operation, hers, ghosts):
+        for place, (real, ghost) in enumerate(addresses(path, hers, ghosts)):
+            asked = requests(method, operation, hers, ghosts)
+            for mine, never in asked if place == 0 else islice(asked, 1):
                 first, second = bob(method, real, **mine), bob(method, ghost, **never)
                 tried += 1
                 label = f"{method} {real} {mine}"
