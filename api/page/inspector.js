@@ -1,7 +1,7 @@
 // One step of a plan as a form: its tool, what goes into it, its parameters, its model. What can be linked by dragging in the
 // graph can be linked here with the keyboard.
 import { upload } from "./client.js";
-import { button, element, icon } from "./dom.js";
+import { button, element } from "./dom.js";
 import { faultSpot, faultText, schemaForm } from "./forms.js";
 import { tile } from "./media.js";
 import * as edits from "./plan_edits.js";
@@ -324,72 +324,3 @@ export function inspectStep({ plan, id, tools, inputs = {}, faults = [], live = 
 
 /** The faults of one field of a step, by the key that its field carries. */
 export const faultsOf = (faults, key) => faults.filter(({ at }) => [at.field, at.port ?? at.param].filter(Boolean).join(".") === key);
-
-/** A searchable list of tools; `onPick(tool)`. */
-export function palette(tools, onPick) {
-  const field = element("input", {
-    type: "search",
-    id: `palette-${++number}`,
-    placeholder: say("tool"),
-    "aria-label": say("tool"),
-    autocomplete: "off",
-  });
-  const list = element("ul", { class: "palette" });
-  const show = () => {
-    const wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = [...tools.values()]
-      .filter((tool) => tool.planned && wanted.every((word) => `${plain(tool.name)} ${tool.about}`.toLowerCase().includes(word)))
-      .sort((a, b) => Number(b.live) - Number(a.live));
-    list.replaceChildren(
-      ...found.map((tool) =>
-        element(
-          "li",
-          {},
-          element(
-            "button",
-            {
-              type: "button",
-              class: "quiet",
-              draggable: "true",
-              onclick: () => onPick(tool),
-              ondragstart: (event) => {
-                event.dataTransfer.setData("application/x-medley-tool", tool.name);
-                event.dataTransfer.effectAllowed = "copy";
-              },
-            },
-            element(
-              "span",
-              { class: `kind ${edits.kindOf(Object.values(tool.outputs)[0])}` },
-              icon(edits.kindOf(Object.values(tool.outputs)[0])),
-            ),
-            element(
-              "span",
-              { class: "words" },
-              element("b", {}, plain(tool.name)),
-              element("span", { class: "tiny soft" }, tool.live ? tool.about : `${say("notServed")} · ${tool.about}`),
-            ),
-          ),
-        ),
-      ),
-    );
-  };
-  field.addEventListener("input", show);
-  field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") {
-      event.preventDefault();
-      list.querySelector("button")?.click();
-    }
-    if (event.key === "ArrowDown") {
-      event.preventDefault();
-      list.querySelector("button")?.focus();
-    }
-  });
-  list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    (event.target.closest("li")?.[step]?.querySelector("button") ?? field).focus();
-  });
-  show();
-  return { node: element("div", { class: "picker" }, field, list), field };
-}

@@ -1,6 +1,8 @@
 // Changes to a plan, as pure functions: each takes a plan and gives a new one. What fits is judged here only to help the hand;
 // the service's gate has the last word.
 
+/** Tools of the job as a whole: their steps stand around the work. */
+export const WHOLE_JOB = new Set(["plan", "answer"]);
 const EMBEDDABLE = new Set(["text", "image", "audio", "video"]);
 
 const isOutput = (bound) => bound && typeof bound === "object" && "from" in bound;
