@@ -7,6 +7,7 @@ everybody needs one.
 
 import ipaddress
 import logging
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.doors import Door, bytes_of, need, of_job, told
 from api.edge import host_of, netloc_of
+from api.keyring import REMEMBERED_S, KeyRing
 from api.state import Service
 from medley.errors import Forbidden, MedleyError, Unauthorized, Unavailable
 from orchestrator import asset_use, audit, keys
@@ -71,7 +73,13 @@ class Auth:
             await problems.of_error(request, away)(scope, receive, send)
             return
         scope["medley.caller"] = replace(found, address=caller.address, request=caller.request)
-        await self._serve(scope, receive, send)
+        if found.key is not None and found.job is None:
+            send = _Revocable(scope["app"].state.service.keyring, secret_of(request) or "", send)
+        try:
+            await self._serve(scope, receive, send)
+        except Exception:
+            if not (isinstance(send, _Revocable) and send.ended):
+                raise
 
     async def _admit(self, request: Request, token: str | None, nobody: Caller) -> Caller:
         method, path = request.method, _path(request.scope)
@@ -133,6 +141,32 @@ class Auth:
         if status < 400:
             here: Service = scope["app"].state.service
             await run_in_threadpool(_tell, here, scope["medley.caller"], *action)
+
+
+class _Revocable:
+    """Passes an answer on for as long as its caller may have it: a stream ends with its key."""
+
+    def __init__(self, ring: KeyRing, secret: str, send: Send) -> None:
+        self.ring, self.secret, self.send = ring, secret, send
+        self.checked, self.ended = time.monotonic(), False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            await self._check()
+        await self.send(message)
+
+    async def _check(self) -> None:
+        if time.monotonic() - self.checked < REMEMBERED_S:
+            return
+        try:
+            await self.ring.caller(self.secret)
+        except Unauthorized:
+            self.ended = True
+            await self.send({"type": "http.response.body", "body": b""})
+            raise OSError("its key has ended") from None  # as if the caller had left
+        except SQLAlchemyError:
+            pass  # whoever was let in stays while the database is away
+        self.checked = time.monotonic()
 
 
 async def failed(here: Service, nobody: Caller, secret: str, error: Unauthorized) -> None:

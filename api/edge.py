@@ -96,9 +96,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
-            if message["status"] >= 400 and headers.get("content-type", "").startswith(
-                "text/plain"
-            ):
+            kind = headers.get("content-type", "text/plain")  # some say nothing of plain words
+            if message["status"] >= 400 and kind.startswith("text/plain"):
                 self.replacing = message
                 return
         elif self.replacing is not None:

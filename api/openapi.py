@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from api import problems
 from api.auth import COOKIE
 from api.doors import Door, need
+from api.openai.chat_request import ChatIn
+from api.openai.response_request import Counted, ResponseIn
 from api.schemas.assets import FetchIn
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
@@ -47,7 +49,8 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, InputIn, RunIn, FetchIn, problems.Problem):
+    chats = (ResponseIn, Counted, ChatIn)
+    for model in (JobIn, InputIn, RunIn, FetchIn, *chats, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

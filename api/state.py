@@ -187,7 +187,8 @@ def caller_of(request: Request) -> Caller:
     return found
 
 
-def _service(request: Request) -> Service:
+def service_of(request: Request) -> Service:
+    """What the routes share, for this caller."""
     found = request.app.state.service
     assert isinstance(found, Service)
     return found.serving(caller_of(request))
@@ -198,6 +199,6 @@ def _tenant(request: Request) -> str:
     return caller_of(request).tenant
 
 
-Here = Annotated[Service, Depends(_service)]
+Here = Annotated[Service, Depends(service_of)]
 Tenant = Annotated[str, Depends(_tenant)]
 Who = Annotated[Caller, Depends(caller_of)]

@@ -53,7 +53,7 @@ DOCUMENTED: dict[str, Any] = {
         }
     }
 }
-_PASSED_ON = {"preview": "step.preview", "delta": "text.delta"}
+PASSED_ON = {"preview": "step.preview", "delta": "text.delta"}
 
 
 def respond(
@@ -151,7 +151,7 @@ async def follow_all(here: Service, tenant: str, after: int | None = None) -> As
         pulse = _Pulse()
         while True:
             heard = await listener.hear(pulse.wait(here))
-            named = {job for job, notice in heard if job and notice.get("type") not in _PASSED_ON}
+            named = {job for job, notice in heard if job and notice.get("type") not in PASSED_ON}
             if not heard or "" in {job for job, _ in heard}:
                 named |= await run_in_threadpool(_moved, here, tenant, seen)
             for job_id in sorted(named):
@@ -177,7 +177,7 @@ async def wait_for_end(here: Service, tenant: str, job_id: str, seconds: float) 
                 return
             pause = LOOK_S if here.feed.alive else LOOK_WITHOUT_REDIS_S
             heard = await listener.hear(min(left, pause))
-            while heard and all(notice.get("type") in _PASSED_ON for _, notice in heard):
+            while heard and all(notice.get("type") in PASSED_ON for _, notice in heard):
                 left = until - time.monotonic()
                 if left <= 0:
                     return
@@ -208,7 +208,7 @@ def _message(name: str, data: Any, seq: int | None = None) -> bytes:
 
 def _pass_on(job_id: str, notice: dict[str, Any]) -> bytes | None:
     """What is not stored, as an event without a number; None for a hint to look at the rows."""
-    kind = _PASSED_ON.get(str(notice.get("type")))
+    kind = PASSED_ON.get(str(notice.get("type")))
     if kind is None:
         return None
     step = notice.get("step")

@@ -129,9 +129,9 @@ class Announcer:
             if names := list(self._pending):
                 self.stored(names)
 
-    def delta(self, job: str, step: str, text: str) -> None:
-        """A step wrote a piece of text."""
-        message = json.dumps({"type": "delta", "step": step, "text": text})
+    def delta(self, job: str, step: str, text: str, at: int = 0) -> None:
+        """A step wrote a piece of text, `at` so many characters from its beginning."""
+        message = json.dumps({"type": "delta", "step": step, "text": text, "at": at})
         self._send([("PUBLISH", channel(job), message)])
 
     def preview(self, job: str, step: str, data: bytes, media_type: str) -> None:

@@ -14,10 +14,12 @@ from sqlalchemy import Connection
 from medley.advice import UPLOAD, advice
 from medley.errors import CallerError, Conflict, Unavailable
 from medley.gate import Fault, refuse
+from medley.ids import new_id
 from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.status import JobStatus
+from medley.tasks import ChatMessage
 from orchestrator import conversations, engine, jobs
 from orchestrator.binding import Values, bind, declared
 from orchestrator.checking import Rules, checked, find_assets, seeded
@@ -41,7 +43,9 @@ class InvalidRequest(CallerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a caller asks for. Exactly one of `parts`, `workflow` and `plan` is given."""
+    """What a caller asks for. Exactly one of `parts`, `workflow` and `plan` is given; with a plan,
+    `parts` may say what it was made of.
+    """
 
     tenant: str
     parts: Sequence[Part] = ()
@@ -57,6 +61,9 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    id: str | None = None  # of the job, where the caller listens to it before it is there
+    history: Sequence[ChatMessage] = ()  # what was said before, where no conversation holds it
+    asked: Mapping[str, Any] = field(default_factory=dict)  # in the form of another interface
     grant: Grant = field(default_factory=Grant)
     webhook: Hook | None = None
 
@@ -248,7 +255,14 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         request["outputs"] = [item.value for item in order.outputs]
     if order.values:
         request["inputs"] = {name: _plain(value) for name, value in order.values.items()}
+    if order.history:
+        request["history"] = [
+            item.model_dump(mode="json", include={"role", "parts"}) for item in order.history
+        ]
+    if order.asked:
+        request["asked"] = dict(order.asked)
     return NewJob(
+        id=order.id or new_id("job"),
         tenant=order.tenant,
         steps=steps,
         kind=kind,

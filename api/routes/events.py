@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from api import stream
+from api.ids import JobId
 from api.schemas.common import documented
 from api.state import Here, Service, Tenant
 from orchestrator import jobs
@@ -31,7 +32,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     },
 )
 async def job_events(
-    job_id: str,
+    job_id: JobId,
     here: Here,
     tenant: Tenant,
     after: Annotated[int | None, Query(ge=0, lt=2**31)] = None,

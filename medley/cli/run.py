@@ -11,7 +11,7 @@ from medley.cli.exits import Exit
 from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
-from medley.client import Client
+from medley.client import Job, Medley
 
 
 def register(app: typer.Typer) -> None:
@@ -81,18 +81,17 @@ def run(
     talks = not as_json and sys.stdin.isatty()
     if not talks:
         options["ask"] = False  # nobody is there to answer
-    request = {"input": words, "options": options}
     with service_or_own(settings_for(url), quiet=as_json) as client:
         if dry_run:
-            _show_plan(client.send("/v1/plans", request, inputs or []), as_json)
+            _show_plan(client.plan(words, inputs or [], options=options), as_json)
             return
-        job = client.send("/v1/jobs", request, inputs or [])
+        job = client.run(words, inputs or [], options=options)
         try:
-            job = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
+            ended = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
         except KeyboardInterrupt:
-            interrupted(client, job["id"])
+            interrupted(client, job.id)
             raise typer.Exit(Exit.INTERRUPTED) from None
-        raise finish(client, job, folder=folder, as_json=as_json)
+        raise finish(client, ended, folder=folder, as_json=as_json)
 
 
 def _pairs(given: list[str]) -> dict[str, str] | None:
@@ -106,24 +105,22 @@ def _pairs(given: list[str]) -> dict[str, str] | None:
     return found or None
 
 
-def _attend(
-    client: Client, job: dict[str, Any], *, approve: bool, talks: bool, quiet: bool
-) -> dict[str, Any]:
+def _attend(client: Medley, job: Job, *, approve: bool, talks: bool, quiet: bool) -> dict[str, Any]:
     """Watch the job; where it waits for approval or for an answer, ask."""
-    job = watch(client, job["id"], quiet=quiet)
-    while job["status"] == "waiting":
-        here, waits = f"/v1/jobs/{job['id']}", job["waiting_for"]
+    found = watch(client, job.id, quiet=quiet)
+    while found["status"] == "waiting":
+        waits = found["waiting_for"]
         if waits["what"] == "input" and talks:
-            client.post(f"{here}/input", {"input": typer.prompt(waits["question"], err=True)})
+            job.reply(typer.prompt(waits["question"], err=True))
         elif waits["what"] == "approval" and approve:
             if typer.confirm("Run this plan?", default=True, err=True):
-                client.post(f"{here}/approve")
+                job.approve()
             else:
-                client.cancel(job["id"])
+                job.cancel()
         else:
             break
-        job = watch(client, job["id"], quiet=quiet)
-    return job
+        found = watch(client, job.id, quiet=quiet)
+    return found
 
 
 def _show_plan(answer: dict[str, Any], as_json: bool) -> None:
@@ -133,7 +130,7 @@ def _show_plan(answer: dict[str, Any], as_json: bool) -> None:
     from rich.console import Console
 
     from medley.cli.draw import plan_tree
-    from medley.cli.view import JobView
+    from medley.client.view import JobView
 
     view = JobView("plan", status="not run")
     view.read({"status": "not run", "plan": answer["plan"]})

@@ -41,6 +41,9 @@ ENDLESS = "/v1/events"
 @pytest.fixture
 def document(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseSchema]:
     monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.1)
+    for name in ("PATIENCE_S", "STREAM_S"):
+        monkeypatch.setattr(f"api.openai.telling.{name}", 0.1)
+    monkeypatch.setattr("api.openai.responses.CANCEL_S", 0.1)
     monkeypatch.setattr("api.openai.calls.PATIENCE_S", 0.1)
     monkeypatch.setattr("api.routes.search.WAIT_S", 0.1)
     free = settings.model_copy(update={"key_quota": NO_LIMITS})
@@ -84,12 +87,14 @@ def _populate(document: BaseSchema, known: dict[str, str]) -> dict[str, str]:
     job = client.post("/v1/jobs", json={"plan": caption_plan(asset)}).json()["id"]
     client.post(f"/v1/jobs/{job}/cancel")
     workflow = {"name": "Caption", "plan": caption_plan(asset)}
+    response = client.post("/v1/responses", json={"input": "Hi", "background": True}).json()["id"]
     hook, delivery = _told(client, asset)
     lines = {"file": ("in.jsonl", b'{"custom_id": "a"}')}
     file = client.post("/v1/files", files=lines, data={"purpose": "batch"}).json()["id"]
     batch = {"input_file_id": file, "endpoint": "/v1/embeddings", "completion_window": "24h"}
     upload = {"bytes": 1, "filename": "a", "mime_type": "text/plain", "purpose": "batch"}
     return {
+        "response_id": response,
         "file_id": file,
         "batch_id": client.post("/v1/batches", json=batch).json()["id"],
         "upload_id": client.post("/v1/uploads", json=upload).json()["id"],

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from api.main import create_app
 from medley.settings import Settings
-from tests.flow.api_world import Holder, World, give_key, open_world
+from orchestrator import keys
+from orchestrator.database import create_engine
+from orchestrator.keys import NewKey, Scope
+from tests.flow.api_world import Holder, World, give_key, open_world, served
 
 
 @pytest.fixture
@@ -135,6 +139,29 @@ def test_what_is_remembered_of_a_key_grows_old(
     monkeypatch.setattr("api.keyring.time.monotonic", lambda: float("inf"))
 
     assert key("GET", "/v1/jobs").status_code == 401
+
+
+def test_a_stream_ends_with_its_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("api.auth.REMEMBERED_S", 0.0)
+    app = create_app(settings)
+    with served(app) as url, httpx2.Client(base_url=url, timeout=60) as client:
+        with create_engine(settings.database_url or "").begin() as conn:
+            wanted = NewKey(tenant="default", name="x", scopes=frozenset({Scope.ADMIN}))
+            key, secret = keys.create(conn, wanted)
+            _, other = keys.create(conn, wanted)
+        known, admin = ({"X-API-Key": value} for value in (secret, other))
+        with client.stream("GET", "/v1/events", headers=known) as stream:
+            lines = stream.iter_lines()
+            next(line for line in lines if line.startswith("data:"))
+            assert client.delete(f"/v1/keys/{key.id}", headers=admin).status_code == 204
+            client.post("/v1/jobs", json={"input": "secret words"}, headers=admin)
+            rest = list(lines)
+
+    assert "secret words" not in str(rest)
+    assert not [line for line in rest if line.startswith("data:")]
+    assert "Exception in ASGI" not in capfd.readouterr().err
 
 
 def test_an_expired_key_is_refused_although_it_is_remembered(world: World) -> None:

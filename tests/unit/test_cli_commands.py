@@ -106,10 +106,10 @@ def test_workflow_inputs_are_words_files_assets_or_lists(tmp_path: Path) -> None
     photo = tmp_path / "photo.png"
     photo.write_bytes(b"x")
 
-    values, files = bind(["title=Hello", f"photo={photo}", "more=asset_1", "more=asset_2"])
+    values = bind(["title=Hello", f"photo={photo}", "more=asset_1", "more=asset_2"])
 
     assert values["title"] == "Hello"
-    assert files[values["photo"]["file"]] == photo
+    assert values["photo"] == photo
     assert values["more"] == [{"asset": "asset_1"}, {"asset": "asset_2"}]
 
 
