@@ -83,8 +83,9 @@ class UseOut(Out):
 
 def use(found: Use) -> UseOut:
     """A use with its link."""
+    room = "batches" if found.kind == "batch" else f"{found.kind}s"
     return UseOut.model_validate(
-        {"id": found.id, "object": found.kind, "url": f"/v1/{found.kind}s/{found.id}"}
+        {"id": found.id, "object": found.kind, "url": f"/v1/{room}/{found.id}"}
     )
 
 

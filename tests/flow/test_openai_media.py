@@ -192,25 +192,23 @@ def test_each_of_n_pictures_has_its_own_seed_and_file(
     assert all(httpx2.get(item.url).status_code == 200 for item in found.data)
 
 
-@pytest.mark.parametrize(
-    ("given", "param"),
-    [
-        ({"size": "12"}, "size"),
-        ({"size": "9999x16"}, "size"),
-        ({"background": "transparent"}, "background"),
-        ({"output_format": "gif"}, "output_format"),
-        ({"n": 11}, "n"),
-        ({"extra_body": {"negative_prompt": "dogs"}}, "negative_prompt"),
-        ({"extra_body": {"lora": "x"}}, "lora"),
-        ({"extra_body": {"guidance_scale": 50}}, "guidance_scale"),
-        ({"extra_body": {"frame_count": 3}}, "frame_count"),
-    ],
-)
-def test_what_cannot_be_honoured_is_refused_by_name(
-    client: openai.OpenAI, given: dict[str, Any], param: str
-) -> None:
-    error = refused(lambda: client.images.generate(prompt="a cat", **given))
-    assert (error.status_code, error.param) == (400, param)
+UNFIT_PICTURES: list[tuple[dict[str, Any], str]] = [
+    ({"size": "12"}, "size"),
+    ({"size": "9999x16"}, "size"),
+    ({"background": "transparent"}, "background"),
+    ({"output_format": "gif"}, "output_format"),
+    ({"n": 11}, "n"),
+    ({"extra_body": {"negative_prompt": "dogs"}}, "negative_prompt"),
+    ({"extra_body": {"lora": "x"}}, "lora"),
+    ({"extra_body": {"guidance_scale": 50}}, "guidance_scale"),
+    ({"extra_body": {"frame_count": 3}}, "frame_count"),
+]
+
+
+def test_what_cannot_be_honoured_is_refused_by_name(client: openai.OpenAI) -> None:
+    for given, param in UNFIT_PICTURES:
+        error = refused(lambda given=given: client.images.generate(prompt="a cat", **given))
+        assert (error.status_code, error.param) == (400, param)
 
 
 def test_what_is_only_accepted_changes_nothing(
@@ -341,32 +339,27 @@ def test_an_edit_needs_one_picture(client: openai.OpenAI, web: httpx2.Client) ->
     assert (none.status_code, none.json()["error"]["param"]) == (400, "image")
 
 
-@pytest.mark.parametrize(
-    ("form", "kind", "converted"),
-    [
-        ("wav", "audio/wav", None),
-        ("mp3", "audio/mpeg", {"format": "mp3"}),
-        ("opus", "audio/ogg", {"codec": "opus"}),
-        ("pcm", "audio/pcm", {"format": "wav", "rate": 24_000}),
-    ],
-)
+SPOKEN: list[tuple[Any, str, dict[str, Any] | None]] = [
+    ("wav", "audio/wav", None),
+    ("mp3", "audio/mpeg", {"format": "mp3"}),
+    ("opus", "audio/ogg", {"codec": "opus"}),
+    ("pcm", "audio/pcm", {"format": "wav", "rate": 24_000}),
+]
+
+
 def test_words_are_said_in_the_format_that_is_asked(
-    client: openai.OpenAI,
-    web: httpx2.Client,
-    worker: Worker,
-    form: Any,
-    kind: str,
-    converted: dict[str, Any] | None,
+    client: openai.OpenAI, web: httpx2.Client, worker: Worker
 ) -> None:
     part = asset_part(web, wav(), "audio", "audio/wav")
-    with worker.working(lambda lease: {"audio": part}) as seen:
-        sound = client.audio.speech.create(
-            model="tts-1", voice="alloy", input="Hello", response_format=form, speed=1.5
-        )
-    assert sound.response.headers["content-type"] == kind
-    assert sound.content == (wav()[44:] if form == "pcm" else wav())
-    assert seen[0].params == {"speed": 1.5}
-    assert [lease.params for lease in seen[1:]] == ([converted] if converted else [])
+    for form, kind, converted in SPOKEN:
+        with worker.working(lambda lease: {"audio": part}) as seen:
+            sound = client.audio.speech.create(
+                model="tts-1", voice="alloy", input="Hello", response_format=form, speed=1.5
+            )
+        assert sound.response.headers["content-type"] == kind
+        assert sound.content == (wav()[44:] if form == "pcm" else wav())
+        assert seen[0].params == {"speed": 1.5}
+        assert [lease.params for lease in seen[1:]] == ([converted] if converted else [])
 
 
 def test_a_voice_is_that_of_the_synthesizer_unless_it_is_one_of_openais(
@@ -471,23 +464,21 @@ def test_embeddings_come_as_base64_or_as_numbers(
     assert (len(mixed.data), len(seeing.data), len(spoken.json()["data"])) == (2, 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("given", "param"),
-    [
-        ({"input": [1, 2]}, "input"),
-        ({"input": [[1, 2]]}, "input"),
-        ({"input": ["a", " "]}, "input.1"),
-        ({"input": []}, "input"),
-        ({"input": "a", "dimensions": 0}, "dimensions"),
-        ({"input": "http://a/b.png", "extra_body": {"modality": "image"}}, "input"),
-        ({"input": "AAAA", "extra_body": {"modality": "image"}}, "input"),
-    ],
-)
-def test_what_cannot_be_embedded_is_refused_by_name(
-    client: openai.OpenAI, given: dict[str, Any], param: str
-) -> None:
-    error = refused(lambda: client.embeddings.create(model="medley", **given))
-    assert (error.status_code, error.param) == (400, param)
+UNFIT_INPUTS: list[tuple[dict[str, Any], str]] = [
+    ({"input": [1, 2]}, "input"),
+    ({"input": [[1, 2]]}, "input"),
+    ({"input": ["a", " "]}, "input.1"),
+    ({"input": []}, "input"),
+    ({"input": "a", "dimensions": 0}, "dimensions"),
+    ({"input": "http://a/b.png", "extra_body": {"modality": "image"}}, "input"),
+    ({"input": "AAAA", "extra_body": {"modality": "image"}}, "input"),
+]
+
+
+def test_what_cannot_be_embedded_is_refused_by_name(client: openai.OpenAI) -> None:
+    for given, param in UNFIT_INPUTS:
+        error = refused(lambda given=given: client.embeddings.create(model="medley", **given))
+        assert (error.status_code, error.param) == (400, param)
 
 
 def test_a_film_is_a_view_of_its_job(

@@ -345,61 +345,60 @@ def test_a_search_is_a_job_and_its_hits_can_be_filtered(
     assert hits(query=None, mix=mixed) == [far]  # what is looked for is not found
 
 
-@pytest.mark.parametrize(
-    ("filters", "found"),
-    [
-        (None, {"a", "b"}),
-        ({"type": "eq", "key": "n", "value": 1}, {"a"}),
-        ({"type": "ne", "key": "n", "value": 1}, {"b"}),
-        ({"type": "gte", "key": "n", "value": 2}, {"b"}),
-        ({"type": "gt", "key": "n", "value": "1"}, set()),
-        ({"type": "in", "key": "lang", "value": ["en", "de"]}, {"a"}),
-        ({"type": "nin", "key": "lang", "value": ["en"]}, {"b"}),
-        (
-            {
-                "type": "or",
-                "filters": [
-                    {"type": "eq", "key": "lang", "value": "en"},
-                    {"type": "lt", "key": "n", "value": 9},
-                ],
-            },
-            {"a", "b"},
-        ),
-        ({"type": "eq", "key": "'; DROP TABLE jobs; --", "value": "%s"}, set()),
-    ],
-)
-def test_attributes_of_files_can_be_asked_for(
-    service: Any, web: httpx2.Client, filters: Any, found: set[str]
-) -> None:
+FILTERS: list[tuple[Any, set[str]]] = [
+    (None, {"a", "b"}),
+    ({"type": "eq", "key": "n", "value": 1}, {"a"}),
+    ({"type": "ne", "key": "n", "value": 1}, {"b"}),
+    ({"type": "gte", "key": "n", "value": 2}, {"b"}),
+    ({"type": "gt", "key": "n", "value": "1"}, set()),
+    ({"type": "in", "key": "lang", "value": ["en", "de"]}, {"a"}),
+    ({"type": "nin", "key": "lang", "value": ["en"]}, {"b"}),
+    (
+        {
+            "type": "or",
+            "filters": [
+                {"type": "eq", "key": "lang", "value": "en"},
+                {"type": "lt", "key": "n", "value": 9},
+            ],
+        },
+        {"a", "b"},
+    ),
+    ({"type": "eq", "key": "'; DROP TABLE jobs; --", "value": "%s"}, set()),
+]
+
+
+def test_attributes_of_files_can_be_asked_for(service: Any, web: httpx2.Client) -> None:
     state, _ = service
     store = web.post("/v1/vector_stores", json={}).json()["id"]
     for name, attributes in (("a", {"n": 1, "lang": "en"}), ("b", {"n": 2})):
         body = {"file_id": add(state, name, [1.0, 0.0]), "attributes": attributes}
         assert web.post(f"/v1/vector_stores/{store}/files", json=body).status_code == 200
-    condition, values = condition_of(filters)
-    with state.db.connect() as conn:
-        rows = raw(conn).execute(
-            f"SELECT a.origin ->> 'name' FROM vector_store_files f JOIN assets a ON a.id = f.asset"
-            f" WHERE f.store = %(store)s AND {condition}".encode(),
-            {**values, "store": store},
-        )
-        assert {row[0] for row in rows} == found
+    for filters, found in FILTERS:
+        condition, values = condition_of(filters)
+        with state.db.connect() as conn:
+            rows = raw(conn).execute(
+                "SELECT a.origin ->> 'name' FROM vector_store_files f"
+                " JOIN assets a ON a.id = f.asset"
+                f" WHERE f.store = %(store)s AND {condition}".encode(),
+                {**values, "store": store},
+            )
+            assert {row[0] for row in rows} == found
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"query": ""},
-        {"query": "a", "mix": [{"text": "a"}]},
-        {"query": {"asset": "asset_none"}},
-        {"query": "a", "limit": 51},
-        {"mix": [{"weight": 1}]},
-        {"query": "a", "filter": {"unknown": 1}},
-    ],
-)
-def test_a_search_that_makes_no_sense_is_refused(web: httpx2.Client, body: Any) -> None:
-    reply = web.post("/v1/search", json=body)
-    assert reply.status_code in (400, 422)
-    assert reply.headers["content-type"] == "application/problem+json"
+NONSENSE: list[dict[str, Any]] = [
+    {},
+    {"query": ""},
+    {"query": "a", "mix": [{"text": "a"}]},
+    {"query": {"asset": "asset_none"}},
+    {"query": "a", "limit": 51},
+    {"mix": [{"weight": 1}]},
+    {"query": "a", "filter": {"unknown": 1}},
+]
+
+
+def test_a_search_that_makes_no_sense_is_refused(web: httpx2.Client) -> None:
+    for body in NONSENSE:
+        reply = web.post("/v1/search", json=body)
+        assert reply.status_code in (400, 422)
+        assert reply.headers["content-type"] == "application/problem+json"
     assert web.get("/v1/jobs").json()["data"] == []
