@@ -16,7 +16,7 @@ from api.openai.chat_request import ChatIn, draft_of
 from api.openai.files_out import reader
 from api.openai.reading import STREAMED, body_schema, read_body
 from api.openai.responses import FAULTS, begun, failed
-from api.openai.submit import submit
+from api.openai.submit import submit, with_media
 from api.state import Here, Service, Tenant
 from medley.ids import new_id
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/chat", tags=["openai"])
 async def create_chat_completion(request: Request, here: Here, tenant: Tenant) -> Response:
     """Goes on with a chat: words, pictures, sound, or the call of a function."""
     body = await read_body(request, ChatIn)
-    draft = draft_of(body, here.rules)
+    draft = await with_media(here, draft_of(body, here.rules))
     job = new_id("job")
     headers = {"Medley-Job-Id": job}
     if body.stream:

@@ -5,14 +5,16 @@ words; anything else is looked at and kept before a row names it.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from sqlalchemy import Connection
 
 from api.incoming import display_name
+from api.links import Link
+from api.links import bring as take_links
 from api.openai.faults import unsupported, wrong
 from api.state import Service
 from medley.errors import MedleyError, NotFound
@@ -25,6 +27,7 @@ from orchestrator.assets import Received, take_in
 
 _DATA = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w=.+-]+)*?)(;base64)?,", re.IGNORECASE)
 _TEXT = ("text/", "application/json")
+_NOTHING: Mapping[str, "Kept"] = {}
 MAX_MEDIA = 32  #: in one request
 
 
@@ -37,6 +40,7 @@ class Media:
     at: str
     data: bytes | None = None
     asset: str | None = None
+    url: str | None = None  # still to be fetched
     name: str = ""
     wanted: Modality | None = None
 
@@ -55,10 +59,7 @@ def of_url(at: str, url: Any, wanted: Modality | None = None) -> Media | TextPar
     if not isinstance(url, str):
         raise wrong(at, "A URL is wanted.")
     if url.lower().startswith(("http://", "https://")):
-        # The one place where addresses elsewhere are refused.
-        raise unsupported(
-            at, "Nothing is fetched from elsewhere: send a data: URL, or upload the file."
-        )
+        return Media(at=at, url=url, wanted=wanted)
     found = _DATA.match(url)
     if found is None:
         raise wrong(at, "This is no data: URL.")
@@ -100,11 +101,40 @@ def named(at: str, asset: Any, wanted: Modality | None = None) -> Media:
     return Media(at=at, asset=asset, wanted=wanted)
 
 
-def keep(here: Service, found: Sequence[Media]) -> list[Kept]:
-    """Looks at the bytes and keeps them. Raises `BadParameter` for what is no such medium."""
+async def bring(here: Service, found: Sequence[Media]) -> dict[str, Kept]:
+    """What addresses elsewhere give, fetched under the service's guard and kept, by their places.
+    Raises `BadParameter`.
+    """
+    far = [media for media in found if media.url is not None]
+    try:
+        links = [Link(at=media.at, url=str(media.url)) for media in far]
+        judged = await take_links(here, links) if links else []
+    except MedleyError as error:
+        if error.status >= 500:
+            raise
+        place = error.errors[0].get("pointer", "") if error.errors else far[0].at
+        raise wrong(str(place), error.message) from None
+    kept: dict[str, Kept] = {}
+    for media, file in zip(far, judged, strict=True):
+        _fits(media, file.facts.modality)
+        named = replace(media, name=file.sent.name)
+        kept[media.at] = Kept(media=named, received=file.sent.received, facts=file.facts)
+    return kept
+
+
+def keep(
+    here: Service, found: Sequence[Media], brought: Mapping[str, Kept] = _NOTHING
+) -> list[Kept]:
+    """Looks at the bytes and keeps them; `brought` is what came from elsewhere. Raises
+    `BadParameter` for what is no such medium.
+    """
     if len(found) > MAX_MEDIA:
         raise wrong("/input", f"At most {MAX_MEDIA} media in one request.")
-    return [_keep(here, media) for media in found]
+    far = next((media for media in found if media.url and media.at not in brought), None)
+    if far is not None:
+        reason = "Nothing is fetched here: send a data: URL, or upload the file."
+        raise unsupported(far.at, reason)
+    return [brought.get(media.at) or _keep(here, media) for media in found]
 
 
 def _keep(here: Service, media: Media) -> Kept:

@@ -4,7 +4,7 @@ Read by hand rather than by a model: items come in many forms, and each refusal 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from api.openai import inline
@@ -165,7 +165,7 @@ def _file(given: Mapping[str, Any], at: str) -> TextPart | Media:
         raw = inline.of_base64(f"{at}/file_data", data)
         found = Media(at=f"{at}/file_data", data=raw)
     if isinstance(found, Media):
-        return Media(at=found.at, data=found.data, name=name)
+        return replace(found, name=name)
     return found
 
 

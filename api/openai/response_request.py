@@ -1,5 +1,6 @@
 """A request for a response: what it may say, and the draft that is made of it. Pure."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -153,7 +154,7 @@ def _said(body: Counted, chosen: Chosen) -> list[Said]:
         else:
             found = inline.of_url(at, chosen.mask.get("image_url"), Modality.IMAGE)
             assert isinstance(found, Media)
-            mask = Media(at=at, data=found.data, name="mask", wanted=Modality.IMAGE)
+            mask = replace(found, name="mask")
         said.append(Said(role="user", parts=[mask]))
     return said
 

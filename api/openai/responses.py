@@ -15,7 +15,7 @@ from api.openai.narration import Told
 from api.openai.reading import PLAIN, STREAMED, body_schema, page_of, read_body
 from api.openai.response_body import body_of
 from api.openai.response_request import Counted, ResponseIn, counted_draft, draft_of
-from api.openai.submit import Draft, submit
+from api.openai.submit import Draft, submit, with_media
 from api.problems import ApiError
 from api.schemas.common import documented
 from api.state import Here, Service, Tenant
@@ -35,7 +35,7 @@ FAULTS = documented(400, 404, 413, 415, 422, 429, 503, 504, 507)
 async def create_response(request: Request, here: Here, tenant: Tenant) -> Response:
     """Asks for a response: at once, in the background, or as a stream."""
     body = await read_body(request, ResponseIn)
-    draft = draft_of(body, here.rules)
+    draft = await with_media(here, draft_of(body, here.rules))
     job = new_id("job")
     headers = {"Medley-Job-Id": job}
     cancel = not draft.asked.stored and not body.background
@@ -83,7 +83,7 @@ async def begun(here: Service, tenant: str, draft: Draft, job: str) -> AsyncIter
 async def count_input_tokens(request: Request, here: Here, tenant: Tenant) -> Response:
     """How many tokens the hub reads of this. A worker with the hub's tokenizer counts them."""
     body = await read_body(request, Counted)
-    draft = counted_draft(body, here.rules)
+    draft = await with_media(here, counted_draft(body, here.rules))
     job = new_id("job")
     await run_in_threadpool(submit, here, tenant, draft, job)
     view = await telling.ended(request, here, tenant, job, cancel=True)

@@ -11,6 +11,7 @@ from api.ids import job_id
 from api.openai import inline
 from api.openai.asked import Asked, asked_of
 from api.openai.faults import wrong
+from api.openai.inline import Kept, Media
 from api.openai.items import Said
 from api.openai.narration import said_by
 from api.openai.talk import Talk, order_of
@@ -34,13 +35,23 @@ class Draft:
     asked: Asked
     previous: str | None = None  # the response that it goes on from
     metadata: Mapping[str, str] = field(default_factory=dict)
+    brought: Mapping[str, Kept] = field(default_factory=dict)  # from elsewhere, by their places
+
+    def media(self) -> list[Media]:
+        """All media of it, in order."""
+        return [media for said in self.said for media in said.media()]
+
+
+async def with_media(here: Service, draft: Draft) -> Draft:
+    """The draft with what is named by addresses elsewhere. Raises `BadParameter`."""
+    return replace(draft, brought=await inline.bring(here, draft.media()))
 
 
 def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
     """Makes the job under this id. Raises `BadParameter`, `NotFound`, `InvalidPlan`, `QueueFull`,
     `QuotaExceeded`, `Unavailable`.
     """
-    kept = inline.keep(here, [media for said in draft.said for media in said.media()])
+    kept = inline.keep(here, draft.media(), draft.brought)
     with here.db.begin() as conn:
         grant = here.admission.check(conn)
         assets = iter([inline.register(conn, tenant, one, here.caller.key) for one in kept])

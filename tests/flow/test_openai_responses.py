@@ -342,7 +342,7 @@ def test_a_conversation_holds_what_was_said(client: openai.OpenAI) -> None:
         ({"input": [{"type": "computer_call"}]}, "input.0.type"),
         (
             {"input": [{"role": "user", "content": [
-                {"type": "input_image", "image_url": "https://example.com/a.png"}]}]},
+                {"type": "input_image", "image_url": "http://127.0.0.1:1/a.png"}]}]},
             "input.0.content.0.image_url",
         ),
         (
