@@ -9,7 +9,7 @@ import ipaddress
 import logging
 from collections.abc import Collection
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -18,10 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.doors import Door, bytes_of, need, of_job, told
+from api.edge import host_of, netloc_of
 from api.state import Service
 from medley.errors import Forbidden, MedleyError, Unauthorized, Unavailable
 from orchestrator import asset_use, audit, keys
 from orchestrator.keys import LOCAL, NOBODY, Caller
+from orchestrator.sessions import SESSION_MARK, TOKEN_MARK
 
 logger = logging.getLogger("medley.api")
 COOKIE = "medley_session"
@@ -72,7 +74,7 @@ class Auth:
         await self._serve(scope, receive, send)
 
     async def _admit(self, request: Request, token: str | None, nobody: Caller) -> Caller:
-        method, path = request.method, request.scope["path"]
+        method, path = request.method, _path(request.scope)
         wanted = need(method, path)
         if wanted is Door.OPEN or (method in _SAFE_METHODS and self._is_page(path)):
             return nobody
@@ -88,6 +90,7 @@ class Auth:
                 raise Unauthorized(_FIRST)
             return LOCAL
         found = await self._caller(request, here, token, nobody)
+        await here.rates.check(found, here.settings.tenant_quota.requests_per_minute)
         if found.by_cookie and method not in _SAFE_METHODS:
             _require_own_page(request)
         if found.job is not None:
@@ -95,7 +98,6 @@ class Auth:
         scope = keys.Scope.ADMIN if wanted is Door.METRICS else wanted
         if isinstance(scope, keys.Scope) and not found.may(scope):
             raise Forbidden(f"This key does not have the scope {scope.value!r}.")
-        await here.rates.check(found, here.settings.tenant_quota.requests_per_minute)
         return found
 
     def _is_page(self, path: str) -> bool:
@@ -110,11 +112,12 @@ class Auth:
         try:
             return await here.keyring.caller(secret)
         except Unauthorized as error:
-            await failed(here, nobody, secret, error)
+            if not secret.startswith((SESSION_MARK, TOKEN_MARK)):  # these end all the time
+                await failed(here, nobody, secret, error)
             raise
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        action = told(scope["method"], scope["path"])
+        action = told(scope["method"], _path(scope))
         if action is None:
             await self.app(scope, receive, send)
             return
@@ -157,9 +160,8 @@ def secret_of(request: Request, token: str | None = None) -> str | None:
             raise Unauthorized(_HOW)
     else:
         secret = request.headers.get("x-api-key") or request.cookies.get(COOKIE) or token or ""
-        given = secret or None
-    if given is None:
-        return None
+        if not secret:
+            return None
     secret = secret.strip()
     if not 0 < len(secret) <= MAX_SECRET or not secret.isascii():
         raise Unauthorized("There is no such key.")
@@ -169,12 +171,18 @@ def secret_of(request: Request, token: str | None = None) -> str | None:
 def is_local(scope: Scope) -> bool:
     """Whether the caller is on this machine, calls it by a name of its own, and came directly."""
     headers = Request(scope).headers
-    name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    name = host_of(f"//{headers.get('host', '')}")
     return (
         _is_loopback(_address(scope))
         and (name == "localhost" or _is_loopback(name))
         and not any(header in headers for header in _FORWARDED)
     )
+
+
+def _path(scope: Scope) -> str:
+    """The address as routes know it: without the prefix under which a proxy serves us."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def _is_loopback(address: str) -> bool:
@@ -209,7 +217,7 @@ def _require_own_page(request: Request) -> None:
     """A cookie comes along with whatever a browser sends, so it must say that our page sent it."""
     origin = request.headers.get("origin")
     if origin is not None:
-        if urlsplit(origin).netloc == request.headers.get("host"):
+        if netloc_of(origin) == request.headers.get("host"):
             return
     elif request.headers.get("sec-fetch-site") == "same-origin":
         return

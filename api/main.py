@@ -13,6 +13,7 @@ from api import openapi, problems, static_page
 from api.agents import server as agents
 from api.auth import Auth
 from api.edge import Edge
+from api.openai import media_routers
 from api.routes import (
     assets,
     conversations,
@@ -27,6 +28,7 @@ from api.routes import (
     system,
     tools,
     usage,
+    webhooks,
     workflows,
 )
 from api.state import rules_of, running
@@ -44,11 +46,13 @@ _ROOMS = (
     models.router,
     system.router,
     discovery.router,
+    webhooks.router,
     keys.router,
     sessions.router,
     usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
+_OPENAI = media_routers()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -73,7 +77,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
     for router in _ROOMS:
         app.include_router(router, max_body_size=MAX_BYTES)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
+    for router, most in _OPENAI:
+        app.include_router(router, max_body_size=most or found.max_upload_bytes + _FORM_OVERHEAD)
+    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS, *(item for item, _ in _OPENAI)]))
     static_page.install(app)
     agents.install(app)
     openapi.install(app)

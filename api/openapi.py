@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from api import problems
 from api.auth import COOKIE
 from api.doors import Door, need
+from api.schemas.assets import FetchIn
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
@@ -46,7 +47,7 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, InputIn, RunIn, problems.Problem):
+    for model in (JobIn, InputIn, RunIn, FetchIn, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -55,7 +56,10 @@ def build(app: FastAPI) -> dict[str, Any]:
     found["security"] = [{name: []} for name in _SCHEMES]
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
-            operation["responses"] = _responses(operation["responses"], problems.media_type(path))
+            given = operation["responses"]
+            if problems.is_openai(path) and "422" in given:  # a wrong value is a 400 there
+                given["400"] = given.pop("422")
+            operation["responses"] = _responses(given, problems.media_type(path))
             if need(method.upper(), path) is Door.OPEN:
                 operation["security"] = []
                 continue

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Connection, Engine
 
@@ -33,7 +34,9 @@ from orchestrator.keys import NOBODY, Caller
 from orchestrator.quotas import Grant
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
+from orchestrator.webhooks.sender import Sender
 
+FETCHERS = 16  #: files that are fetched from URLs at one time; further ones wait
 POOL_SIZE, MAX_OVERFLOW = 10, 20
 
 
@@ -95,8 +98,10 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    sender: Sender
     keyring: KeyRing
     rates: Rates
+    fetching: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(FETCHERS))
     caller: Caller = NOBODY
 
     def serving(self, caller: Caller) -> "Service":
@@ -104,9 +109,10 @@ class Service:
         return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
 
     def changed(self, job: str) -> None:
-        """To be called after the commit that changed a job: wakes workers and listeners."""
+        """To be called after the commit that changed a job: wakes workers, listeners, webhooks."""
         crash_point("api.after_commit_before_publish")
         self.relay.nudge()
+        self.sender.nudge()
         self.announcer.stored([job])
 
 
@@ -132,6 +138,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
     db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
+    sender = Sender(db, settings)
     janitor = Janitor(db, store, settings.keep_days)
     feed, rates = Feed(client_url(settings.redis_url)), Rates(settings.redis_url)
     app.state.service = Service(
@@ -143,22 +150,30 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         feed=feed,
         relay=relay,
         announcer=Announcer(settings.redis_url),
+        sender=sender,
         admission=Admission(
             queue=Queue(db=db, most=settings.max_queued_jobs), tenant_quota=settings.tenant_quota
         ),
         keyring=KeyRing(db, settings.key_quota),
         rates=rates,
     )
+    from api.openai.batching import Batcher  # it needs what is defined here
+
+    batcher = Batcher(app.state.service)
     listening = asyncio.create_task(feed.run())
     relay.start()
     reaper.start()
     janitor.start()
+    sender.start()
+    batcher.start()
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        sender.stop()
+        batcher.stop()
         janitor.stop()
         reaper.stop()
         relay.stop()

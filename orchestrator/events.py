@@ -8,7 +8,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,19 @@ def read_events(
         " FROM events e JOIN jobs j ON j.id = e.job"
         " WHERE e.job = %s AND j.tenant = %s AND e.seq > %s ORDER BY e.seq LIMIT %s",
         [job, tenant, after, limit],
+    ).fetchall()
+    return [
+        Event(job=row[0], seq=row[1], type=row[2], step=row[3], data=row[4], at=row[5])
+        for row in rows
+    ]
+
+
+def read_since(conn: Raw, jobs: Collection[str], since: datetime, *, limit: int) -> list[Event]:
+    """Events of these jobs from a moment on, oldest first. The caller has looked whose they are."""
+    rows = conn.execute(
+        "SELECT job, seq, type, step, data, at FROM events"
+        " WHERE job = ANY(%s) AND at >= %s ORDER BY at, job, seq LIMIT %s",
+        [list(jobs), since, limit],
     ).fetchall()
     return [
         Event(job=row[0], seq=row[1], type=row[2], step=row[3], data=row[4], at=row[5])

@@ -28,6 +28,8 @@ from orchestrator.live import load_served
 from orchestrator.quotas import Grant
 from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
+from orchestrator.webhooks import endpoints
+from orchestrator.webhooks.endpoints import Hook
 
 
 class InvalidRequest(CallerError):
@@ -56,6 +58,7 @@ class Order:
     priority: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     grant: Grant = field(default_factory=Grant)
+    webhook: Hook | None = None
 
     @property
     def approve(self) -> str:
@@ -74,6 +77,8 @@ def submit(conn: Connection, order: Order, rules: Rules) -> str:
         job = _fixed(conn, order, rules)
     if order.conversation is not None:
         job = _say(conn, order, job)
+    if order.webhook is not None:
+        endpoints.add_for_job(conn, order.tenant, job.id, order.webhook)
     return engine.submit(raw(conn), job)
 
 
@@ -190,7 +195,7 @@ def retry(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
         )
     plain = {step: dict(params) for step, params in overrides.items()}
-    return engine.retry_job(
+    again = engine.retry_job(
         raw(conn),
         tenant,
         job_id,
@@ -199,6 +204,8 @@ def retry(
         key=grant.key,
         max_gpu_seconds=grant.budget(job.options.get("max_gpu_seconds")),
     )
+    endpoints.copy_for_job(conn, tenant, job_id, again)
+    return again
 
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
@@ -342,4 +349,6 @@ def _param_faults(
 
 def dry(order: Order) -> Order:
     """The same order, stopped at its plan and without an answer."""
-    return replace(order, options={**order.options, "approve": "plan", "dry_run": True})
+    return replace(
+        order, webhook=None, options={**order.options, "approve": "plan", "dry_run": True}
+    )

@@ -82,7 +82,7 @@ async def create_job(
     `Accept: text/event-stream` as a stream of its events.
     """
     key = orders.idempotency_key(idempotency_key)
-    body, files = await orders.read_order(request, here, JobIn)
+    body, files = await orders.read_order(request, here, tenant, JobIn, key)
     accepted = await run_in_threadpool(orders.accept, here, tenant, body, files, key)
     return await submitted(request, here, tenant, accepted, prefer)
 
@@ -199,7 +199,7 @@ async def give_input(job_id: str, request: Request, here: Here, tenant: Tenant) 
 
     The hub then plans again.
     """
-    body, files = await orders.read_order(request, here, InputIn)
+    body, files = await orders.read_order(request, here, tenant, InputIn)
     return await run_in_threadpool(orders.give_input, here, tenant, job_id, body, files)
 
 

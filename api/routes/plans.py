@@ -35,7 +35,7 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
     """A dry run: the checked plan of this request. A free request is planned by the hub; nothing
     else runs.
     """
-    body, files = await orders.read_order(request, here, JobIn)
+    body, files = await orders.read_order(request, here, tenant, JobIn)
     return await planned(here, tenant, body, files)
 
 

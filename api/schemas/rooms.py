@@ -56,11 +56,14 @@ class Estimate(Out):
     """What the plan would cost. What neither history nor the catalogue can say is left out."""
 
     seconds: Seconds | None = Field(
+        default=None,
         description="What earlier runs of the same tools took, one after the other, without the "
-        "steps that need not run."
+        "steps that need not run.",
     )
-    gpu_seconds: Seconds | None = Field(description="The same on an accelerator.")
-    peak_memory_bytes: int | None = Field(description="Of the largest model, as it declares.")
+    gpu_seconds: Seconds | None = Field(default=None, description="The same on an accelerator.")
+    peak_memory_bytes: int | None = Field(
+        default=None, description="Of the largest model, as it declares."
+    )
     cached: list[str] = Field(description="Steps whose outputs are known from an earlier job.")
     basis: int = Field(description="Earlier steps that the seconds rest on.")
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from medley.cli import align, doctor, jobs, keys, mcp, models, run, serve, workflows
+from medley.cli import align, doctor, jobs, keys, mcp, models, run, serve, webhooks, workflows
 from medley.cli.exits import EPILOG
 from medley.cli.faults import Commands
 
@@ -23,6 +23,7 @@ app.add_typer(workflows.app, name="workflows")
 app.add_typer(models.app, name="models")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 doctor.register(app)
 
 

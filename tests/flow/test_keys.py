@@ -60,6 +60,24 @@ def test_another_machine_is_refused_before_there_is_a_key_and_served_with_one(
     assert served.status_code == 200
 
 
+@pytest.mark.parametrize("host", ["[", "[::1", "localhost.evil.example", "127.0.0.1.evil", ""])
+def test_a_host_that_is_none_of_ours_is_not_this_machine(settings: Settings, host: str) -> None:
+    elsewhere = settings.model_copy(update={"host": "0.0.0.0"})
+    with open_world(create_app(elsewhere), elsewhere) as world:
+        assert world.client.get("/v1/jobs", headers={"Host": host}).status_code == 401
+        broken = {"Origin": "http://["}
+        assert world.client.post("/v1/conversations", headers=broken).status_code == 403
+
+
+def test_a_service_below_a_prefix_asks_for_the_same_scopes(world: World) -> None:
+    reader = give_key(world, "read")
+    world.client._transport.root_path = "/medley"  # type: ignore[attr-defined]
+
+    assert reader("GET", "/medley/v1/jobs").status_code == 200
+    assert reader("GET", "/medley/v1/keys").status_code == 403
+    assert reader("DELETE", "/medley/v1/jobs/job_1").status_code == 403
+
+
 def test_with_the_first_key_everybody_needs_one(world: World) -> None:
     give_key(world, "read", tenant="acme")
     reply = world.client.get("/v1/jobs")

@@ -54,6 +54,7 @@ def test_help_starts_without_any_heavy_library() -> None:
         ["jobs", "plan", "--help"],
         ["workflows", "run", "--help"],
         ["mcp", "attach", "--help"],
+        ["webhooks", "create", "--help"],
         ["doctor", "--help"],
     ],
 )
