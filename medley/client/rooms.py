@@ -166,24 +166,15 @@ class Rooms(Generic[J, A]):
 
         Words are words here, also if they name a file: upload a file to search with it.
         """
-        sought = {"asset": query.id} if isinstance(query, AssetHandle) else {"text": str(query)}
-        params = {"limit": limit, "modalities": list(modalities)}
-        steps = [
-            {"id": "query", "tool": "embed", "inputs": {"media": sought}},
-            {
-                "id": "found",
-                "tool": "search",
-                "inputs": {"query": {"from": "query.embedding"}},
-                "params": params,
-            },
-        ]
-        plan = {"steps": steps, "reply": {"show": ["found.assets", "found.scores"]}}
-        job = yield from self._submit("/v1/jobs", {"plan": plan}, [], None, prefer="wait=60")
-        job._checked(True)
-        if not job.ended:
-            raise Unavailable(f"No worker has searched in time; {job.id} goes on.")
-        scores = next(item["data"] for item in job.data["outputs"] if item["type"] == "data")
-        return [(asset, float(score)) for asset, score in zip(job.assets, scores, strict=True)]
+        sought = {"asset": query.id} if isinstance(query, AssetHandle) else str(query)
+        body = {"query": sought, "modalities": list(modalities), "limit": limit}
+        wait = {"Prefer": "wait=60"}  # looking twice is the same as looking once
+        call = self.call("POST", "/v1/search", body, headers=wait, safe=True, patience_s=90.0)
+        answer = yield call
+        found = answer.json()
+        if answer.status_code == 202:
+            raise Unavailable(f"No worker has searched in time; {found['id']} goes on.")
+        return [(self._asset(self, hit["asset"]), float(hit["score"])) for hit in found["data"]]
 
     @operation
     def workflows(self, limit: int = 100) -> Flow[list[dict[str, Any]]]:
@@ -268,11 +259,8 @@ class Rooms(Generic[J, A]):
         body: Mapping[str, Any],
         files: Sequence[Any],
         key: str | None,
-        prefer: str | None = None,
     ) -> Flow[J]:
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-        if prefer is not None:
-            headers["Prefer"] = prefer
         call = self.call("POST", path, body, files=files, headers=headers, safe=True)
         return self._job(self, (yield call).json())
 
