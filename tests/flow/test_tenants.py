@@ -41,6 +41,7 @@ ENDLESS = {"/v1/events"}
 @pytest.fixture
 def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.05)
+    monkeypatch.setattr("api.routes.search.WAIT_S", 0)
     free = settings.model_validate({**settings.model_dump(), "key_quota": {}})
     with open_world(create_app(free), free) as opened:
         yield opened
