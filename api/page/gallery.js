@@ -2,7 +2,7 @@
 import { get, upload } from "./client.js";
 import { button, element, icon, later } from "./dom.js";
 import { startMix } from "./mix.js";
-import { seek } from "./seek.js";
+import { EMBEDDABLE, seek } from "./seek.js";
 import { announce, key, styles, toast } from "./shell.js";
 import { called, hush, tileOf, walk } from "./tiles.js";
 import { words } from "./words.js";
@@ -80,7 +80,7 @@ export async function show(place, { query }) {
     kinds.replaceChildren(...Object.keys(KINDS).map((name) => button(say(name), { "aria-pressed": String(state.kind === name), onclick: () => { state.kind = name; restart(); kinds.querySelector("[aria-pressed=true]").focus(); } })));
   }
 
-  const tile = (asset, score) => tileOf(asset, { score, onLike: (item) => { state.like = item.id; state.words = field.value = ""; state.mix = []; restart(true); scrollTo({ top: 0 }); }, onMix: (item) => { openMix(true); mix.add({ asset: item.id, weight: 1 }); } });
+  const tile = (asset, score, span) => tileOf(asset, { score, span, onLike: (item) => { state.like = item.id; state.words = field.value = ""; state.mix = []; restart(true); scrollTo({ top: 0 }); }, onMix: (item) => { openMix(true); mix.add({ asset: item.id, weight: 1 }); } });
 
   /** What is looked for: a list for `seek`; empty: all by age. */
   function wanted() {
@@ -99,7 +99,6 @@ export async function show(place, { query }) {
     loading = false;
     hush();
     const look = wanted();
-    origin.disabled = look.length > 0;
     if (!look.length) {
       title.replaceChildren();
       grid.replaceChildren();
@@ -109,11 +108,11 @@ export async function show(place, { query }) {
     grid.setAttribute("aria-busy", "true");
     await showTitle(say("finding"), mine);
     try {
-      const modalities = KINDS[state.kind].filter((name) => name !== "embedding");
-      const hits = await seek(look, { modalities, limit: 40 });
+      const modalities = KINDS[state.kind].filter((name) => EMBEDDABLE.has(name));
+      const hits = await seek(look, { modalities, origin: state.origin || undefined, limit: 40 });
       if (mine !== turn || gone) return;
       const shown = hits.filter((hit) => hit.asset.id !== state.like);
-      grid.replaceChildren(...shown.map((hit) => tile(hit.asset, hit.score)));
+      grid.replaceChildren(...shown.map((hit) => tile(hit.asset, hit.score, hit.span)));
       await showTitle(say("found", { count: shown.length }), mine);
       if (!shown.length) grid.append(element("li", { class: "empty" }, say("nothingNear")));
       announce(say("found", { count: shown.length }));

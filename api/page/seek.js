@@ -27,40 +27,17 @@ function summed(mix) {
   return [[...steps, { id: "mix", tool: "embed_combine", inputs: { embeddings }, params: { weights: mix.map((item) => item.weight) } }], "mix.embedding"];
 }
 
-let routed = true;  // whether this service has a search route
-
-/** The assets nearest to the weighted sum of `[{asset | text, weight}]`: `[{score, asset}]`, best first. */
-export async function seek(mix, { modalities = [], limit = 40 } = {}) {
-  if (!routed) return seekByJob(mix, { modalities, limit });
-  const [first] = mix, alone = mix.length === 1 && first.weight > 0;
-  const ask = alone ? { query: first.asset ? { asset: first.asset } : first.text } : { mix };
-  try {
-    const reply = await post("/v1/search", { ...ask, ...(modalities.length ? { modalities } : {}), limit });
-    return reply.object === "job" ? await hits(await ended(reply)) : reply.data;
-  } catch (error) {
-    if (!(error.status === 405 || (error.status === 404 && !error.problem?.detail?.includes("asset")))) throw error;
-    routed = false;
-    return seekByJob(mix, { modalities, limit });
+/** The assets nearest to the weighted sum of `[{asset | text, weight}]`: `[{score, asset, span}]`, best first. The job of a search is
+ * forgotten when its hits are here, as nobody asked for a job. */
+export async function seek(mix, { modalities = [], origin, limit = 40 } = {}) {
+  let reply = await post("/v1/search", { mix, modalities, limit, ...(origin ? { filter: { origin } } : {}) }, { headers: { prefer: "wait=30" } });
+  const job = reply.object === "job" ? reply.id : reply.job;
+  while (reply.object === "job") {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    reply = await get(`/v1/search/${job}`);
   }
-}
-
-/** The same as a job of its own, for a service without a search route. Its job is forgotten, as nobody asked for one. */
-async function seekByJob(mix, { modalities, limit }) {
-  const [steps, from] = summed(mix);
-  steps.push({ id: "find", tool: "search", inputs: { query: { from } }, params: { limit: Math.min(limit, 50), modalities } });
-  const job = await post("/v1/jobs", { plan: { steps, reply: { show: ["find.assets", "find.scores"] } }, metadata: { page: "search" } }, { headers: { prefer: "wait=30" } });
-  try {
-    return await hits(await ended(job));
-  } finally {
-    remove(`/v1/jobs/${job.id}`).catch(() => {});
-  }
-}
-
-async function hits(job) {
-  const shown = job.outputs.filter((output) => output.asset);
-  const scores = [job.outputs.find((output) => output.name?.endsWith(".scores"))?.data].flat();
-  const found = await Promise.allSettled(shown.map((output) => get(`/v1/assets/${output.asset}`)));
-  return found.flatMap((reply, place) => (reply.status === "fulfilled" ? [{ score: scores[place], asset: reply.value }] : []));
+  remove(`/v1/jobs/${job}`).catch(() => {});
+  return reply.data;
 }
 
 /** A job that draws the weighted sum. */

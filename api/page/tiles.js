@@ -57,8 +57,8 @@ function move(asset, link) {
   link.addEventListener("pointerleave", () => { film?.remove(); film = null; });
 }
 
-/** One tile. `score` of a search is shown; `onLike` and `onMix` get the asset. */
-export function tileOf(asset, { score, onLike, onMix } = {}) {
+/** One tile. `score` and `span` of a search are shown; `onLike` and `onMix` get the asset. */
+export function tileOf(asset, { score, span, onLike, onMix } = {}) {
   const name = called(asset), link = element("a", { class: "face", href: `#/assets/${asset.id}`, "aria-label": `${say(asset.modality)}: ${name}` }, face(asset));
   if (asset.modality === "video") move(asset, link);
   const knob = asset.modality === "audio" && button(say("play"), { drawing: "play", bare: true, kind: "knob", onclick: (event) => play(asset, event.currentTarget) });
@@ -66,7 +66,7 @@ export function tileOf(asset, { score, onLike, onMix } = {}) {
   const seconds = asset.facts.seconds;
   return element("li", { class: `tile-of ${asset.modality}`, "data-asset": asset.id },
     link, knob,
-    seconds && element("span", { class: "badge" }, duration(seconds)),
+    seconds && element("span", { class: "badge" }, span ? `${duration(span.start)} – ${duration(span.end)}` : duration(seconds)),
     score !== undefined && element("span", { class: "badge score", title: say("score", { score: score.toFixed(3) }) }, score.toFixed(2)),
     element("span", { class: "name", "aria-hidden": "true" }, name),
     element("span", { class: "acts" },
