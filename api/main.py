@@ -19,6 +19,7 @@ from api.routes import (
     jobs,
     models,
     plans,
+    provenance,
     system,
     tools,
     workflows,
@@ -29,7 +30,13 @@ from medley.settings import Settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: Rooms that take files, and rooms whose bodies are small JSON.
-_FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
+_FILE_ROOMS = (
+    assets.router,
+    jobs.router,
+    plans.router,
+    workflows.router,
+    provenance.router,
+)
 _ROOMS = (
     job_rooms.router,
     events.router,

@@ -23,7 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 #: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
 OPENAI_ROOMS = frozenset(
-    {"audio", "batches", "chat", "embeddings", "files", "images"}
+    {"audio", "batches", "chat", "content_provenance_checks", "embeddings", "files", "images"}
     | {"responses", "uploads", "vector_stores", "videos"}
 )
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
+from api.carried import Carrier, carrier_of
 from api.feed import Feed
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
@@ -66,6 +67,7 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    carrier: Carrier
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""
@@ -108,6 +110,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         relay=relay,
         announcer=Announcer(settings.redis_url),
         admission=Admission(db=db, most=settings.max_queued_jobs),
+        carrier=carrier_of(settings, db, store, dict(rules.models)),
     )
     listening = asyncio.create_task(feed.run())
     relay.start()
