@@ -9,8 +9,9 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from api import openapi, problems, static_page
+from api import openapi, problems, static_page, tracing
 from api.edge import Edge
+from api.metrics import Metrics
 from api.routes import (
     assets,
     conversations,
@@ -52,10 +53,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Raises `Unavailable` at its start when no database or Redis is named."""
     found = settings or Settings()
     rules = rules_of(found)
+    metrics = Metrics() if found.metrics else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app, found, rules):
+        async with running(app, found, rules, metrics):
             yield
 
     app = FastAPI(
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # `static_page` serves it with its own copy of Swagger UI
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=tracing.TELEMETRY,
     )
     for router in _FILE_ROOMS:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
@@ -73,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
     static_page.install(app)
     openapi.install(app)
-    app.add_middleware(Edge, hosts=_hosts(found))
+    app.add_middleware(Edge, hosts=_hosts(found), metrics=metrics)
     return app
 
 

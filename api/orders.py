@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import views
+from api import tracing, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -104,6 +104,7 @@ def accept(
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
         assets = register(conn, tenant, files)
         job_id = intake.submit(conn, order(conn, tenant, body, files, assets), here.rules)
+        tracing.belongs_to(conn, job_id)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))

@@ -13,8 +13,10 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Engine
 
+from api import timing
 from api.carried import Carrier, carrier_of
 from api.feed import Feed
+from api.metrics import Metrics
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.settings import Settings
@@ -29,6 +31,7 @@ from orchestrator.events import Announcer, client_url
 from orchestrator.janitor import Janitor
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
+from orchestrator.tracing.export import TraceExporter
 
 POOL_SIZE, MAX_OVERFLOW = 10, 20
 
@@ -68,6 +71,7 @@ class Service:
     announcer: Announcer
     admission: Admission
     carrier: Carrier
+    metrics: Metrics | None = None
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""
@@ -89,13 +93,18 @@ def rules_of(settings: Settings) -> Rules:
 
 
 @asynccontextmanager
-async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterator[None]:
+async def running(
+    app: FastAPI, settings: Settings, rules: Rules, metrics: Metrics | None = None
+) -> AsyncIterator[None]:
     """Opens what the routes share, and closes it in the opposite order."""
     if settings.database_url is None or settings.redis_url is None:
         raise Unavailable(
             "The API needs a database and a Redis: set both URLs, or use `medley up`."
         )
     db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
+    timing.watch(db)
+    if metrics is not None:
+        metrics.watch(db)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
     janitor = Janitor(db, store)
@@ -111,8 +120,11 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         announcer=Announcer(settings.redis_url),
         admission=Admission(db=db, most=settings.max_queued_jobs),
         carrier=carrier_of(settings, db, store, dict(rules.models)),
+        metrics=metrics,
     )
     listening = asyncio.create_task(feed.run())
+    traces = TraceExporter(db, settings)
+    traces.start()
     relay.start()
     reaper.start()
     janitor.start()
@@ -125,6 +137,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         janitor.stop()
         reaper.stop()
         relay.stop()
+        traces.stop()
         db.dispose()
 
 

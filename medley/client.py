@@ -140,6 +140,13 @@ class Client:
             patience = httpx2.Timeout(600.0, connect=5.0)
             return self._call("POST", "/v1/assets", files=sent, timeout=patience)
 
+    def read_recipe(self, file: Path) -> dict[str, Any]:
+        """What a produced file says about how it was made, and what can be asked for here."""
+        with file.open("rb") as opened:
+            sent = [("file", (file.name, opened))]
+            patience = httpx2.Timeout(600.0, connect=5.0)
+            return self._call("POST", "/v1/recipes/read", files=sent, timeout=patience)
+
     def job(self, job_id: str) -> dict[str, Any]:
         """The job as it stands."""
         return self.get(f"/v1/jobs/{quote(job_id)}")

@@ -12,13 +12,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from medley.errors import CallerError
 from medley.parts import MAX_TEXT
 from medley.plan import Plan
 
+MAX_NOTES = 512 << 10  #: bytes in a file that may be a recipe
 _WORDS = 2_000  #: characters that are kept where the whole recipe has no room
 
 Name = Annotated[str, Field(max_length=256)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NoRecipe(CallerError):
+    """The file says nothing about how it was made, or nothing that can be understood."""
+
+    code, status = "no_recipe", 422
 
 
 class _Shape(BaseModel):

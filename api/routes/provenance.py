@@ -24,18 +24,16 @@ from api.schemas.provenance import (
 from api.schemas.requests import JobIn
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute, loads
-from medley.errors import MedleyError
 from medley.media import credentials
 from medley.media.probe import probe
 from medley.media.sandboxed import in_sandbox
-from medley.recipe import Recipe
+from medley.recipe import MAX_NOTES, NoRecipe, Recipe
 from orchestrator import asset_rows, recipes
 from orchestrator.lineage import Lineage, lineage, step_name
 from orchestrator.recipes import Restored
 
 router = APIRouter(prefix="/v1", tags=["provenance"], route_class=StrictRoute)
 MAX_BYTES = 512 << 20  #: of a file that is only looked into
-MAX_NOTES = 512 << 10
 _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FORM: dict[str, Any] = {
     "multipart/form-data": {
@@ -46,12 +44,6 @@ _FORM: dict[str, Any] = {
         }
     }
 }
-
-
-class NoRecipe(MedleyError):
-    """The file says nothing about how it was made, or nothing that can be understood."""
-
-    code, status = "no_recipe", 422
 
 
 @router.get("/assets/{asset_id}/provenance", responses=documented(404))

@@ -2,7 +2,7 @@
 
 import typer
 
-from medley.cli import align, doctor, jobs, mcp, models, run, serve, workflows
+from medley.cli import align, doctor, jobs, mcp, models, recipe, run, serve, workflows
 from medley.cli.exits import EPILOG
 from medley.cli.faults import Commands
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 serve.register(app)
 run.register(app)
+recipe.register(app)
 align.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(workflows.app, name="workflows")

@@ -12,6 +12,7 @@ from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
 from medley.client import Client
+from medley.recipe import NoRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,18 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    words: Annotated[str, typer.Argument(help="What you want, in your own words.")],
+    words: Annotated[
+        str | None, typer.Argument(help="What you want, in your own words.", show_default=False)
+    ] = None,
+    made: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            exists=True,
+            dir_okay=False,
+            help="A produced file: makes it again, with its models and seeds.",
+        ),
+    ] = None,
     inputs: Annotated[
         list[Path] | None,
         typer.Option("--input", "-i", exists=True, dir_okay=False, help="A file to send along."),
@@ -81,18 +93,43 @@ def run(
     talks = not as_json and sys.stdin.isatty()
     if not talks:
         options["ask"] = False  # nobody is there to answer
-    request = {"input": words, "options": options}
+    if (words is None) == (made is None):
+        raise typer.BadParameter("Say what you want, or name a file with --from: one of them.")
+    request, files = {"input": words, "options": options}, inputs or []
     with service_or_own(settings_for(url), quiet=as_json) as client:
+        if made is not None:
+            request, files = {**_again(client, made, files), "options": options}, []
         if dry_run:
-            _show_plan(client.send("/v1/plans", request, inputs or []), as_json)
+            _show_plan(client.send("/v1/plans", request, files), as_json)
             return
-        job = client.send("/v1/jobs", request, inputs or [])
+        job = client.send("/v1/jobs", request, files)
         try:
             job = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
         except KeyboardInterrupt:
             interrupted(client, job["id"])
             raise typer.Exit(Exit.INTERRUPTED) from None
         raise finish(client, job, folder=folder, as_json=as_json)
+
+
+def _again(client: Client, made: Path, inputs: list[Path]) -> dict[str, Any]:
+    """The body of a job that makes this file again; `inputs` are sent first, it may need them.
+
+    Raises `NoRecipe` when it cannot be made here.
+    """
+    for file in inputs:
+        client.upload(file)
+    found = client.read_recipe(made)
+    for note in found["notes"]:
+        say(note)
+    if found["missing"]:
+        names = {key: item.get("name") for key, item in found["recipe"].get("inputs", {}).items()}
+        lines = [f"  {names.get(key) or 'a file'}, SHA-256 {key}" for key in found["missing"]]
+        reads = "\n".join(["It reads files that are not here; send them with -i:", *lines])
+        raise NoRecipe(f"{made.name} cannot be made again yet. {reads}")
+    if found["job"] is None:
+        raise NoRecipe(f"The recipe in {made.name} names no steps.")
+    body: dict[str, Any] = found["job"]
+    return body
 
 
 def _pairs(given: list[str]) -> dict[str, str] | None:

@@ -34,5 +34,5 @@ def test_many_may_migrate_at_once(empty_database_url: str) -> None:
         list(pool.map(upgrade, [empty_database_url] * 3))
     with create_engine(empty_database_url).connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [
-            ("0004",)
+            ("0009",)
         ]
