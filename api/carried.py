@@ -7,8 +7,10 @@ know nothing of recipes. What was made once is kept, so that parts of a download
 
 import hashlib
 import os
+import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from orchestrator.assets import AssetStore
 from orchestrator.lineage import lineage
 
 _MOST_SIGNED = 256 << 20  #: bytes; signing reads a file several times
+_ABANDONED_S = 6 * 3600.0
 _YOUNG_S = 600.0  #: a file that was asked for so lately is not removed
 
 
@@ -150,7 +153,13 @@ class Carrier:
         return found
 
     def _make_room(self) -> None:
-        """Removes what was asked for longest ago, as long as there is too much."""
+        """Removes what was asked for longest ago, as long as there is too much; and what a process
+        that was killed had begun.
+        """
+        for left in self.folder.glob("making-*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(left, ignore_errors=True)
         files = []
         for path in self.folder.glob("??/*"):
             with suppress(FileNotFoundError):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -115,7 +116,7 @@ class FromDatabase(Collector):
             if time.monotonic() >= self._until:
                 try:
                     self._kept = self._read()
-                except SQLAlchemyError:
+                except (SQLAlchemyError, psycopg.Error):
                     self._kept = None
                 self._until = time.monotonic() + KEPT_S
             return self._kept

@@ -72,12 +72,12 @@ def service(
 ) -> Iterator[Service]:
     """A service on a database and a Redis number of its own."""
     with connect(postgres.url_of("postgres")) as conn:
-        conn.execute(f"CREATE DATABASE {name}".encode())
-    url = postgres.url_of(name)
+        conn.execute(f"CREATE DATABASE bench_{name}".encode())
+    url = postgres.url_of(f"bench_{name}")
     upgrade(url)
     number = {"on": 1, "off": 2}[name]
-    redis_url = f"{valkey.url}?virtual_host={number}"
-    servers = Servers(home, url, redis_url, f"{valkey.client_url}?db={number}")
+    redis_url = valkey.url.replace("virtual_host=0", f"virtual_host={number}")
+    servers = Servers(home, url, redis_url, valkey.client_url.replace("db=0", f"db={number}"))
     environment = servers.environment() | {"MEDLEY_PORT": str(port)} | more
     with ExitStack() as stack:
         log = stack.enter_context((home / f"{name}.log").open("ab"))

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from billiard.util import get_logger
 from celery import current_app, shared_task, signals
 
 from medley import logs
@@ -27,6 +28,7 @@ def wake(lane: str) -> None:
 def _log(**_: Any) -> None:
     """Celery sets up no logs of its own where somebody listens to this."""
     logs.configure(Settings().log_format)
+    get_logger().propagate = True  # what the pool says of its children
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]

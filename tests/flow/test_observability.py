@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -320,3 +321,15 @@ def test_answers_say_where_the_time_went(world: World) -> None:
     assert held is not None
     assert 0 < float(held[2]) <= float(held[1])
     assert "app;dur" in world.client.get("/nowhere").headers["server-timing"]
+
+
+def test_a_database_that_is_away_is_told_and_no_error(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(metrics.folding, "fold", away)
+    found = told(world)
+    assert found["medley_database_up", ""] == 0
+    assert not any(name.startswith("medley_jobs") for name, _ in found)
