@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page, tracing
+from api.auth import Auth
 from api.edge import Edge
 from api.metrics import Metrics
 from api.routes import (
@@ -18,11 +19,14 @@ from api.routes import (
     events,
     job_rooms,
     jobs,
+    keys,
     models,
     plans,
     provenance,
+    sessions,
     system,
     tools,
+    usage,
     workflows,
 )
 from api.state import rules_of, running
@@ -45,6 +49,9 @@ _ROOMS = (
     tools.router,
     models.router,
     system.router,
+    keys.router,
+    sessions.router,
+    usage.router,
 )
 _FORM_OVERHEAD = 4 << 20
 
@@ -76,6 +83,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
     static_page.install(app)
     openapi.install(app)
+    app.add_middleware(Auth, open_files=static_page.addresses())
+    # The last one is the outermost.
     app.add_middleware(Edge, hosts=_hosts(found), metrics=metrics)
     return app
 

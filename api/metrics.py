@@ -130,7 +130,7 @@ class FromDatabase(Collector):
 
 def _read(conn: Connection) -> _Now:
     return _Now(
-        overview=overview.overview(conn),
+        overview=overview.overview(conn, None),
         workers=overview.list_workers(conn),
         totals=measures.totals(raw(conn)),
     )

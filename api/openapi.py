@@ -11,16 +11,24 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from api import problems
+from api.auth import COOKIE
+from api.doors import Door, need
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
 FILE = Path(__file__).parent / "openapi.json"
+REFUSALS = (401, 403, 429)
 _REF = "#/components/schemas/{model}"
 _ABOUT = """Words, pictures, sound and video in; a checked, durable plan; the same kinds out.
 
 Errors are `application/problem+json` (RFC 9457) with a stable `code`. Every answer carries
-`x-request-id`.
+`x-request-id`. As soon as there is a key, callers send one.
 """
+_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "mk_…"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+}
 
 
 def install(app: FastAPI) -> None:
@@ -42,10 +50,33 @@ def build(app: FastAPI) -> dict[str, Any]:
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    found["components"]["securitySchemes"] = _SCHEMES
+    found["components"]["responses"] = _refusals()
+    found["security"] = [{name: []} for name in _SCHEMES]
     for path, methods in found["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             operation["responses"] = _responses(operation["responses"], problems.media_type(path))
+            if need(method.upper(), path) is Door.OPEN:
+                operation["security"] = []
+                continue
+            for status in REFUSALS:
+                name = f"{status}-openai" if problems.is_openai(path) else f"{status}"
+                reference = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"].setdefault(str(status), reference)
     return found
+
+
+def _refusals() -> dict[str, Any]:
+    """What every closed door may answer, in the form of its address."""
+    problem = {"schema": {"$ref": _REF.format(model="Problem")}}
+    return {
+        f"{status}{suffix}": {
+            "description": problems.code_of(status).replace("_", " ").capitalize(),
+            "content": {media_type: problem},
+        }
+        for status in REFUSALS
+        for suffix, media_type in (("", problems.MEDIA_TYPE), ("-openai", "application/json"))
+    }
 
 
 def _add(schemas: dict[str, Any], model: type[BaseModel]) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -92,9 +92,10 @@ def accept(
 ) -> Accepted:
     """Makes the job, or finds the one that the same request made before.
 
-    Raises `QueueFull`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`, `NotFound`.
+    Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
+    `NotFound`.
     """
-    here.admission.check()
+    key = _own(here, key)
     with here.db.begin() as conn:
         if key is not None:
             asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -102,8 +103,11 @@ def accept(
             kept = idempotency.claim(conn, tenant, key, idempotency.fingerprint(asked, hashes))
             if kept is not None:
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
-        assets = register(conn, tenant, files)
-        job_id = intake.submit(conn, order(conn, tenant, body, files, assets), here.rules)
+        grant = here.admission.check(conn)
+        assets = register(conn, tenant, files, here.caller.key)
+        here.admission.check_bytes(conn)
+        asked_for = replace(order(conn, tenant, body, files, assets), grant=grant)
+        job_id = intake.submit(conn, asked_for, here.rules)
         tracing.belongs_to(conn, job_id)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
@@ -112,8 +116,10 @@ def accept(
     return Accepted(job=shown, replayed=False)
 
 
-def register(conn: Connection, tenant: str, files: Sequence[Judged]) -> list[Asset]:
-    """Writes the rows of kept files, in order."""
+def register(
+    conn: Connection, tenant: str, files: Sequence[Judged], key: str | None = None
+) -> list[Asset]:
+    """Writes the rows of kept files, in order; `key` brought them."""
     return [
         asset_rows.register(
             conn,
@@ -121,6 +127,7 @@ def register(conn: Connection, tenant: str, files: Sequence[Judged]) -> list[Ass
             file.sent.received,
             file.facts,
             {"kind": "upload", "name": file.sent.name},
+            key,
         )
         for file in files
     ]
@@ -179,7 +186,8 @@ def give_input(
 ) -> JobOut:
     """Answers the question of a waiting job. Raises `NotFound`, `Conflict`, `InvalidRequest`."""
     with here.db.begin() as conn:
-        attached = Attached(files, register(conn, tenant, files))
+        attached = Attached(files, register(conn, tenant, files, here.caller.key))
+        here.admission.check_bytes(conn)
         parts = _parts(conn, tenant, body.input, attached)
         intake.give_input(conn, tenant, job_id, parts)
         shown = views.job(jobs.get(conn, tenant, job_id))
@@ -272,6 +280,11 @@ def _place(loc: Sequence[int | str]) -> list[int | str]:
         if not (tag or union):
             places.append(item)
     return places
+
+
+def _own(here: Service, key: str | None) -> str | None:
+    """Two keys of a tenant may use the same Idempotency-Key."""
+    return key if key is None or here.caller.key is None else f"{here.caller.key} {key}"
 
 
 def idempotency_key(given: str | None) -> str | None:

@@ -3,6 +3,7 @@ form.
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from medley.advice import advice
-from medley.errors import MedleyError, Unavailable
+from medley.errors import MedleyError, TooMuch, Unavailable
 
 logger = logging.getLogger("medley.api")
 MEDIA_TYPE = "application/problem+json"
@@ -155,8 +156,22 @@ def response(
     extra = dict(headers or {})
     if status in (429, 503):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
+        extra.setdefault("retry-after-ms", f"{1000 * float(extra['Retry-After']):.0f}")
     kind = media_type(request.url.path)
     return JSONResponse(content, status, headers=extra, media_type=kind)
+
+
+def of_error(request: Request, error: MedleyError) -> JSONResponse:
+    """An error of ours as an answer to this request."""
+    headers = {}
+    if isinstance(error, TooMuch):
+        headers["Retry-After"] = f"{math.ceil(error.retry_after_s)}"
+        headers["retry-after-ms"] = f"{1000 * error.retry_after_s:.0f}"
+    elif error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="medley"'
+    return response(
+        request, error.status, error.code, error.message, errors=error.errors, headers=headers
+    )
 
 
 def code_of(status: int) -> str:
@@ -171,7 +186,7 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
         assert isinstance(error, MedleyError)
         if error.status >= 500 and not isinstance(error, Unavailable):
             logger.error("request failed", exc_info=error)
-        return response(request, error.status, error.code, error.message, errors=error.errors)
+        return of_error(request, error)
 
     def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -7,21 +7,24 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from api import timing
 from api.carried import Carrier, carrier_of
 from api.feed import Feed
+from api.keyring import KeyRing
 from api.metrics import Metrics
+from api.rates import Rates
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
+from medley.quota import Quota
 from medley.settings import Settings
 from medley.toolset import installed
-from orchestrator import jobs
+from orchestrator import jobs, quotas
 from orchestrator.assets import AssetStore, FolderStore
 from orchestrator.catalogue import known_models, load_catalogue, withheld
 from orchestrator.checking import Rules
@@ -29,6 +32,8 @@ from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer, client_url
 from orchestrator.janitor import Janitor
+from orchestrator.keys import NOBODY, Caller
+from orchestrator.quotas import Grant
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 from orchestrator.tracing.export import TraceExporter
@@ -37,7 +42,7 @@ POOL_SIZE, MAX_OVERFLOW = 10, 20
 
 
 @dataclass(kw_only=True)
-class Admission:
+class Queue:
     """Refuses new jobs while too many wait. The count is at most a second old."""
 
     db: Engine
@@ -54,12 +59,36 @@ class Admission:
                     self._counted = jobs.waiting(conn)
                 self._until = time.monotonic() + 1.0
             if self._counted >= self.most:
-                raise QueueFull(f"{self._counted} jobs are waiting already.")
+                raise QueueFull("Too many jobs are waiting already.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Lets a caller make jobs and keep bytes."""
+
+    queue: Queue
+    tenant_quota: Quota
+    caller: Caller = NOBODY
+
+    def check(self, conn: Connection | None = None) -> Grant:
+        """Leave to make one job. Raises `QueueFull`, `QuotaExceeded`.
+
+        `conn`: the transaction that makes it; only with it the limits are exact.
+        """
+        self.queue.check()
+        if conn is not None:
+            return quotas.admit(conn, self.caller, self.tenant_quota)
+        with self.queue.db.begin() as own:
+            return quotas.admit(own, self.caller, self.tenant_quota)
+
+    def check_bytes(self, conn: Connection) -> None:
+        """Leave to keep the assets that this transaction has added. Raises `QuotaExceeded`."""
+        quotas.admit_bytes(conn, self.caller, self.tenant_quota)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a route may need."""
+    """Everything a route may need; what the routes are handed is for one `caller`."""
 
     settings: Settings
     db: Engine
@@ -71,7 +100,14 @@ class Service:
     announcer: Announcer
     admission: Admission
     carrier: Carrier
+    keyring: KeyRing
+    rates: Rates
     metrics: Metrics | None = None
+    caller: Caller = NOBODY
+
+    def serving(self, caller: Caller) -> "Service":
+        """The same for this caller."""
+        return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers and listeners."""
@@ -107,8 +143,8 @@ async def running(
         metrics.watch(db)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
-    janitor = Janitor(db, store)
-    feed = Feed(client_url(settings.redis_url))
+    janitor = Janitor(db, store, settings.keep_days)
+    feed, rates = Feed(client_url(settings.redis_url)), Rates(settings.redis_url)
     app.state.service = Service(
         settings=settings,
         db=db,
@@ -118,7 +154,11 @@ async def running(
         feed=feed,
         relay=relay,
         announcer=Announcer(settings.redis_url),
-        admission=Admission(db=db, most=settings.max_queued_jobs),
+        admission=Admission(
+            queue=Queue(db=db, most=settings.max_queued_jobs), tenant_quota=settings.tenant_quota
+        ),
+        keyring=KeyRing(db, settings.key_quota),
+        rates=rates,
         carrier=carrier_of(settings, db, store, dict(rules.models)),
         metrics=metrics,
     )
@@ -138,19 +178,28 @@ async def running(
         reaper.stop()
         relay.stop()
         traces.stop()
+        await rates.close()
         db.dispose()
+
+
+def caller_of(request: Request) -> Caller:
+    """Who calls, as `api.auth` has found; nobody where it was not asked."""
+    found = request.scope.get("medley.caller", NOBODY)
+    assert isinstance(found, Caller)
+    return found
 
 
 def _service(request: Request) -> Service:
     found = request.app.state.service
     assert isinstance(found, Service)
-    return found
+    return found.serving(caller_of(request))
 
 
-def _tenant() -> str:
-    # One tenant for now; every query is filtered by what this returns.
-    return "default"
+def _tenant(request: Request) -> str:
+    # Every query is filtered by what this returns.
+    return caller_of(request).tenant
 
 
 Here = Annotated[Service, Depends(_service)]
 Tenant = Annotated[str, Depends(_tenant)]
+Who = Annotated[Caller, Depends(caller_of)]

@@ -32,6 +32,14 @@ class _Files(StaticFiles):
         return reply
 
 
+def addresses(folder: Path = FOLDER) -> frozenset[str]:
+    """Where the page's files are; folders end with a slash."""
+    if not folder.is_dir():
+        return frozenset()
+    names = (f"/{entry.name}{'/' if entry.is_dir() else ''}" for entry in folder.iterdir())
+    return frozenset(names) | {"/"}
+
+
 def install(app: FastAPI, folder: Path = FOLDER) -> None:
     """Adds a route for each file at the top and each folder: unknown paths stay unknown."""
     if not folder.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medley.backend import ModelSpec
-from medley.errors import MedleyError, OutOfMemory, Unavailable
+from medley.errors import MedleyError, OutOfMemory, Unavailable, UnsafeWeights
 from medley.weights import find, here, is_hub_id
 
 __all__ = [
@@ -58,7 +58,7 @@ def loading(model: ModelSpec, device: str) -> Iterator[None]:
     except Exception as error:
         # Classes of many authors read files of many more: whatever they raise, it is not loaded.
         if "trust_remote_code" in str(error):
-            raise Unavailable(
+            raise UnsafeWeights(
                 f"{model.id} comes with code of its own, which is never run here."
             ) from error
         raise Unavailable(f"The weights of {model.id} cannot be read: {error}") from error
@@ -104,7 +104,7 @@ def _refuse_pickles(model: ModelSpec, folder: Path) -> None:
         return
     pickled = next((path for kind in _PICKLES for path in folder.rglob(kind)), None)
     if pickled is not None:
-        raise Unavailable(
+        raise UnsafeWeights(
             f"{model.id} has its weights as a pickle ({pickled.name}), which can run code when it "
             "is read. Only safetensors are loaded."
         )

@@ -8,6 +8,8 @@ as data.
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
+MAX_RETRY_AFTER_S = 120.0  #: clients that are told to wait for longer do not ask again
+
 
 class MedleyError(Exception):
     """An error with a stable code. `status` is its HTTP status, `retryable` whether another attempt
@@ -98,10 +100,48 @@ class QueueFull(CallerError):
     code, status, retryable = "queue_full", 429, True
 
 
+class Unauthorized(CallerError):
+    """Who calls is not known, or not any more."""
+
+    code, status = "unauthorized", 401
+
+
+class Forbidden(CallerError):
+    """Who calls is known, and may not do this."""
+
+    code, status = "forbidden", 403
+
+
+class TooMuch(CallerError):
+    """Enough for now; `retry_after_s` says when asking again makes sense."""
+
+    code, status, retryable = "rate_limited", 429, True
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = min(max(retry_after_s, 0.05), MAX_RETRY_AFTER_S)
+
+
+class RateLimited(TooMuch):
+    """Too many requests within a minute."""
+
+
+class QuotaExceeded(TooMuch):
+    """The key, or its tenant, has used what it may."""
+
+    code = "quota_exceeded"
+
+
 class Unavailable(MedleyError):
     """Something this request needs is not there right now."""
 
     code, status, retryable = "unavailable", 503, True
+
+
+class UnsafeWeights(Unavailable):
+    """A model's files could run code when they are read; no attempt and no worker reads them."""
+
+    code, retryable = "unsafe_weights", False
 
 
 class BadInput(MedleyError):

@@ -8,6 +8,9 @@ from pathlib import Path
 import psutil
 
 GB = 10**9
+_CGROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
+#: How much of an accelerator, and of a machine's memory, models may fill; the rest is for work.
+_SHARE_OF_VRAM, _SHARE_OF_RAM = 0.9, 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,14 @@ class Machine:
 
 def this_machine() -> Machine:
     """What this machine has."""
-    return Machine(ram=psutil.virtual_memory().total, vram=_vram(), disk=free_disk(cache()))
+    return Machine(ram=_ram(), vram=_vram(), disk=free_disk(cache()))
+
+
+def model_memory(machine: Machine, *, accelerated: bool, processes: int) -> int:
+    """Bytes that models may take in one worker process where no setting says it."""
+    if accelerated and machine.vram:
+        return int(machine.vram * _SHARE_OF_VRAM)  # one process to a device
+    return int(machine.ram * _SHARE_OF_RAM) // max(1, processes)
 
 
 def cache() -> Path:
@@ -35,6 +45,16 @@ def free_disk(folder: Path) -> int:
     """Bytes that are free where this folder is, or would be made."""
     existing = next(part for part in (folder, *folder.parents) if part.exists())
     return shutil.disk_usage(existing).free
+
+
+def _ram() -> int:
+    """Of this machine, or what its container is allowed."""
+    total = psutil.virtual_memory().total
+    try:
+        allowed = _CGROUP.read_text(encoding="ascii").strip()
+    except OSError:
+        return total
+    return min(total, int(allowed)) if allowed.isdigit() else total
 
 
 def _vram() -> int:

@@ -15,6 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from medley.quota import Quota
+
 
 def _default_home() -> Path:
     # The embedded Postgres cannot live below a private home folder when it is started by root.
@@ -48,7 +50,7 @@ class Settings(BaseSettings):
     models: tuple[str, ...] = ()  # ids of further models of the catalogue that serve
     commercial_only: bool = False
     device: str = "auto"
-    memory_budget_bytes: int = 4 << 30
+    memory_budget_bytes: int | None = None  # for models, in each worker process; None: what fits
     hub_url: str | None = None  # an OpenAI-compatible server as hub
     hub_model: str | None = None
     hub_api_key: str | None = None
@@ -79,6 +81,12 @@ class Settings(BaseSettings):
     probe_seconds: float = 20.0  # time limit of one decode check
     max_plan_steps: int = 64
     max_queued_jobs: int = 10_000
+    keep_days: float | None = Field(default=None, gt=0)  # of jobs that ended; None: for good
+
+    key_quota: Quota = Quota(requests_per_minute=1200)  # of each key that has no other
+    tenant_quota: Quota = Quota()  # of all keys of a tenant together
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 365)  # of a browser that signed in
+    metrics_for: Literal["loopback", "admin"] = "loopback"  # who may read /metrics without a key
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ only.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
@@ -16,6 +17,13 @@ from medley.media.facts import Facts
 from medley.modality import Modality
 from orchestrator.assets import Received
 from orchestrator.tables import assets
+
+
+class Origin(StrEnum):
+    """How an asset came about."""
+
+    UPLOAD = "upload"
+    STEP = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +45,28 @@ class Asset:
 
 
 def register(
-    conn: Connection, tenant: str, received: Received, facts: Facts, origin: Mapping[str, Any]
+    conn: Connection,
+    tenant: str,
+    received: Received,
+    facts: Facts,
+    origin: Mapping[str, Any],
+    key: str | None = None,
 ) -> Asset:
     """The tenant's asset of these bytes: a new row, or the one that is there (its origin stays the
     first one).
 
-    Call it after `keep`, in the transaction that refers to the asset.
+    Call it after `keep`, in the transaction that refers to the asset. `key` brought the bytes.
     """
-    return register_new(conn, tenant, received, facts, origin)[0]
+    return register_new(conn, tenant, received, facts, origin, key)[0]
 
 
 def register_new(
-    conn: Connection, tenant: str, received: Received, facts: Facts, origin: Mapping[str, Any]
+    conn: Connection,
+    tenant: str,
+    received: Received,
+    facts: Facts,
+    origin: Mapping[str, Any],
+    key: str | None = None,
 ) -> tuple[Asset, bool]:
     """Like `register`; the second value is True when the row is new."""
     wanted = new_id("asset")
@@ -63,6 +81,7 @@ def register_new(
             media_type=facts.media_type,
             facts=facts.to_data(),
             origin=dict(origin),
+            key=key,
         )
         # A no-op update, so that the row of a concurrent twin comes back too.
         .on_conflict_do_update(
@@ -93,15 +112,18 @@ def list_assets(
     conn: Connection,
     tenant: str,
     *,
-    modality: Modality | None = None,
+    modalities: Collection[Modality] = (),
+    origin: Origin | None = None,
     after: str | None = None,
     limit: int = 50,
     newest_first: bool = True,
 ) -> list[Asset]:
     """A page of the tenant's assets; `after` is the last id of the page before."""
     statement = select(assets).where(assets.c.tenant == tenant)
-    if modality is not None:
-        statement = statement.where(assets.c.modality == modality.value)
+    if origin is not None:
+        statement = statement.where(assets.c.origin["kind"].astext == origin.value)
+    if modalities:
+        statement = statement.where(assets.c.modality.in_([item.value for item in modalities]))
     if after is not None:
         statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
     order = assets.c.id.desc() if newest_first else assets.c.id.asc()

@@ -25,6 +25,7 @@ from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
 from orchestrator.fitting import out_of_range
 from orchestrator.live import load_served
+from orchestrator.quotas import Grant
 from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
 
@@ -54,6 +55,7 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    grant: Grant = field(default_factory=Grant)
 
     @property
     def approve(self) -> str:
@@ -164,6 +166,7 @@ def retry(
     start: str,
     overrides: Mapping[str, Mapping[str, Any]],
     rules: Rules,
+    grant: Grant,
 ) -> str:
     """A new job that runs again from `failed` or a step; the id of it.
 
@@ -187,7 +190,15 @@ def retry(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
         )
     plain = {step: dict(params) for step, params in overrides.items()}
-    return engine.retry_job(raw(conn), tenant, job_id, start=start, overrides=plain)
+    return engine.retry_job(
+        raw(conn),
+        tenant,
+        job_id,
+        start=start,
+        overrides=plain,
+        key=grant.key,
+        max_gpu_seconds=grant.budget(job.options.get("max_gpu_seconds")),
+    )
 
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
@@ -244,7 +255,8 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         metadata=dict(order.metadata),
         max_steps=rules.limits(order.options).max_steps,
         max_rounds=1 + int(order.options.get("max_revisions", 0)) if kind == "request" else 1,
-        max_gpu_seconds=order.options.get("max_gpu_seconds"),
+        max_gpu_seconds=order.grant.budget(order.options.get("max_gpu_seconds")),
+        key=order.grant.key,
     )
 
 

@@ -2,16 +2,18 @@
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
 commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for.
+to be asked for, and so are sessions that have ended and what the audit log tells of long ago.
+Jobs are forgotten when they ended longer ago than the operator wants to keep them.
 """
 
 import logging
 import threading
 from collections.abc import Collection
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from orchestrator import idempotency
+from orchestrator import audit, idempotency, jobs, sessions
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
 
@@ -19,6 +21,17 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 24 * 3600.0
 EVERY_S = 3600.0
+
+
+def forget_jobs(engine: Engine, keep_days: float) -> int:
+    """Forgets what ended more than so many days ago; how many jobs."""
+    forgotten = 0
+    while True:
+        with engine.begin() as conn:
+            found = jobs.forget_old(conn, timedelta(days=keep_days))
+        forgotten += found
+        if not found:
+            return forgotten
 
 
 def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> int:
@@ -30,14 +43,16 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
 
     with engine.begin() as conn:
         idempotency.forget_old(conn)
+        sessions.forget_old(conn)
+        audit.forget_old(conn)
     return store.sweep(named, grace_s)
 
 
 class Janitor:
     """A thread that cleans at its start and then every hour."""
 
-    def __init__(self, engine: Engine, store: AssetStore) -> None:
-        self._engine, self._store = engine, store
+    def __init__(self, engine: Engine, store: AssetStore, keep_days: float | None = None) -> None:
+        self._engine, self._store, self._keep_days = engine, store, keep_days
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -54,8 +69,10 @@ class Janitor:
         while not self._stop.is_set():
             try:
                 removed = clean_once(self._engine, self._store)
-                if removed:
-                    log.info("janitor removed=%d", removed)
+                days = self._keep_days
+                forgotten = 0 if days is None else forget_jobs(self._engine, days)
+                if removed or forgotten:
+                    log.info("janitor removed=%d forgotten=%d", removed, forgotten)
             except Exception as error:  # noqa: BLE001 - it must outlive database and disk
                 log.warning("janitor could not clean error=%s", error)
             self._stop.wait(EVERY_S)

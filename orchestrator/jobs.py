@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, delete, func, select
@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
+from orchestrator import usage
 from orchestrator.tables import edges, events, jobs, step_attempts, steps
 
 #: Part of the bar that planning fills, where a hub plans.
@@ -115,6 +116,7 @@ def get(conn: Connection, tenant: str, job_id: str) -> JobView:
     ahead = (
         select(func.count())
         .where(
+            earlier.c.tenant == tenant,  # how much others wait for is not told
             earlier.c.status == JobStatus.QUEUED,
             earlier.c.finished_at.is_(None),
             earlier.c.id < jobs.c.id,
@@ -177,7 +179,9 @@ def recent_versions(conn: Connection, tenant: str, limit: int = 200) -> dict[str
 
 
 def remove(conn: Connection, tenant: str, job_id: str) -> None:
-    """Forgets a job that has ended. Raises `NotFound`, `Conflict`."""
+    """Forgets a job that has ended; what it used is remembered. Raises `NotFound`, `Conflict`."""
+    version(conn, tenant, job_id)
+    usage.remember(conn, [job_id])
     gone = conn.execute(
         delete(jobs)
         .where(
@@ -190,8 +194,31 @@ def remove(conn: Connection, tenant: str, job_id: str) -> None:
     if gone is None:
         _, status = version(conn, tenant, job_id)
         raise Conflict(f"The job is {status}; cancel it first.")
-    conn.execute(delete(events).where(events.c.job == job_id))
-    conn.execute(delete(step_attempts).where(step_attempts.c.job == job_id))
+    _remove_traces(conn, [job_id])
+
+
+def forget_old(conn: Connection, older_than: timedelta, most: int = 500) -> int:
+    """Forgets some jobs that ended so long ago; how many. What they made stays."""
+    ended = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.status.in_(sorted(TERMINAL_JOB)),
+            jobs.c.finished_at < func.clock_timestamp() - older_than,
+        )
+        .order_by(jobs.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    gone = list(conn.scalars(ended))
+    usage.remember(conn, gone)
+    conn.execute(delete(jobs).where(jobs.c.id.in_(gone)))
+    _remove_traces(conn, gone)
+    return len(gone)
+
+
+def _remove_traces(conn: Connection, job_ids: Sequence[str]) -> None:
+    conn.execute(delete(events).where(events.c.job.in_(job_ids)))
+    conn.execute(delete(step_attempts).where(step_attempts.c.job.in_(job_ids)))
 
 
 def waiting(conn: Connection) -> int:

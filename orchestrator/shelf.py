@@ -4,10 +4,13 @@ where it is from the files of this machine and from what live workers announce.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from medley.backend import ModelSpec
+from medley.machine import model_memory, this_machine
 from medley.modality import Modality
+from medley.settings import Settings
 from medley.tools import Toolbox
 from medley.weights import here
 from orchestrator.overview import Worker
@@ -16,20 +19,32 @@ from orchestrator.overview import Worker
 _STATES = ("away", "loaded", "loading", "failed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Shelf:
     """What is known of models. `known`: all; `serving`: those of this installation.
 
-    `states`: by model the state in each live worker; `workers`: the live ones; `budget`: bytes that
-    models may take in memory.
+    `states`: by model the state in each live worker; `workers`: the live ones; `settings` say how
+    many bytes models may take in memory, where no live worker does.
     """
 
     known: Mapping[str, ModelSpec]
     serving: Mapping[str, ModelSpec]
     tools: Toolbox
-    budget: int
+    settings: Settings
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workers: Sequence[Worker] = ()
+
+    @cached_property
+    def budget(self) -> int:
+        """Bytes that models may take in the roomiest worker."""
+        told = [item.facts.get("memory_budget_bytes") for item in self.workers]
+        known = [size for size in told if isinstance(size, int)]
+        if known or self.settings.memory_budget_bytes:
+            return max(known, default=self.settings.memory_budget_bytes or 0)
+        machine = this_machine()
+        accelerated = self.settings.device != "cpu"
+        processes = self.settings.worker_processes
+        return model_memory(machine, accelerated=accelerated, processes=processes)
 
     def find(
         self, *, tool: str | None = None, serving: bool | None = None, system: str | None = None

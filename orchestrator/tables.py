@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -121,7 +122,10 @@ jobs = Table(
     _when("created_at", born=True),
     _when("started_at"),
     _when("finished_at"),
+    Column("key", Text),  # that asked for it; NULL: asked without one
+    Column("tokens", Double, nullable=False, server_default=text("0")),  # read and written
     Index("jobs_list", "tenant", "id"),
+    Index("jobs_usage", "tenant", "created_at", "key"),
     Index("jobs_conversation", "conversation", postgresql_where=text("conversation IS NOT NULL")),
     Index("jobs_finished_at_brin", "finished_at", **_SUMMARY),
     Index("jobs_trace_due", "id", postgresql_where=text("trace_due")),
@@ -241,6 +245,7 @@ assets = Table(
     Column("facts", JSONB, nullable=False, server_default=_EMPTY),  # width, height, seconds, …
     Column("origin", JSONB, nullable=False, server_default=_EMPTY),  # kind, name, job, step, port
     _when("created_at", born=True),
+    Column("key", Text),  # that brought these bytes first, or whose job made them
     UniqueConstraint("tenant", "sha256"),
     Index("assets_list", "tenant", "id"),
     Index("assets_sha256", "sha256"),
@@ -344,4 +349,65 @@ measured = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _when("until", born=True),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),  # the first signs of the secret, to be recognised by
+    Column("hash", Text, nullable=False, unique=True),  # SHA-256 of the secret, which is not kept
+    Column("scopes", JSONB, nullable=False),
+    Column("quota", JSONB, nullable=False, server_default=_EMPTY),  # medley.quota, where it differs
+    Column("made_by", Text),  # the key that made it; NULL: the command line
+    _when("created_at", born=True),
+    _when("last_used_at"),
+    _when("expires_at"),
+    _when("revoked_at"),
+    Index("keys_list", "tenant", "id"),
+)
+
+# A browser that has signed in, or (with `job`) somebody who may look at one job for a minute.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key", ForeignKey("keys.id", ondelete="CASCADE")),
+    Column("job", Text),
+    _when("created_at", born=True),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    Index("sessions_key", "key"),
+    Index("sessions_expires", "expires_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key", Text),
+    Column("action", Text, nullable=False),
+    Column("target", Text, nullable=False, server_default=""),
+    Column("address", Text, nullable=False, server_default=""),  # of the caller
+    Column("request", Text, nullable=False, server_default=""),  # its id
+    Column("detail", JSONB, nullable=False, server_default=_EMPTY),
+    _when("at", born=True),
+    Index("audit_list", "tenant", "id"),
+)
+
+# What forgotten jobs had used; of the others the rows of jobs and steps say it. The empty model
+# stands for the job itself.
+usage = Table(
+    "usage",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    _number("jobs"),
+    Column("gpu_seconds", Double, nullable=False, server_default=text("0")),
+    Column("tokens", Double, nullable=False, server_default=text("0")),
 )

@@ -1,4 +1,4 @@
-"""A small MCP server of the real library, run as a process: `python mcp_server.py [PORT]`.
+"""A small MCP server of the real library, run as a process: `python mcp_server.py [PORT [TOKEN]]`.
 
 Without a port it speaks on its pipes. `MOOD`, an optional file in its folder, changes what it says.
 """
@@ -9,13 +9,15 @@ import sys
 import time
 import wave
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import uvicorn
 from mcp.server.mcpserver import Audio, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from PIL import Image as Pictures
 from pydantic import Field
+from starlette.responses import PlainTextResponse
 
 _MOOD = Path("mood.txt")
 MOOD = _MOOD.read_text() if _MOOD.exists() else "calm"
@@ -88,8 +90,24 @@ def surroundings() -> str:
     return " ".join(sorted(os.environ))
 
 
+def behind(token: str) -> Any:
+    """The server, for those who know the token."""
+    app = server.streamable_http_app()
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        given = dict(scope.get("headers", ())).get(b"authorization", b"")
+        if scope["type"] == "http" and given != f"Bearer {token}".encode():
+            await PlainTextResponse("no", 401)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return guarded
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
+        uvicorn.run(behind(sys.argv[2]), host="127.0.0.1", port=int(sys.argv[1]))
+    elif len(sys.argv) > 1:
         server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
     else:
         server.run()

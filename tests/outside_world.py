@@ -25,13 +25,13 @@ def on_pipes(folder: Path, program: Path = PROGRAM) -> Server:
 
 
 @contextmanager
-def on_a_port(folder: Path) -> Iterator[Server]:
-    """The server behind an address, while it is needed."""
+def on_a_port(folder: Path, token: str | None = None) -> Iterator[Server]:
+    """The server behind an address, while it is needed; with a token only for those who send it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(port)],
+        [sys.executable, str(PROGRAM), str(port), *([token] if token else ())],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -43,7 +43,7 @@ def on_a_port(folder: Path) -> Iterator[Server]:
                 if door.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        yield Server(url=f"http://127.0.0.1:{port}/mcp")
+        yield Server(url=f"http://127.0.0.1:{port}/mcp", token=token)
     finally:
         process.kill()
         process.wait()

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from medley.errors import Unavailable
 from medley.ids import new_id
+from medley.machine import model_memory, this_machine
 from medley.media.facts import Limits
 from medley.settings import Settings
 from medley.toolset import installed
@@ -65,11 +66,15 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     leaving = Leaving.of_environment()
     device = choose_device(settings.device)
     offering = Offering(settings=settings, tools=tools, models=models)
+    budget = settings.memory_budget_bytes or model_memory(
+        this_machine(), accelerated=device != "cpu", processes=settings.worker_processes
+    )
     facts = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "main": name_of_main(os.getppid()),
         "device": device,
+        "memory_budget_bytes": budget,
     }
     row = {**offering.row(), "models": [], "facts": facts}
     # Before the first claim: a plan is made of what live workers serve, us included.
@@ -89,9 +94,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         link.call(lambda conn: note_model(conn, worker, model, state))
         keeping.models(residency.held())
 
-    residency = Residency(
-        models, budget=settings.memory_budget_bytes, device=device, listener=changed
-    )
+    residency = Residency(models, budget=budget, device=device, listener=changed)
     kitchen = Kitchen(
         tools=tools,
         hooks={**hooks(tools, models), **upkeep_hooks(residency), **test_hooks(tools)},

@@ -1,80 +1,50 @@
-// One job: what was asked, the plan with its states, previews, results as they land, the answer.
-import { approveJob, cancelJob, getJob, replyTo, retryJob, watch } from "./client.js";
-import { drawPlan } from "./graph.js";
-import { element, figure } from "./media.js";
-import { say } from "./words.js";
+// One job by itself: its turn with the plan open, and a field to go on with it.
+import { get } from "./client.js";
+import { ask } from "./ask.js";
+import { composer } from "./composer.js";
+import { element } from "./dom.js";
+import { ENDED } from "./follow.js";
+import { go, styles, title } from "./shell.js";
+import { showTurn } from "./turn.js";
+import { words } from "./words.js";
 
-const ENDED = new Set(["succeeded", "failed", "canceled", "expired"]);
-const REFRESH = new Set([
-  "snapshot", "plan.ready", "plan.revised", "job.waiting", "job.input", "job.output", "step.output", "step.completed", "step.failed",
-  "step.cached", "step.skipped", "job.succeeded", "job.failed", "job.canceled", "job.expired", "job.canceling",
-]);
+const say = words({
+  en: { next: "Go on from here", hint: "Ask for a change, or for something else …", send: "Send", thread: "The whole conversation" },
+  zh: { next: "继续", hint: "请求修改，或提出新的请求…", send: "发送", thread: "整个对话" },
+});
 
-/** Shows job `id` in `root` and follows it; returns a function that stops following. */
-export function showJob(root, id, { onChange, onOpen }) {
-  const view = { job: null, live: new Map(), previews: new Map(), words: "" };
-  let asked = 0, shown = 0, ended = false;
-
-  async function refresh() {
-    const number = ++asked;
-    const job = await getJob(id);
-    if (number < shown || ended) return;
-    shown = number;
-    view.job = job;
-    render(root, view, onOpen);
-    onChange(job);
+/** The last message of a job in its conversation: what a turn that goes on from it follows. */
+export async function lastMessage(job) {
+  let found = null, after = "";
+  for (;;) {
+    const page = await get(`/v1/conversations/${job.conversation}/items?limit=100${after && `&after=${after}`}`);
+    for (const item of page.data) if (item.job === job.id) found = item.id;
+    if (!page.has_more) return found ?? job.message;
+    after = page.last_id;
   }
-
-  const stop = watch(id, (name, data) => {
-    const step = data.step, news = data.data ?? data;
-    if (name === "step.progress" || name === "step.started") view.live.set(step, { status: "running", progress: news });
-    if (["step.completed", "step.failed", "step.cached", "step.skipped", "step.retrying"].includes(name)) view.live.delete(step);
-    if (name === "step.preview" && news.image) view.previews.set(step, `data:${news.media_type ?? "image/jpeg"};base64,${news.image}`);
-    if (name === "plan.delta") view.words += news.text ?? "";
-    if (REFRESH.has(name)) refresh().catch(() => {});
-    else if (view.job) render(root, view, onOpen);
-  }, () => refresh().catch(() => {}));
-  refresh().catch((error) => root.replaceChildren(element("p", { class: "error" }, error.message)));
-  return () => { ended = true; stop(); };
 }
 
-function requestOf(job) {
-  const words = job.input?.filter((part) => part.type === "text").map((part) => part.text).join("\n");
-  return words || job.workflow || job.id;
-}
+export async function show(place, { id }) {
+  await styles("work.css");
+  await styles("graph.css");
+  const column = element("div", { class: "thread wide" }), top = element("div", { class: "row" }), end = element("div", { class: "column next" });
+  place.append(column);
+  column.append(top);
+  let box = null;
+  const again = (job) => go(`/jobs/${job.id}`);
+  const turn = showTurn(column, id, { alone: true, onAgain: again, onEdit: (job) => edit(job), onJob: (job) => {
+    title(job.input.find((part) => part.text)?.text.slice(0, 60) ?? job.id);
+    if (job.conversation && !top.childElementCount) top.append(element("a", { href: `#/conversations/${job.conversation}?at=${job.id}` }, say("thread")));
+    if (!box && ENDED.has(job.status) && job.conversation) {
+      box = composer({ label: say("next"), hint: say("hint"), send: say("send"), everywhere: true, keep: `draft-${id}`, onSend: async (input) => {
+        const made = await ask(input, { conversation: job.conversation, parent: await lastMessage(job) });
+        go(`/conversations/${made.conversation}?at=${made.id}`);
+      } });
+      end.append(box.node);
+    }
+  } });
+  column.append(end);
 
-function questionOf(job) {
-  const field = element("input", { name: "reply", required: "", autocomplete: "off", "aria-label": say("reply") });
-  const send = (event) => { event.preventDefault(); replyTo(job.id, field.value); };
-  return element("form", { class: "question", onsubmit: send },
-    element("p", {}, job.waiting_for.question),
-    element("div", { class: "row" }, field, element("button", { type: "submit" }, say("reply"))));
-}
-
-function render(root, view, onOpen) {
-  const { job } = view;
-  const steps = (job.plan?.steps ?? []).map((step) => ENDED.has(step.status) ? step : { ...step, ...view.live.get(step.id) });
-  const given = (job.input ?? []).filter((part) => part.type === "asset");
-  const outputs = (job.outputs ?? []).filter((output) => output.asset);
-  const words = job.answer?.text ?? (job.outputs ?? []).filter((output) => output.type === "text").map((output) => output.text).join("\n");
-  const running = steps.filter((step) => step.status === "running" && view.previews.has(step.id));
-  root.replaceChildren(...[
-    element("p", { class: "request" }, requestOf(job)),
-    given.length ? element("div", { class: "media", "aria-label": say("given") }, ...given.map((part) => figure({ asset: part.asset, type: part.modality }))) : null,
-    element("div", { class: "row" },
-      element("span", { class: `state ${job.status}`, "data-status": job.status }, say(job.status)),
-      element("span", { class: "space" }),
-      job.waiting_for?.what === "approval" ? element("button", { type: "button", onclick: () => approveJob(job.id, job.plan?.revision) }, say("approve")) : null,
-      ENDED.has(job.status) ? null : element("button", { type: "button", class: "quiet", onclick: () => cancelJob(job.id) }, say("cancel")),
-      ENDED.has(job.status) ? element("button", { type: "button", class: "quiet", onclick: async () => onOpen((await retryJob(job.id)).id) }, say("retry")) : null),
-    job.waiting_for?.what === "input" ? questionOf(job) : null,
-    element("h3", {}, say("plan")),
-    steps.length ? element("div", { class: "graph" }, drawPlan(steps)) : element("p", { class: "state" }, ENDED.has(job.status) ? "" : `${say("noPlan")} ${view.words.slice(-120)}`),
-    running.length ? element("div", { class: "media" }, ...running.map((step) => element("figure", {}, element("img", { src: view.previews.get(step.id), class: "small preview", alt: step.id }), element("figcaption", {}, step.id)))) : null,
-    job.error ? element("p", { class: "error", role: "alert" }, job.error.message ?? String(job.error)) : null,
-    words || outputs.length ? element("h3", {}, say("answer")) : null,
-    words ? element("p", { class: "answer" }, words) : null,
-    outputs.length ? element("div", { class: "media" }, ...outputs.map(figure)) : null,
-    element("details", {}, element("summary", {}, say("recipe")), element("pre", {}, JSON.stringify(job.plan ?? {}, null, 1))),
-  ].filter(Boolean));
+  const edit = (job) => go(job.conversation ? `/conversations/${job.conversation}?at=${job.id}&edit=1` : `/?words=${encodeURIComponent(job.input.find((part) => part.text)?.text ?? "")}`);
+  return () => { turn.leave(); box?.leave(); };
 }

@@ -10,14 +10,14 @@ from starlette.responses import JSONResponse
 from api import downloads
 from api.incoming import SentFile, media_type_of, read_form, read_raw
 from api.problems import ApiError
-from api.schemas.assets import PICTURED, AssetOut
+from api.schemas.assets import PICTURED, AssetOut, UseOut, use
 from api.schemas.common import Page, documented, page
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from medley.media.thumbnail import thumbnail
 from medley.modality import Modality
 from orchestrator import asset_rows, asset_use
-from orchestrator.asset_rows import Asset
+from orchestrator.asset_rows import Asset, Origin
 from orchestrator.assets import take_in
 from orchestrator.paging import Order
 
@@ -102,14 +102,18 @@ def list_assets(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=64)] = None,
     order: Order = Order.DESC,
-    modality: Modality | None = None,
+    modality: Annotated[
+        list[Modality] | None, Query(max_length=16, description="One or more of them.")
+    ] = None,
+    origin: Annotated[Origin | None, Query(description="Uploaded, or made by a step.")] = None,
 ) -> Page[AssetOut]:
     """Assets by age, newest first."""
     with here.db.connect() as conn:
         found = asset_rows.list_assets(
             conn,
             tenant,
-            modality=modality,
+            modalities=modality or (),
+            origin=origin,
             after=after,
             limit=limit + 1,
             newest_first=order is Order.DESC,
@@ -200,6 +204,14 @@ def get_thumbnail(
     return Response(picture, media_type="image/webp", headers=headers)
 
 
+@router.get("/{asset_id}/uses", responses=documented(404))
+def list_uses(asset_id: str, here: Here, tenant: Tenant) -> Page[UseOut]:
+    """What names this asset, and so keeps it from being deleted: at most 100 of them."""
+    with here.db.connect() as conn:
+        found = [use(item) for item in asset_use.uses(conn, tenant, asset_id)]
+    return page(found, len(found))
+
+
 @router.delete("/{asset_id}", status_code=204, responses=documented(404, 409))
 def delete_asset(asset_id: str, here: Here, tenant: Tenant) -> None:
     """Deletes an asset that no job, message or workflow names."""
@@ -218,4 +230,7 @@ def _take(here: Service, tenant: str, file: SentFile) -> tuple[Asset, bool]:
     facts = take_in(here.store, file.received, here.limits)
     with here.db.begin() as conn:
         origin = {"kind": "upload", "name": file.name}
-        return asset_rows.register_new(conn, tenant, file.received, facts, origin)
+        key = here.caller.key
+        taken = asset_rows.register_new(conn, tenant, file.received, facts, origin, key)
+        here.admission.check_bytes(conn)
+        return taken

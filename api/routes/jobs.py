@@ -171,9 +171,9 @@ def cancel_job(job_id: str, here: Here, tenant: Tenant) -> JobOut:
 def retry_job(job_id: str, here: Here, tenant: Tenant, body: RetryIn | None = None) -> Response:
     """Runs a job again from its failed steps, or from a step; what succeeded before is kept."""
     asked = body or RetryIn()
-    here.admission.check()
     with here.db.begin() as conn:
-        new = intake.retry(conn, tenant, job_id, asked.from_, asked.overrides, here.rules)
+        grant = here.admission.check(conn)
+        new = intake.retry(conn, tenant, job_id, asked.from_, asked.overrides, here.rules, grant)
         tracing.belongs_to(conn, new)
     here.changed(new)
     headers = {"Location": f"/v1/jobs/{new}", "Medley-Job-Id": new}

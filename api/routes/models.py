@@ -1,5 +1,6 @@
 """Models: every one that is known, and whether it serves here."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -81,12 +82,12 @@ def _upkeep(here: Service, tenant: str, action: Action, model: str) -> Response:
     spec = here.rules.models.get(model)
     if spec is None:
         raise NotFound("model", model)
-    here.admission.check()
     with here.db.begin() as conn:
+        grant = here.admission.check(conn)
         states = overview.model_states(conn).get(model, {})
         holders = sum(state == "loaded" for state in states.values())
         job = upkeep_job(tenant, action, spec, here.rules.tools, holders)
-        engine.submit(raw(conn), job)
+        engine.submit(raw(conn), replace(job, key=grant.key))
     here.changed(job.id)
     with here.db.connect() as conn:
         view = jobs.get(conn, tenant, job.id)
@@ -102,7 +103,7 @@ def _shelf(here: Service) -> Shelf:
         known=here.rules.known,
         serving=here.rules.models,
         tools=here.rules.tools,
-        budget=here.settings.memory_budget_bytes,
+        settings=here.settings,
         states=states,
         workers=workers,
     )

@@ -1,6 +1,7 @@
 """Plans: what would be done, without doing it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -43,7 +44,8 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
 
 def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
     with here.db.begin() as conn:
-        assets = orders.register(conn, tenant, files)
+        assets = orders.register(conn, tenant, files, here.caller.key)
+        here.admission.check_bytes(conn)
         order = orders.order(conn, tenant, body, files, assets)
         return intake.plan_of(conn, order, here.rules, now=True)
 
@@ -71,10 +73,11 @@ class _PlanningFailed(MedleyError):
 
 
 def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> str:
-    here.admission.check()
     with here.db.begin() as conn:
-        assets = orders.register(conn, tenant, files)
-        order = orders.order(conn, tenant, body, files, assets)
+        grant = here.admission.check(conn)
+        assets = orders.register(conn, tenant, files, here.caller.key)
+        here.admission.check_bytes(conn)
+        order = replace(orders.order(conn, tenant, body, files, assets), grant=grant)
         job_id = intake.submit(conn, intake.dry(order), here.rules)
     here.changed(job_id)
     return job_id

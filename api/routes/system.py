@@ -24,11 +24,10 @@ _SHOWN = ("fastapi", "celery", "sqlalchemy", "psycopg", "redis")
 
 @router.get("/v1/system")
 def get_system(here: Here, tenant: Tenant) -> SystemOut:
-    """Workers, lanes, open jobs and versions."""
-    del tenant
+    """Workers, lanes, open jobs of the caller's tenant, and versions."""
     with here.db.connect() as conn:
         workers = overview.list_workers(conn)
-        found = overview.overview(conn)
+        found = overview.overview(conn, tenant)
         hub = _hub(here, overview.model_states(conn))
     lanes = {
         lane: LaneOut(

@@ -7,6 +7,7 @@ from pydantic import Field
 from api.schemas.common import Out, Time
 from medley.modality import Modality
 from orchestrator.asset_rows import Asset
+from orchestrator.asset_use import Use
 
 
 class AssetUrls(Out):
@@ -60,6 +61,21 @@ class AssetOut(Out):
                 thumbnail=f"{here}/thumbnail" if pictured else None,
             ),
         )
+
+
+class UseOut(Out):
+    """Something that names an asset."""
+
+    id: str
+    object: Literal["job", "conversation", "workflow"]
+    url: str
+
+
+def use(found: Use) -> UseOut:
+    """A use with its link."""
+    return UseOut.model_validate(
+        {"id": found.id, "object": found.kind, "url": f"/v1/{found.kind}s/{found.id}"}
+    )
 
 
 #: Modalities that have a thumbnail.

@@ -2,7 +2,18 @@
 
 import typer
 
-from medley.cli import align, doctor, jobs, mcp, models, recipe, run, serve, workflows
+from medley.cli import (
+    align,
+    doctor,
+    jobs,
+    keys,
+    mcp,
+    models,
+    recipe,
+    run,
+    serve,
+    workflows,
+)
 from medley.cli.exits import EPILOG
 from medley.cli.faults import Commands
 
@@ -23,6 +34,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(workflows.app, name="workflows")
 app.add_typer(models.app, name="models")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(keys.app, name="keys")
 doctor.register(app)
 
 

@@ -34,6 +34,10 @@ def attach(
     command: Annotated[
         str | None, typer.Option("--command", help="What starts it here; it speaks on its pipes.")
     ] = None,
+    token: Annotated[
+        typer.FileText | None,
+        typer.Option("--token-file", help="A file with the token of its address; - reads it here."),
+    ] = None,
     patterns: Annotated[
         list[str] | None,
         typer.Option("--tool", help="Only its tools of such names; * and ? stand for others."),
@@ -44,7 +48,7 @@ def attach(
 
     A command runs as you, here and in each worker, with a bare environment.
     """
-    server = _server(name, url, command)
+    server = _server(name, url, command, token.read(9000).strip() if token else None)
     from medley.mcp.asking import list_tools
 
     listing = read_listing(name, list_tools(server), patterns or ())
@@ -102,7 +106,7 @@ def detach(name: Name, as_json: Json = False) -> None:
     print_json({"name": name, "detached": True}) if as_json else typer.echo(f"{name}  detached")
 
 
-def _server(name: str, url: str | None, command: str | None) -> Server:
+def _server(name: str, url: str | None, command: str | None, token: str | None) -> Server:
     if not re.fullmatch(SERVER, name) or name in RESERVED:
         raise typer.BadParameter(
             f"{name!r} cannot be a name: a small letter, then small letters, digits, - and _, "
@@ -112,10 +116,13 @@ def _server(name: str, url: str | None, command: str | None) -> Server:
         raise typer.BadParameter("give either --url or --command")
     try:
         words = shlex.split(command or "")
-        return Server(url=url, command=tuple(words), folder=os.getcwd() if words else "")
+        return Server(
+            url=url, command=tuple(words), folder=os.getcwd() if words else "", token=token
+        )
     except ValidationError:
         raise typer.BadParameter(
-            "an address is http:// or https:// without a user name; a command has a word at least"
+            "an address is http:// or https:// without a user name; a command has a word at least; "
+            "a token is one word, for an address that is https:// or of this machine"
         ) from None
     except ValueError as error:
         raise typer.BadParameter(f"{command!r} cannot be read: {error}") from None

@@ -161,7 +161,7 @@ def _from_catalogue(settings: Settings, name: str) -> dict[str, Any]:
         known=known_models(settings),
         serving=load_catalogue(settings),
         tools=installed(settings),
-        budget=settings.memory_budget_bytes,
+        settings=settings,
     )
     return shelf.show(shelf.get(name) or _known(shelf.known, name))
 

@@ -84,7 +84,7 @@ def _tell(url: str, settings: Settings, seconds: float) -> None:
     typer.echo(f"  profile   {settings.profile}")
     typer.echo(f"  data      {settings.home}  (what each part says: log/)")
     if settings.host not in ("127.0.0.1", "localhost", "::1"):
-        typer.echo(f"  note      whoever reaches {settings.host} can use it: there are no keys yet")
+        typer.echo("  note      without keys only this machine is served: see medley keys create")
     typer.echo("Ctrl+C stops everything.")
 
 

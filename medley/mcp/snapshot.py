@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -38,17 +39,25 @@ class BrokenSnapshot(CallerError):
     status: ClassVar[int] = 500
 
 
+def _keeps_secrets(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
+
+
 class Server(Shape):
     """Where a server is: an address (streamable HTTP), or a command that speaks on its pipes."""
 
     url: str | None = Field(default=None, max_length=2048, pattern=r"^https?://[^\s@]+$")
     command: tuple[Word, ...] = Field(default=(), max_length=64)
     folder: str = Field(default="", max_length=4096)  # in which the command runs
+    token: str | None = Field(default=None, pattern=r"^[!-~]{1,8192}$")  # sent as a bearer token
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.url is None) == (not self.command):
             raise ValueError("a server has an address or a command")
+        if self.token is not None and not _keeps_secrets(self.url or ""):
+            raise ValueError("a token is sent to https:// addresses and to this machine only")
         return self
 
     def __str__(self) -> str:
@@ -105,7 +114,7 @@ def path_of(home: Path, name: str) -> Path:
 
 
 def save(home: Path, snapshot: Snapshot) -> Path:
-    """Writes the file, whole or not at all. A command may hold secrets: only its owner reads it."""
+    """Writes the file, whole or not at all. It may hold secrets: only its owner reads it."""
     path = path_of(home, snapshot.name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False) as file:

@@ -3,8 +3,8 @@
 A process of its own, started by path with `python -I`: a server can exhaust or break this process,
 not a worker. It has little memory, no settings and no secrets, and dies with its starter.
 
-    in   JSON on standard input: parent, server {url | command, folder}, seconds, most (bytes of an
-         answer), and for a call: called, digest, arguments
+    in   JSON on standard input: parent, server {url, token | command, folder}, seconds, most (bytes
+         of an answer), and for a call: called, digest, arguments
     out  lines of JSON on standard output: {"began": true} before the call, {"progress": [n, of]},
          and last {"done": …} or {"refused": code, "message": …}
 """
@@ -40,6 +40,7 @@ class _Talk:
 
     def __init__(self, job: dict[str, Any], out: int) -> None:
         self.job, self.out = job, out
+        self.denied = 0  # the status with which the server turned us away
 
     def say(self, **data: Any) -> None:
         """Writes a line of the answer."""
@@ -78,12 +79,26 @@ class _Talk:
     async def _progress(self, progress: float, total: float | None, message: str | None) -> None:
         self.say(progress=[float(progress), float(total or 0)])
 
+    async def _answered(self, response: Any) -> None:
+        if response.status_code in (401, 403):
+            self.denied = response.status_code
+
     async def _transport(self, left: AsyncExitStack) -> Any:
         server = self.job["server"]
         if server.get("url"):
+            import httpx2
             from mcp.client.streamable_http import streamable_http_client
 
-            return streamable_http_client(server["url"], max_sse_event_size=self.job["most"])
+            token = server.get("token")
+            client = httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {token}"} if token else None,
+                timeout=self.job["seconds"],
+                event_hooks={"response": [self._answered]},
+            )
+            await left.enter_async_context(client)
+            return streamable_http_client(
+                server["url"], http_client=client, max_sse_event_size=self.job["most"]
+            )
         from mcp.client.stdio import StdioServerParameters, stdio_client
 
         launch = str(Path(__file__).with_name("launch.py"))
@@ -172,6 +187,8 @@ def main() -> None:
         anyio.run(talk.run)
     except BaseException as error:  # noqa: BLE001 - whatever a server brings about is an answer
         found = _refusal(error)
+        if talk.denied:
+            found = _Refused("failed", f"The server wants another token, or one ({talk.denied}).")
         talk.say(refused=found.code, message=found.message)
 
 

@@ -101,11 +101,14 @@ def retry_job(
     *,
     start: str = "failed",
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    key: str | None = None,
+    max_gpu_seconds: float | None = None,
 ) -> str:
     """A new job with the finished steps of an ended one; what failed, or `start` and all after it,
     runs again.
 
-    `overrides` changes parameters of steps; a changed step and all after it run again too.
+    `overrides` changes parameters of steps; a changed step and all after it run again too. `key`
+    asks for it, with this budget.
     Raises `NotFound` for an unknown job or step and `Conflict` for a job that has not ended.
     """
     cursor = conn.cursor(row_factory=dict_row)
@@ -125,7 +128,8 @@ def retry_job(
         if name not in {row["id"] for row in rows}:
             raise NotFound("step", name)
     again = _to_run_again(rows, edges, start, set(changed))
-    return submit(conn, _copy(old, rows, edges, again, changed))
+    copy = _copy(old, rows, edges, again, changed)
+    return submit(conn, replace(copy, key=key, max_gpu_seconds=max_gpu_seconds))
 
 
 def _to_run_again(
@@ -193,7 +197,7 @@ def _copy(
         steps.append(step)
     names = (
         "tenant", "kind", "priority", "conversation", "message", "request", "workflow",
-        "workflow_version", "options", "metadata", "max_steps", "max_rounds", "max_gpu_seconds",
+        "workflow_version", "options", "metadata", "max_steps", "max_rounds",
     )  # fmt: skip
     return NewJob(
         id=new_id("job"),

@@ -183,6 +183,7 @@ class NewJob:
     max_rounds: int = 1
     max_gpu_seconds: float | None = None
     retry_of: str | None = None
+    key: str | None = None  # that asks for it
 
     @property
     def held(self) -> bool:
@@ -194,7 +195,7 @@ class NewJob:
         names = (
             "tenant", "kind", "id", "priority", "conversation", "message", "request", "plan",
             "workflow", "workflow_version", "approve", "options", "metadata", "start_deadline_s",
-            "deadline_s", "max_steps", "max_rounds", "max_gpu_seconds", "retry_of", "held",
+            "deadline_s", "max_steps", "max_rounds", "max_gpu_seconds", "retry_of", "held", "key",
         )  # fmt: skip
         data = {name: getattr(self, name) for name in names}
         return {name: value for name, value in data.items() if value is not None}

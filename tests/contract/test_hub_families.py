@@ -7,7 +7,7 @@ import pytest
 
 from hub.local import LocalHub
 from medley.backend import ModelSpec, Request
-from medley.errors import Unavailable
+from medley.errors import Unavailable, UnsafeWeights
 from medley.gate import parse_plan
 from medley.tasks import ReplyDraft
 from tests.contract.hub_fixtures import Recorder, facts, plan_request
@@ -54,7 +54,7 @@ def test_what_is_no_checkpoint_of_a_text_hub_is_unavailable(tmp_path: Path) -> N
     with pytest.raises(Unavailable, match="not at"):
         hub.load(spec(tmp_path / "nowhere"), "cpu")
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
-    with pytest.raises(Unavailable, match="pickle"):
+    with pytest.raises(UnsafeWeights, match="pickle"):
         hub.load(spec(tmp_path), "cpu")
     (tmp_path / "pytorch_model.bin").unlink()
     (tmp_path / "config.json").write_text('{"model_type": "clip_vision_model"}')

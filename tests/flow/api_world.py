@@ -10,6 +10,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import uvicorn
@@ -20,13 +21,15 @@ from starlette.testclient import TestClient
 
 from medley.errors import MedleyError
 from medley.parts import TextPart
+from medley.quota import Quota
 from medley.settings import Settings
 from medley.toolset import toolbox
-from orchestrator import engine
+from orchestrator import engine, keys
 from orchestrator.cache import cache_key
 from orchestrator.catalogue import load_catalogue
 from orchestrator.database import create_engine, transaction
 from orchestrator.engine import Commit, Lease, Offer, asset_ids, load_assets, resolve
+from orchestrator.keys import NewKey
 
 
 def png(colour: str = "red", size: tuple[int, int] = (32, 24)) -> bytes:
@@ -135,12 +138,51 @@ class World:
         return self.submit(plan=caption_plan(asset), **more), asset
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Somebody with a key, who calls the service with it."""
+
+    client: TestClient
+    id: str
+    secret: str
+
+    def __call__(self, method: str, path: str, **more: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.secret}", **more.pop("headers", {})}
+        return self.client.request(method, path, headers=headers, **more)
+
+
+def give_key(
+    world: World,
+    *scopes: str,
+    tenant: str = "default",
+    expires_at: datetime | None = None,
+    **quota: float | None,
+) -> Holder:
+    """A key, made as the command line makes it."""
+    wanted = NewKey(
+        tenant=tenant,
+        name="of a test",
+        scopes=keys.scopes_of(scopes or ("admin",)),
+        quota=Quota.model_validate(quota),
+        expires_at=expires_at,
+    )
+    with world.hands.db.begin() as conn:
+        made, secret = keys.create(conn, wanted)
+    world.client.app.state.service.keyring.forget()  # type: ignore[attr-defined]
+    return Holder(world.client, made.id, secret)
+
+
 @contextmanager
-def open_world(app: FastAPI, settings: Settings) -> Iterator[World]:
-    """The application between start and stop."""
+def open_world(app: FastAPI, settings: Settings, address: str = "127.0.0.1") -> Iterator[World]:
+    """The application between start and stop, called from this address."""
     assert settings.database_url is not None
     db = create_engine(settings.database_url, pool_size=2)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+    with TestClient(
+        app,
+        base_url="http://127.0.0.1",
+        raise_server_exceptions=False,
+        client=(address, 50000),
+    ) as client:
         yield World(client=client, hands=Hands(db), settings=settings)
     db.dispose()
 

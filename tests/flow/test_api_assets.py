@@ -7,7 +7,7 @@ import pytest
 
 from api.main import create_app
 from medley.settings import Settings
-from tests.flow.api_world import World, open_world, png, wav
+from tests.flow.api_world import World, caption_plan, open_world, png, wav
 
 
 @pytest.fixture
@@ -76,6 +76,39 @@ def test_a_thumbnail_is_a_small_webp(world: World) -> None:
     reply = world.client.get(f"/v1/assets/{world.upload(png(size=(400, 300)))}/thumbnail?w=64")
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/webp")
     assert reply.content[8:12] == b"WEBP"
+
+
+def test_assets_are_listed_by_how_they_came_about(world: World) -> None:
+    asset = world.upload()
+    uploaded = world.client.get("/v1/assets", params={"origin": "upload"}).json()["data"]
+    assert asset in [item["id"] for item in uploaded]
+    assert all(item["origin"]["kind"] == "upload" for item in uploaded)
+    made = world.client.get("/v1/assets", params={"origin": "step"}).json()["data"]
+    assert asset not in [item["id"] for item in made]
+    assert world.client.get("/v1/assets", params={"origin": "sky"}).status_code == 422
+
+
+def test_assets_are_listed_by_one_or_more_modalities(world: World) -> None:
+    picture, sound = world.upload(), world.upload(wav(), "a.wav")
+    both = world.client.get("/v1/assets", params={"modality": ["image", "audio"]}).json()["data"]
+    assert {picture, sound} <= {item["id"] for item in both}
+    one = world.client.get("/v1/assets", params={"modality": "audio"}).json()["data"]
+    assert {item["modality"] for item in one} == {"audio"}
+
+
+def test_what_keeps_an_asset_from_being_deleted_is_named(world: World) -> None:
+    job, asset = world.plan_job()
+    plan = caption_plan(asset)
+    flow = world.client.post("/v1/workflows", json={"name": "postcard", "plan": plan}).json()
+    named = world.client.get(f"/v1/assets/{asset}/uses").json()["data"]
+    kinds = {item["id"]: item["object"] for item in named}
+    assert (kinds[job["id"]], kinds[flow["id"]]) == ("job", "workflow")
+    assert len(named) == len(kinds)
+    assert all(world.client.get(item["url"]).status_code == 200 for item in named)
+    assert world.client.delete(f"/v1/assets/{asset}").status_code == 409
+    unused = world.upload(png("pink", (11, 7)))
+    assert world.client.get(f"/v1/assets/{unused}/uses").json()["data"] == []
+    assert world.client.get("/v1/assets/asset_0/uses").status_code == 404
 
 
 @pytest.mark.parametrize(

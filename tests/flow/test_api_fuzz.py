@@ -20,7 +20,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.main import create_app
+from medley.quota import NO_LIMITS
 from medley.settings import Settings
+from orchestrator import keys
+from orchestrator.database import create_engine
+from orchestrator.keys import NewKey, Scope
 from tests.flow.api_world import caption_plan, png, served
 
 CHECKS = [
@@ -37,20 +41,30 @@ ENDLESS = "/v1/events"
 @pytest.fixture
 def document(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseSchema]:
     monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.1)
-    with served(create_app(settings)) as url:
+    free = settings.model_copy(update={"key_quota": NO_LIMITS})
+    with served(create_app(free)) as url:
         yield schemathesis.openapi.from_url(f"{url}/openapi.json").exclude(path=ENDLESS)
+
+
+@pytest.fixture
+def secret(database_url: str) -> str:
+    """Of an admin: this suite makes keys, and with the first one everybody needs one."""
+    wanted = NewKey(tenant="default", name="fuzz", scopes=frozenset({Scope.ADMIN}))
+    with create_engine(database_url).begin() as conn:
+        return keys.create(conn, wanted)[1]
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_documented_and_no_error_is_ours(
-    document: BaseSchema, mode: GenerationMode
+    document: BaseSchema, secret: str, mode: GenerationMode
 ) -> None:
     broken = {}
-    real = _populate(document)
+    known = {"Authorization": f"Bearer {secret}"}
+    real = _populate(document, known)
     operations = [found.ok() for found in document.get_all_operations()]
     for operation in sorted(operations, key=lambda item: item.method == "delete"):
         try:
-            _try_out(operation, mode, real)
+            _try_out(operation, mode, real, known)
         except BaseExceptionGroup as errors:
             broken[operation.label] = [str(error) for error in errors.exceptions]
         except Exception as error:  # noqa: BLE001 - all broken operations are told at once
@@ -58,9 +72,9 @@ def test_every_answer_is_documented_and_no_error_is_ours(
     assert broken == {}
 
 
-def _populate(document: BaseSchema) -> dict[str, str]:
+def _populate(document: BaseSchema, known: dict[str, str]) -> dict[str, str]:
     """Things that exist, by the name of the path parameter that names them."""
-    client = httpx2.Client(base_url=document.get_base_url(), timeout=60)
+    client = httpx2.Client(base_url=document.get_base_url(), timeout=60, headers=known)
     asset = client.post("/v1/assets", files={"file": ("a.png", png())}).json()["id"]
     conversation = client.post("/v1/conversations", json={}).json()["id"]
     body = {"input": "hello", "conversation": conversation}
@@ -77,10 +91,13 @@ def _populate(document: BaseSchema) -> dict[str, str]:
         "workflow_id": client.post("/v1/workflows", json=workflow).json()["id"],
         "name": "resize",
         "model": client.get("/v1/models").json()["data"][0]["id"],
+        "key_id": client.post("/v1/keys", json={"name": "other"}).json()["id"],
     }
 
 
-def _try_out(operation: APIOperation, mode: GenerationMode, real: dict[str, str]) -> None:
+def _try_out(
+    operation: APIOperation, mode: GenerationMode, real: dict[str, str], known: dict[str, str]
+) -> None:
     turn = count()
     explicit = {int(name) for name in operation.definition.raw["responses"] if name.isdigit()}
 
@@ -97,7 +114,7 @@ def _try_out(operation: APIOperation, mode: GenerationMode, real: dict[str, str]
         if next(turn) % 4:  # most of the time something that exists
             names = case.path_parameters or {}
             names.update({name: real[name] for name in names if name in real})
-        reply = case.call(timeout=60)
+        reply = case.call(timeout=60, headers=known)
         assert reply.status_code in explicit | ANYWHERE, f"{reply.status_code}: {reply.text[:300]}"
         assert reply.headers["x-request-id"]
         if reply.status_code != 503:

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from api.main import create_app
 from medley.errors import BadInput
 from medley.settings import Settings
+from orchestrator.janitor import forget_jobs
 from tests.flow.api_world import World, caption_plan, open_world, png, wav
 
 
@@ -222,6 +224,31 @@ def test_the_list_is_filtered_and_goes_on_after_the_last_id(world: World) -> Non
     queued = world.client.get("/v1/jobs?status=queued&order=asc").json()
     assert [job["id"] for job in first["data"] + rest["data"]] == ids[::-1]
     assert [job["id"] for job in queued["data"]] == ids[1:]
+
+
+def test_jobs_that_ended_long_ago_are_forgotten_with_all_their_traces(world: World) -> None:
+    old, fresh = (world.plan_job()[0]["id"] for _ in range(2))
+    waiting, asset = world.plan_job()
+    for job in (old, fresh):
+        world.client.post(f"/v1/jobs/{job}/cancel")
+    with world.hands.db.begin() as conn:
+        conn.execute(
+            text(
+                "UPDATE jobs SET created_at = created_at - interval '9 days',"
+                " finished_at = finished_at - interval '9 days' WHERE id <> :fresh"
+            ),
+            {"fresh": fresh},
+        )
+    assert forget_jobs(world.hands.db, keep_days=8) == 1
+    with world.hands.db.connect() as conn:
+        left = {
+            table: set(conn.scalars(text(f"SELECT DISTINCT job FROM {table}")))
+            for table in ("steps", "edges", "events")
+        }
+    assert all(jobs <= {fresh, waiting["id"]} for jobs in left.values())
+    assert world.client.get(f"/v1/jobs/{old}").status_code == 404
+    assert world.client.get(f"/v1/jobs/{fresh}").status_code == 200
+    assert world.client.get(f"/v1/assets/{asset}").status_code == 200
 
 
 def test_a_canceled_job_stays_canceled_and_can_be_forgotten(world: World) -> None:

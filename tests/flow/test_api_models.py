@@ -36,7 +36,8 @@ systems = ["DALL·E", "CogView"]
 def world(settings: Settings, tmp_path: Path) -> Iterator[World]:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "own.toml").write_text(OWN)
-    chosen = settings.model_copy(update={"model_folder": tmp_path / "own"})
+    own = {"model_folder": tmp_path / "own", "memory_budget_bytes": 4 << 30}
+    chosen = settings.model_copy(update=own)
     with open_world(create_app(chosen), chosen) as opened:
         yield opened
 

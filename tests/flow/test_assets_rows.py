@@ -83,7 +83,7 @@ def test_a_list_is_read_page_by_page(conn: Connection, store: FolderStore) -> No
 
     assert [asset.id for asset in first + second] == ids[::-1]
     assert [asset.id for asset in list_assets(conn, "us", newest_first=False)] == ids
-    assert list_assets(conn, "us", modality=Modality.AUDIO) == []
+    assert list_assets(conn, "us", modalities=[Modality.AUDIO]) == []
 
 
 def test_bytes_may_go_only_with_their_last_row(conn: Connection, store: FolderStore) -> None:

@@ -55,7 +55,7 @@ def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World
 def told(world: World) -> dict[tuple[str, str], float]:
     """Samples by name and labels."""
     reply = world.client.get("/metrics")
-    assert reply.headers["content-type"].startswith("text/plain; version=1")
+    assert reply.headers["content-type"].startswith("text/plain; version=1"), reply.text
     return {
         (sample.name, ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(reply.text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medley.cli.exits import Exit
-from tests.outside_world import PROGRAM
+from tests.outside_world import PROGRAM, on_a_port
 
 COMMAND = f"{sys.executable} {PROGRAM}"
 
@@ -58,6 +58,30 @@ def test_what_is_left_out_is_said_with_its_reason(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_meant_is_wrong_usage(tmp_path: Path, words: list[str]) -> None:
     assert medley(tmp_path, "attach", *words).returncode == Exit.USAGE
+
+
+def test_a_token_is_sent_kept_for_its_owner_and_never_shown(tmp_path: Path) -> None:
+    with on_a_port(tmp_path, token="open-sesame") as server:
+        assert server.url is not None
+        without = medley(tmp_path, "attach", "paint", "--url", server.url)
+        assert without.returncode == Exit.FAILED
+        assert "wants another token, or one (401)" in without.stderr
+        (tmp_path / "token").write_text("open-sesame\n")
+        words = ["--url", server.url, "--token-file", str(tmp_path / "token"), "--tool", "shout"]
+        done = medley(tmp_path, "attach", "paint", *words)
+        assert done.returncode == Exit.OK, done.stderr
+    listed = medley(tmp_path, "list")
+    assert "paint" in listed.stdout
+    assert "open-sesame" not in done.stdout + done.stderr + listed.stdout
+    assert (tmp_path / "mcp" / "paint.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_is_not_sent_in_the_clear(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("open-sesame")
+    words = ["--url", "http://elsewhere.example/mcp", "--token-file", str(tmp_path / "token")]
+    done = medley(tmp_path, "attach", "paint", *words)
+    assert done.returncode == Exit.USAGE
+    assert "https://" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from medley.backend import ModelSpec
 from medley.cli.fitting import absent_of, profile_findings
 from medley.doctor import Level
 from medley.errors import CallerError
-from medley.machine import GB, Machine, this_machine
+from medley.machine import GB, Machine, model_memory, this_machine
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.catalogue import BEHIND, known_models, load_catalogue, profiles
@@ -87,6 +87,12 @@ def test_missing_files_of_the_chosen_profile_are_a_fault_that_a_pull_mends(
 def test_a_profile_that_there_is_not_is_named() -> None:
     with pytest.raises(CallerError, match="'mainframe'; there are: starter, laptop"):
         profile_findings(Settings(profile="mainframe"), HUGE)
+
+
+def test_models_may_fill_most_of_an_accelerator_or_their_share_of_the_machine() -> None:
+    assert model_memory(SMALL, accelerated=True, processes=2) == int(8 * GB * 0.6) // 2
+    assert model_memory(HUGE, accelerated=True, processes=2) == int(141 * GB * 0.9)
+    assert model_memory(HUGE, accelerated=False, processes=1) == int(512 * GB * 0.6)
 
 
 def test_this_machine_is_measured() -> None:

@@ -191,7 +191,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE jobs SET status = j.status, phase = j.phase, plan = j.plan, plan_revision = j.plan_revision,
         held = j.held, question = j.question, outputs = j.outputs, error = j.error, cancel_requested_at = j.cancel_requested_at,
-        cancel_reason = j.cancel_reason, round = j.round, max_rounds = j.max_rounds, gpu_seconds = j.gpu_seconds,
+        cancel_reason = j.cancel_reason, round = j.round, max_rounds = j.max_rounds, gpu_seconds = j.gpu_seconds, tokens = j.tokens,
         steps_total = j.steps_total, steps_left = j.steps_left, event_seq = j.event_seq,
         started_at = j.started_at, finished_at = j.finished_at
     WHERE id = j.id;

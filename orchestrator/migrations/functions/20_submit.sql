@@ -11,6 +11,7 @@ BEGIN
     j.plan_revision := CASE WHEN j.plan IS NULL THEN 0 ELSE 1 END;
     j.round := 1;
     j.gpu_seconds := 0;
+    j.tokens := 0;
     j.created_at := v_now;
     j.deadline := v_now + (p_job->>'deadline_s')::float8 * interval '1 s';
     j.start_deadline := v_now + (p_job->>'start_deadline_s')::float8 * interval '1 s';

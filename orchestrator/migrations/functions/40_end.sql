@@ -52,9 +52,9 @@ DECLARE
 BEGIN
     IF c ? 'assets' THEN
         FOR a IN SELECT * FROM jsonb_array_elements(c->'assets') LOOP
-            INSERT INTO assets (id, tenant, sha256, size, modality, media_type, facts, origin)
+            INSERT INTO assets (id, tenant, sha256, size, modality, media_type, facts, origin, key)
             VALUES (a->>'id', s.tenant, a->>'sha256', (a->>'size')::bigint, a->>'modality', a->>'media_type',
-                a->'facts', a->'origin')
+                a->'facts', a->'origin', j.key)
             ON CONFLICT (tenant, sha256) DO NOTHING;
             IF NOT FOUND THEN
                 -- The tenant has these bytes already: everything points at the asset that was there.
@@ -90,6 +90,8 @@ BEGIN
         jsonb_build_object('outputs', v_outputs::jsonb,
             'seconds', round(extract(epoch FROM v_now - s.started_at), 3)), v_now);
     j.gpu_seconds := j.gpu_seconds + coalesce((c #>> '{usage,gpu_seconds}')::float8, 0);
+    j.tokens := j.tokens + coalesce((c #>> '{usage,input_tokens}')::float8, 0)
+        + coalesce((c #>> '{usage,output_tokens}')::float8, 0);
     IF c ? 'plan' THEN
         j.plan := c->'plan';
         j.plan_revision := j.plan_revision + 1;
