@@ -26,7 +26,7 @@ from medley.embedded import EmbeddedPostgres, EmbeddedValkey
 from orchestrator.database import connect
 from orchestrator.migrations import upgrade
 
-READ = "/v1/tools/resize"
+READ = "/v1/assets"
 
 
 @dataclass
@@ -89,6 +89,7 @@ def service(
             stack.callback(running.terminate)
         http = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
         until(lambda: answers(http))
+        http.get(READ).raise_for_status()
         yield Service(name, servers, http)
 
 
@@ -112,7 +113,7 @@ def main() -> int:
             ),
         ]
         for each in both:
-            each.round(200, 10)
+            each.round(20, 2)
             each.requests.clear()
             each.jobs.clear()
         for number in range(asked.rounds):

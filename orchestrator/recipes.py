@@ -8,6 +8,7 @@ from the cache share the asset, and with it the recipe: it says what really ran.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -46,7 +47,7 @@ def recipe_of(
         made_at=asset.created_at,
         width=asset.facts.width,
         height=asset.facts.height,
-        models=_models([origin.get("model")], models),
+        models=used_models([origin.get("model")], models),
     )
     try:
         job = jobs.get(conn, tenant, short.job)
@@ -89,7 +90,7 @@ def _whole(
             "params": params,
             "request": _asked(job, known) if job.kind == "request" else None,
             "plan": _renamed(plan, lambda name: known[name].sha256 if name in known else name),
-            "models": _models([maker.model, *(step.model for step in plan.steps)], models),
+            "models": used_models([maker.model, *(step.model for step in plan.steps)], models),
             "inputs": {
                 item.sha256: UsedAsset(
                     modality=item.modality,
@@ -176,14 +177,22 @@ def _asked(job: JobView, known: Mapping[str, "_Named"]) -> Asked:
     )
 
 
-def _models(names: Iterable[str | None], models: Mapping[str, ModelSpec]) -> dict[str, UsedModel]:
+def used_models(
+    names: Iterable[str | None], models: Mapping[str, ModelSpec]
+) -> dict[str, UsedModel]:
+    """What a recipe says of these models."""
     found = {name: models.get(name) for name in names if name}
     return {
-        name: UsedModel(revision=spec.revision[:256], source=spec.source[:256])
+        name: UsedModel(revision=spec.revision[:256], source=_public(spec.source))
         if spec is not None
         else UsedModel()
         for name, spec in found.items()
     }
+
+
+def _public(source: str) -> str:
+    """Where weights come from; a folder of this machine is nobody's business."""
+    return "local" if Path(source).is_absolute() or source.startswith(".") else source[:256]
 
 
 @dataclass(frozen=True, slots=True)

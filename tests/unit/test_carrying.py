@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from medley.backend import ModelSpec
 from medley.errors import BrokenMedia, UnsupportedMedia
 from medley.media.carrying import CARRIERS, carry, notes_in, room
 from medley.media.facts import Limits
@@ -18,6 +19,7 @@ from medley.media.probe import probe
 from medley.media.sandboxed import in_sandbox
 from medley.plan import Plan
 from medley.recipe import Recipe, UsedModel
+from orchestrator.recipes import used_models
 
 NOTES = json.dumps({"medley": 1, "words": 'a "猫"' * 40})
 NOISE = Image.effect_noise((40, 30), 50).convert("RGB")
@@ -156,3 +158,21 @@ def test_the_line_of_parameters_is_the_one_that_others_read() -> None:
         "a cat on a mat\nNegative prompt: dogs\nSteps: 30, CFG scale: 2.0, Seed: 7, Size: 64x32, "
         "Model: m, Model hash: abcdef012345, Version: Medley 1"
     )
+
+
+def test_a_folder_of_this_machine_stands_in_no_recipe() -> None:
+    def model(name: str, source: str) -> ModelSpec:
+        return ModelSpec(id=name, backend="b", tools=frozenset(), source=source, revision="r1")
+
+    found = used_models(
+        ["here", "hub", "plain", "gone"],
+        {
+            "here": model("here", "/srv/secret/weights"),
+            "hub": model("hub", "org/weights"),
+            "plain": model("plain", ""),
+        },
+    )
+    assert {name: used.source for name, used in found.items()} == {
+        "here": "local", "hub": "org/weights", "plain": "", "gone": "",
+    }  # fmt: skip
+    assert recipe(models=found).generated
