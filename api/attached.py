@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.incoming import SentFile
-from api.schemas.requests import AssetValue, FileValue, TextValue
+from api.schemas.requests import AssetValue, FileValue, TextValue, UrlValue
 from medley.media.facts import Facts
 from medley.plan import AssetBinding, TextBinding
 from orchestrator.asset_rows import Asset
@@ -23,6 +23,12 @@ class Judged:
     sent: SentFile
     facts: Facts
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """Where it came from, as its row tells."""
+        fetched = {"kind": "url", "url": self.sent.link} if self.sent.link else {"kind": "upload"}
+        return {**fetched, "name": self.sent.name}
+
 
 class Attached:
     """The files of the request, by form field and file name; remembers which were referred to."""
@@ -34,7 +40,7 @@ class Attached:
     def find(self, at: str, name: str) -> Asset:
         """The file of this name. Raises `InvalidRequest`."""
         for place, (file, asset) in enumerate(self._found):
-            if name in (file.sent.field, file.sent.name):
+            if file.sent.link is None and name in (file.sent.field, file.sent.name):
                 self._used.add(place)
                 return asset
         known = ", ".join(sorted({file.sent.field for file, _ in self._found})) or "none"
@@ -44,6 +50,14 @@ class Attached:
             "suggestion": f"Files: {known}.",
         }
         raise InvalidRequest(f"{at}: {fault['reason']}", errors=[fault])
+
+    def linked(self, url: str) -> Asset:
+        """The file that was fetched from this URL."""
+        for place, (file, asset) in enumerate(self._found):
+            if file.sent.link is not None and file.sent.field == url:
+                self._used.add(place)
+                return asset
+        raise InvalidRequest("A URL of this request was not fetched.")
 
     def value(self, at: str, given: Any) -> Binding:
         """A workflow input's value as a binding."""
@@ -56,6 +70,8 @@ class Attached:
                 return AssetBinding(asset=asset)
             case FileValue(file=name):
                 return AssetBinding(asset=self.find(at, name).id)
+            case UrlValue(url=url):
+                return AssetBinding(asset=self.linked(url).id)
         raise InvalidRequest(f"{at}: unknown kind of value.")
 
     def by_field(self, names: Any) -> dict[str, list[Binding]]:

@@ -7,9 +7,10 @@ everybody needs one.
 
 import ipaddress
 import logging
+import time
 from collections.abc import Collection
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -18,10 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.doors import Door, bytes_of, need, of_job, told
+from api.edge import host_of, netloc_of
+from api.keyring import REMEMBERED_S, KeyRing
 from api.state import Service
 from medley.errors import Forbidden, MedleyError, Unauthorized, Unavailable
 from orchestrator import asset_use, audit, keys
 from orchestrator.keys import LOCAL, NOBODY, Caller
+from orchestrator.sessions import SESSION_MARK, TOKEN_MARK
 
 logger = logging.getLogger("medley.api")
 COOKIE = "medley_session"
@@ -69,10 +73,16 @@ class Auth:
             await problems.of_error(request, away)(scope, receive, send)
             return
         scope["medley.caller"] = replace(found, address=caller.address, request=caller.request)
-        await self._serve(scope, receive, send)
+        if found.key is not None and found.job is None:
+            send = _Revocable(scope["app"].state.service.keyring, secret_of(request) or "", send)
+        try:
+            await self._serve(scope, receive, send)
+        except Exception:
+            if not (isinstance(send, _Revocable) and send.ended):
+                raise
 
     async def _admit(self, request: Request, token: str | None, nobody: Caller) -> Caller:
-        method, path = request.method, request.scope["path"]
+        method, path = request.method, _path(request.scope)
         wanted = need(method, path)
         if wanted is Door.OPEN or (method in _SAFE_METHODS and self._is_page(path)):
             return nobody
@@ -88,6 +98,7 @@ class Auth:
                 raise Unauthorized(_FIRST)
             return LOCAL
         found = await self._caller(request, here, token, nobody)
+        await here.rates.check(found, here.settings.tenant_quota.requests_per_minute)
         if found.by_cookie and method not in _SAFE_METHODS:
             _require_own_page(request)
         if found.job is not None:
@@ -95,7 +106,6 @@ class Auth:
         scope = keys.Scope.ADMIN if wanted is Door.METRICS else wanted
         if isinstance(scope, keys.Scope) and not found.may(scope):
             raise Forbidden(f"This key does not have the scope {scope.value!r}.")
-        await here.rates.check(found, here.settings.tenant_quota.requests_per_minute)
         return found
 
     def _is_page(self, path: str) -> bool:
@@ -110,11 +120,12 @@ class Auth:
         try:
             return await here.keyring.caller(secret)
         except Unauthorized as error:
-            await failed(here, nobody, secret, error)
+            if not secret.startswith((SESSION_MARK, TOKEN_MARK)):  # these end all the time
+                await failed(here, nobody, secret, error)
             raise
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        action = told(scope["method"], scope["path"])
+        action = told(scope["method"], _path(scope))
         if action is None:
             await self.app(scope, receive, send)
             return
@@ -130,6 +141,32 @@ class Auth:
         if status < 400:
             here: Service = scope["app"].state.service
             await run_in_threadpool(_tell, here, scope["medley.caller"], *action)
+
+
+class _Revocable:
+    """Passes an answer on for as long as its caller may have it: a stream ends with its key."""
+
+    def __init__(self, ring: KeyRing, secret: str, send: Send) -> None:
+        self.ring, self.secret, self.send = ring, secret, send
+        self.checked, self.ended = time.monotonic(), False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            await self._check()
+        await self.send(message)
+
+    async def _check(self) -> None:
+        if time.monotonic() - self.checked < REMEMBERED_S:
+            return
+        try:
+            await self.ring.caller(self.secret)
+        except Unauthorized:
+            self.ended = True
+            await self.send({"type": "http.response.body", "body": b""})
+            raise OSError("its key has ended") from None  # as if the caller had left
+        except SQLAlchemyError:
+            pass  # whoever was let in stays while the database is away
+        self.checked = time.monotonic()
 
 
 async def failed(here: Service, nobody: Caller, secret: str, error: Unauthorized) -> None:
@@ -157,9 +194,8 @@ def secret_of(request: Request, token: str | None = None) -> str | None:
             raise Unauthorized(_HOW)
     else:
         secret = request.headers.get("x-api-key") or request.cookies.get(COOKIE) or token or ""
-        given = secret or None
-    if given is None:
-        return None
+        if not secret:
+            return None
     secret = secret.strip()
     if not 0 < len(secret) <= MAX_SECRET or not secret.isascii():
         raise Unauthorized("There is no such key.")
@@ -169,12 +205,18 @@ def secret_of(request: Request, token: str | None = None) -> str | None:
 def is_local(scope: Scope) -> bool:
     """Whether the caller is on this machine, calls it by a name of its own, and came directly."""
     headers = Request(scope).headers
-    name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    name = host_of(f"//{headers.get('host', '')}")
     return (
         _is_loopback(_address(scope))
         and (name == "localhost" or _is_loopback(name))
         and not any(header in headers for header in _FORWARDED)
     )
+
+
+def _path(scope: Scope) -> str:
+    """The address as routes know it: without the prefix under which a proxy serves us."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def _is_loopback(address: str) -> bool:
@@ -209,7 +251,7 @@ def _require_own_page(request: Request) -> None:
     """A cookie comes along with whatever a browser sends, so it must say that our page sent it."""
     origin = request.headers.get("origin")
     if origin is not None:
-        if urlsplit(origin).netloc == request.headers.get("host"):
+        if netloc_of(origin) == request.headers.get("host"):
             return
     elif request.headers.get("sec-fetch-site") == "same-origin":
         return

@@ -52,6 +52,7 @@ _TOLD: tuple[tuple[str, str, str], ...] = (
     ("DELETE", r"/v1/workflows/(?P<target>[^/]+)/tool", "workflow.withdraw"),
     ("POST", r"/v1/webhook_endpoints", "webhook.create"),
     ("POST", r"/v1/webhook_endpoints/(?P<target>[^/]+)", "webhook.change"),
+    ("POST", r"/v1/webhook_endpoints/(?P<target>[^/]+)/deliveries/.*", "webhook.redeliver"),
     ("POST", r"/v1/webhook_endpoints/(?P<target>[^/]+)/(.+)", "webhook.{0}"),
     ("DELETE", r"/v1/webhook_endpoints/(?P<target>[^/]+)", "webhook.delete"),
     ("DELETE", r"/v1/(?!keys|session)([a-z_]+)/(?P<target>.+)", "{0}.delete"),

@@ -37,6 +37,8 @@ _EXTENSIONS = {
     "audio/mp4": ".m4a",
     "video/mp4": ".mp4",
     "video/webm": ".webm",
+    "text/plain": ".txt",
+    "application/jsonl": ".jsonl",
 }
 GUARD = {
     "X-Content-Type-Options": "nosniff",

@@ -65,7 +65,7 @@ class Edge:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or "" if _plain(host) else ""
+        name = host_of(f"//{host}") if _plain(host) else ""
         if self.hosts and name not in self.hosts:
             # A page elsewhere can point its own name at this machine; only names that we know are
             # served.
@@ -74,7 +74,7 @@ class Edge:
         if (
             scope["method"] not in _SAFE_METHODS
             and origin is not None
-            and urlsplit(origin).netloc != host
+            and netloc_of(origin) != host
         ):
             return 403, "cross_origin", "Pages of another origin may not change anything here."
         if b"\0" in scope.get("path", "").encode("utf-8", "surrogatepass") or b"%00" in scope.get(
@@ -122,9 +122,8 @@ class _Answer:
             headers.append("Server-Timing", self.clock.header())
             self.status = message["status"]
             self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
-            if message["status"] >= 400 and headers.get("content-type", "").startswith(
-                "text/plain"
-            ):
+            kind = headers.get("content-type", "text/plain")  # some say nothing of plain words
+            if message["status"] >= 400 and kind.startswith("text/plain"):
                 self.replacing = message
                 return
         elif self.replacing is not None:
@@ -163,6 +162,22 @@ class _Answer:
         start = [(name.encode(), value.encode()) for name, value in every.items()]
         await self.send({"type": "http.response.start", "status": status, "headers": start})
         await self.send({"type": "http.response.body", "body": raw})
+
+
+def host_of(address: str) -> str:
+    """The name in an address; empty where there is none, or none that could be one."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def netloc_of(address: str) -> str | None:
+    """Name and port in an address; None where it cannot be read."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return None
 
 
 def _plain(host: str) -> bool:

@@ -35,13 +35,15 @@ class SentFile:
     field: str
     name: str
     received: Received
+    link: str | None = None  # where it was fetched, if it was not sent; "" for a data: URL
 
 
 @dataclass(slots=True)
 class Sent:
-    """A form: plain fields and files, in order."""
+    """A form: plain fields and files, in order. `lists`: the values of fields named `name[]`."""
 
     fields: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
     files: list[SentFile] = field(default_factory=list)
 
 
@@ -90,16 +92,21 @@ class _FieldSink:
             )
 
     async def close(self) -> None:
-        if len(self.sent.fields) >= MAX_FIELDS:
+        listed = sum(len(values) for values in self.sent.lists.values())
+        if len(self.sent.fields) + listed >= MAX_FIELDS:
             raise ApiError(413, "too_large", f"More than {MAX_FIELDS} fields.")
-        if self.name in self.sent.fields:
+        many = self.name.endswith("[]")
+        if self.name in self.sent.fields and not many:
             raise ApiError(400, "bad_form", f"The field {self.name!r} came twice.")
         try:
             text = self.data.decode()
         except UnicodeDecodeError:
             raise ApiError(400, "bad_form", f"The field {self.name!r} is not UTF-8.") from None
         check_text(text)
-        self.sent.fields[self.name] = text
+        if many:
+            self.sent.lists.setdefault(self.name[:-2], []).append(text)
+        else:
+            self.sent.fields[self.name] = text
 
 
 class _Form:

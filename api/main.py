@@ -10,12 +10,16 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import openapi, problems, static_page, tracing
+from api.agents import server as agents
 from api.auth import Auth
 from api.edge import Edge
 from api.metrics import Metrics
+from api.openai import chat, media_routers, responses
+from api.openai.reading import MAX_INLINE
 from api.routes import (
     assets,
     conversations,
+    discovery,
     events,
     job_rooms,
     jobs,
@@ -27,6 +31,7 @@ from api.routes import (
     system,
     tools,
     usage,
+    webhooks,
     workflows,
 )
 from api.state import rules_of, running
@@ -45,15 +50,19 @@ _FILE_ROOMS = (
 _ROOMS = (
     job_rooms.router,
     events.router,
-    conversations.router,
     tools.router,
     models.router,
     system.router,
+    webhooks.router,
+    discovery.router,
     keys.router,
     sessions.router,
     usage.router,
 )
+#: Rooms whose JSON may hold media.
+_INLINE_ROOMS = (chat.router, conversations.router, responses.router)
 _FORM_OVERHEAD = 4 << 20
+_OPENAI = media_routers()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -64,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app, found, rules, metrics):
+        async with running(app, found, rules, metrics), agents.serving(app):
             yield
 
     app = FastAPI(
@@ -80,8 +89,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
     for router in _ROOMS:
         app.include_router(router, max_body_size=MAX_BYTES)
-    problems.install(app, _allowed([*_FILE_ROOMS, *_ROOMS]))
+    for router in _INLINE_ROOMS:
+        app.include_router(router, max_body_size=MAX_INLINE)
+    for router, most in _OPENAI:
+        app.include_router(router, max_body_size=most or found.max_upload_bytes + _FORM_OVERHEAD)
+    problems.install(
+        app, _allowed([*_FILE_ROOMS, *_ROOMS, *_INLINE_ROOMS, *(item for item, _ in _OPENAI)])
+    )
     static_page.install(app)
+    agents.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())
     # The last one is the outermost.

@@ -13,6 +13,9 @@ from pydantic import BaseModel
 from api import problems
 from api.auth import COOKIE
 from api.doors import Door, need
+from api.openai.chat_request import ChatIn
+from api.openai.response_request import Counted, ResponseIn
+from api.schemas.assets import FetchIn
 from api.schemas.requests import InputIn, JobIn, RunIn
 from medley.settings import Settings
 
@@ -46,7 +49,8 @@ def build(app: FastAPI) -> dict[str, Any]:
     """The document of the application."""
     found = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
     schemas = found["components"]["schemas"]
-    for model in (JobIn, InputIn, RunIn, problems.Problem):
+    chats = (ResponseIn, Counted, ChatIn)
+    for model in (JobIn, InputIn, RunIn, FetchIn, *chats, problems.Problem):
         _add(schemas, model)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -55,7 +59,10 @@ def build(app: FastAPI) -> dict[str, Any]:
     found["security"] = [{name: []} for name in _SCHEMES]
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
-            operation["responses"] = _responses(operation["responses"], problems.media_type(path))
+            given = operation["responses"]
+            if problems.is_openai(path) and "422" in given:  # a wrong value is a 400 there
+                given["400"] = given.pop("422")
+            operation["responses"] = _responses(given, problems.media_type(path))
             if need(method.upper(), path) is Door.OPEN:
                 operation["security"] = []
                 continue

@@ -1,6 +1,5 @@
 """From an HTTP request to an order: JSON or a form with files, then a job in one transaction."""
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import tracing, views
+from api import hooks, links, places, tracing, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -22,8 +21,10 @@ from api.schemas.requests import (
     FileIn,
     InputIn,
     JobIn,
+    PartIn,
     RunIn,
     TextIn,
+    UrlIn,
 )
 from api.state import Service
 from api.strict_json import MAX_BYTES, check_text, loads
@@ -35,7 +36,6 @@ from orchestrator.assets import take_in
 from orchestrator.intake import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
-_UNION = re.compile(r"(constrained-|list\[|str$|function-|tagged-union)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,20 @@ class Accepted:
 
 
 async def read_order(
-    request: Request, here: Service, model: type[Model]
+    request: Request, here: Service, tenant: str, model: type[Model], key: str | None = None
 ) -> tuple[Model, list[Judged]]:
-    """The request's body, and its files, which are kept by then.
+    """The request's body, and its files, sent or fetched, which are kept by then.
 
-    Raises what reading raises, and `RequestValidationError`.
+    Raises what reading raises, what fetching raises, and `RequestValidationError`.
     """
+    body, files = await _read(request, here, model)
+    named = links.links_of(body)
+    if named and not await run_in_threadpool(_is_answered, here, tenant, key):
+        files = [*files, *await links.bring(here, named)]
+    return body, files
+
+
+async def _read(request: Request, here: Service, model: type[Model]) -> tuple[Model, list[Judged]]:
     kind = media_type_of(request)
     if kind == "multipart/form-data":
         with ExitStack() as left:
@@ -73,6 +81,13 @@ async def read_json(request: Request) -> Any:
     return loads(await _bounded(request))
 
 
+async def read_big_json(request: Request, most: int) -> Any:
+    """The same for a body that may carry media as base64, of at most so many bytes."""
+    if not _is_json(media_type_of(request)):
+        raise ApiError(415, "unsupported_media", "Send application/json or a form.")
+    return loads(await _bounded(request, most))
+
+
 def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
@@ -83,8 +98,8 @@ def parse(model: type[Model], data: Any) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        places = [{**item, "loc": ("body", *_place(item["loc"]))} for item in found]
-        raise RequestValidationError(_deepest(places)) from None
+        wrong = [{**item, "loc": ("body", *places.place(item["loc"]))} for item in found]
+        raise RequestValidationError(places.deepest(wrong)) from None
 
 
 def accept(
@@ -93,21 +108,20 @@ def accept(
     """Makes the job, or finds the one that the same request made before.
 
     Raises `QueueFull`, `QuotaExceeded`, `IdempotencyMismatch`, `InvalidRequest`, `InvalidPlan`,
-    `NotFound`.
+    `NotFound`, `UrlRefused`.
     """
-    key = _own(here, key)
+    key = own_key(here, key)
+    hook = hooks.of_job(here, body)
     with here.db.begin() as conn:
         if key is not None:
-            asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            hashes = [file.sent.received.sha256 for file in files]
-            kept = idempotency.claim(conn, tenant, key, idempotency.fingerprint(asked, hashes))
+            kept = idempotency.claim(conn, tenant, key, _fingerprint(body, files))
             if kept is not None:
                 return Accepted(job=JobOut.model_validate(kept.response), replayed=True)
         grant = here.admission.check(conn)
         assets = register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)
-        asked_for = replace(order(conn, tenant, body, files, assets), grant=grant)
-        job_id = intake.submit(conn, asked_for, here.rules)
+        asked_for = order(conn, tenant, body, files, assets)
+        job_id = intake.submit(conn, replace(asked_for, grant=grant, webhook=hook), here.rules)
         tracing.belongs_to(conn, job_id)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
@@ -116,19 +130,28 @@ def accept(
     return Accepted(job=shown, replayed=False)
 
 
+def _fingerprint(body: BaseModel, files: Sequence[Judged]) -> str:
+    """What is asked for. Of a URL its name counts, and not what it gave this time."""
+    asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    sent = [file.sent.received.sha256 for file in files if file.sent.link is None]
+    return idempotency.fingerprint(asked, sent)
+
+
+def _is_answered(here: Service, tenant: str, key: str | None) -> bool:
+    """Whether nothing needs to be fetched, because the first answer will be given again."""
+    own = own_key(here, key)
+    if own is None:
+        return False
+    with here.db.connect() as conn:
+        return idempotency.answered(conn, tenant, own)
+
+
 def register(
     conn: Connection, tenant: str, files: Sequence[Judged], key: str | None = None
 ) -> list[Asset]:
     """Writes the rows of kept files, in order; `key` brought them."""
     return [
-        asset_rows.register(
-            conn,
-            tenant,
-            file.sent.received,
-            file.facts,
-            {"kind": "upload", "name": file.sent.name},
-            key,
-        )
+        asset_rows.register(conn, tenant, file.sent.received, file.facts, file.origin, key)
         for file in files
     ]
 
@@ -178,6 +201,9 @@ def job_of_run(workflow: str, run: RunIn) -> JobIn:
         options=run.options,
         priority=run.priority,
         metadata=run.metadata,
+        webhook=run.webhook,
+        webhook_events=run.webhook_events,
+        webhook_secret=run.webhook_secret,
     )
 
 
@@ -198,7 +224,7 @@ def give_input(
 def _parts(
     conn: Connection,
     tenant: str,
-    given: str | list[TextIn | AssetIn | FileIn] | None,
+    given: str | list[PartIn] | None,
     attached: Attached,
 ) -> list[Part]:
     if given is None:
@@ -214,6 +240,8 @@ def _parts(
                 parts.append(_asset_part(_asset(conn, tenant, asset, f"/input/{place}/asset")))
             case FileIn(file=name):
                 parts.append(_asset_part(attached.find(f"/input/{place}/file", name)))
+            case UrlIn(url=url):
+                parts.append(_asset_part(attached.linked(url)))
     return [*parts, *(_asset_part(asset) for asset in attached.rest())]
 
 
@@ -235,7 +263,7 @@ def _judge(here: Service, file: SentFile) -> Judged:
 
 def _document(sent: Sent, *, free: bool) -> Any:
     """The JSON of a form: its field `request`, with words from a plain field `input`."""
-    fields = dict(sent.fields)
+    fields = {**sent.fields, **{f"{name}[]": "" for name in sent.lists}}
     data = loads(fields.pop("request", "{}"))
     words = fields.pop("input", None) if free else None
     if fields:
@@ -249,40 +277,16 @@ def _document(sent: Sent, *, free: bool) -> Any:
     return data
 
 
-async def _bounded(request: Request) -> bytes:
-    raw = b""
+async def _bounded(request: Request, most: int = MAX_BYTES) -> bytes:
+    raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BYTES:
-            raise ApiError(413, "too_large", f"JSON bodies may have {MAX_BYTES} bytes.")
-    return raw
+        if len(raw) > most:
+            raise ApiError(413, "too_large", f"JSON bodies may have {most} bytes.")
+    return bytes(raw)
 
 
-def _deepest(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without complaints of a union's other members, which stay above the place that is wrong."""
-    places = [item["loc"] for item in found]
-    return [
-        item
-        for item in found
-        if not any(
-            len(other) > len(item["loc"]) and other[: len(item["loc"])] == item["loc"]
-            for other in places
-        )
-    ]
-
-
-def _place(loc: Sequence[int | str]) -> list[int | str]:
-    # pydantic also names the member of a union that it tried; that is no place in the JSON.
-    places: list[int | str] = []
-    for before, item in zip(("", *loc), loc, strict=False):
-        tag = isinstance(before, int) and item in ("text", "asset", "file")
-        union = isinstance(item, str) and (item[:1].isupper() or _UNION.match(item))
-        if not (tag or union):
-            places.append(item)
-    return places
-
-
-def _own(here: Service, key: str | None) -> str | None:
+def own_key(here: Service, key: str | None) -> str | None:
     """Two keys of a tenant may use the same Idempotency-Key."""
     return key if key is None or here.caller.key is None else f"{here.caller.key} {key}"
 

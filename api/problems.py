@@ -16,16 +16,24 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from api.places import deepest, place
 from medley.advice import advice
 from medley.errors import MedleyError, TooMuch, Unavailable
 
 logger = logging.getLogger("medley.api")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+#: Rooms of OpenAI's that are not offered, and whose names mean nothing else here.
+UNSUPPORTED_ROOMS = frozenset(
+    {"agents", "assistants", "chatkit", "containers", "decisions", "evals", "fine_tuning"}
+    | {"live", "moderations", "realtime", "skills", "threads"}
+)
 #: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
 OPENAI_ROOMS = frozenset(
     {"audio", "batches", "chat", "content_provenance_checks", "embeddings", "files", "images"}
     | {"responses", "uploads", "vector_stores", "videos"}
+    | {"webhook_endpoints", "webhook_event_types"}
+    | UNSUPPORTED_ROOMS
 )
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
@@ -157,6 +165,8 @@ def response(
     if status in (429, 503):
         extra.setdefault("Retry-After", str(RETRY_AFTER_S))
         extra.setdefault("retry-after-ms", f"{1000 * float(extra['Retry-After']):.0f}")
+    if status == 409:
+        extra.setdefault("x-should-retry", "false")  # OpenAI's SDK would repeat the request
     kind = media_type(request.url.path)
     return JSONResponse(content, status, headers=extra, media_type=kind)
 
@@ -164,13 +174,15 @@ def response(
 def of_error(request: Request, error: MedleyError) -> JSONResponse:
     """An error of ours as an answer to this request."""
     headers = {}
+    # Where OpenAI's form is spoken, what cannot be used is a 400.
+    status = 400 if error.status == 422 and is_openai(request.url.path) else error.status
     if isinstance(error, TooMuch):
         headers["Retry-After"] = f"{math.ceil(error.retry_after_s)}"
         headers["retry-after-ms"] = f"{1000 * error.retry_after_s:.0f}"
     elif error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="medley"'
     return response(
-        request, error.status, error.code, error.message, errors=error.errors, headers=headers
+        request, status, error.code, error.message, errors=error.errors, headers=headers
     )
 
 
@@ -202,7 +214,17 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        faults = [_fault(item) for item in error.errors()]
+        found = [dict(item) for item in error.errors()]
+        if is_openai(request.url.path):
+            where = [("body", *place(item["loc"][1:])) for item in found]
+            pairs = zip(found, where, strict=True)
+            found = deepest(
+                [
+                    {**item, "loc": loc} if item["loc"][:1] == ("body",) else item
+                    for item, loc in pairs
+                ]
+            )
+        faults = [_fault(item) for item in found]
         detail = (
             f"{faults[0]['pointer']}: {faults[0]['reason']}"
             if faults

@@ -19,6 +19,7 @@ from api.feed import Feed
 from api.keyring import KeyRing
 from api.metrics import Metrics
 from api.rates import Rates
+from api.waiting import Strangers
 from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.quota import Quota
@@ -37,6 +38,7 @@ from orchestrator.quotas import Grant
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
 from orchestrator.tracing.export import TraceExporter
+from orchestrator.webhooks.sender import Sender
 
 POOL_SIZE, MAX_OVERFLOW = 10, 20
 
@@ -100,9 +102,11 @@ class Service:
     announcer: Announcer
     admission: Admission
     carrier: Carrier
+    sender: Sender
     keyring: KeyRing
     rates: Rates
     metrics: Metrics | None = None
+    strangers: Strangers = field(default_factory=Strangers)
     caller: Caller = NOBODY
 
     def serving(self, caller: Caller) -> "Service":
@@ -110,9 +114,10 @@ class Service:
         return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
 
     def changed(self, job: str) -> None:
-        """To be called after the commit that changed a job: wakes workers and listeners."""
+        """To be called after the commit that changed a job: wakes workers, listeners, webhooks."""
         crash_point("api.after_commit_before_publish")
         self.relay.nudge()
+        self.sender.nudge()
         self.announcer.stored([job])
 
 
@@ -143,6 +148,7 @@ async def running(
         metrics.watch(db)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
+    sender = Sender(db, settings)
     janitor = Janitor(db, store, settings.keep_days)
     feed, rates = Feed(client_url(settings.redis_url)), Rates(settings.redis_url)
     app.state.service = Service(
@@ -154,6 +160,7 @@ async def running(
         feed=feed,
         relay=relay,
         announcer=Announcer(settings.redis_url),
+        sender=sender,
         admission=Admission(
             queue=Queue(db=db, most=settings.max_queued_jobs), tenant_quota=settings.tenant_quota
         ),
@@ -162,18 +169,25 @@ async def running(
         carrier=carrier_of(settings, db, store, dict(rules.models)),
         metrics=metrics,
     )
+    from api.openai.batching import Batcher  # it needs what is defined here
+
+    batcher = Batcher(app.state.service)
     listening = asyncio.create_task(feed.run())
     traces = TraceExporter(db, settings)
     traces.start()
     relay.start()
     reaper.start()
     janitor.start()
+    sender.start()
+    batcher.start()
     try:
         yield
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        sender.stop()
+        batcher.stop()
         janitor.stop()
         reaper.stop()
         relay.stop()
@@ -189,7 +203,8 @@ def caller_of(request: Request) -> Caller:
     return found
 
 
-def _service(request: Request) -> Service:
+def service_of(request: Request) -> Service:
+    """What the routes share, for this caller."""
     found = request.app.state.service
     assert isinstance(found, Service)
     return found.serving(caller_of(request))
@@ -200,6 +215,6 @@ def _tenant(request: Request) -> str:
     return caller_of(request).tenant
 
 
-Here = Annotated[Service, Depends(_service)]
+Here = Annotated[Service, Depends(service_of)]
 Tenant = Annotated[str, Depends(_tenant)]
 Who = Annotated[Caller, Depends(caller_of)]

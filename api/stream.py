@@ -9,9 +9,11 @@ stored.
 import json
 import time
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
@@ -22,13 +24,16 @@ from medley.errors import NotFound
 from medley.status import TERMINAL_JOB, JobStatus, StepStatus
 from orchestrator import jobs
 from orchestrator.database import raw
-from orchestrator.events import Event, read_events
+from orchestrator.events import Event, read_events, read_since
 
 HEARTBEAT_S = 15.0
 RETRY_MS = 3000
 LOOK_S = 5.0  # without any notice
 LOOK_WITHOUT_REDIS_S = 0.5
 BATCH = 500
+MOST_MISSED = 2000  #: events that are told again to who was away
+OVERLAP = timedelta(seconds=10)  #: how far a replay over all jobs goes back before its id
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = frozenset(f"job.{status}" for status in TERMINAL_JOB)
 #: How a stream looks in the OpenAPI document.
 DOCUMENTED: dict[str, Any] = {
@@ -37,14 +42,18 @@ DOCUMENTED: dict[str, Any] = {
             "type": "object",
             "properties": {
                 "event": {"type": "string", "description": "`snapshot`, or what happened."},
-                "id": {"type": "string", "description": "Number of a stored event of the job."},
+                "id": {
+                    "type": "string",
+                    "description": "Number of a stored event of the job; over all jobs, its time "
+                    "in microseconds.",
+                },
                 "data": {"type": "string", "contentMediaType": "application/json"},
                 "retry": {"type": "integer", "minimum": 0},
             },
         }
     }
 }
-_PASSED_ON = {"preview": "step.preview", "delta": "text.delta"}
+PASSED_ON = {"preview": "step.preview", "delta": "text.delta"}
 
 
 def respond(
@@ -115,23 +124,34 @@ async def _news(
             stored = stored or not heard or time.monotonic() - looked > LOOK_S
 
 
-async def follow_all(here: Service, tenant: str) -> AsyncIterator[bytes]:
+async def follow_all(here: Service, tenant: str, after: int | None = None) -> AsyncIterator[bytes]:
     """The events of every job of the tenant: a snapshot of the newest jobs, then what happens.
 
-    There is no number across jobs: each connection begins with a snapshot instead of a replay.
+    There is no number across jobs. An event's id is its time in microseconds; `after` such a time
+    there is a replay instead of the snapshot, which begins a little earlier, because what happens
+    at the same time is told in any order. Who was away for too long gets a snapshot again.
     """
     async with here.feed.listen() as listener:
         yield format_sse_event(retry=RETRY_MS)
-        found = await run_in_threadpool(_load_newest, here, tenant)
-        shown = [views.job(item).model_dump(mode="json") for item in found]
-        versions = await run_in_threadpool(_versions, here, tenant)
-        seen = {name: seq for name, (seq, _) in versions.items()}
-        seen |= {item.id: item.seq for item in found}
-        yield _message("snapshot", {"object": "list", "data": shown})
+        missed = None
+        if after is not None:
+            missed = await run_in_threadpool(_missed, here, tenant, after)
+        if missed is not None:
+            seen, events = missed
+            for event in events:
+                yield _message(event.type, views.event(event), _moment(event.at))
+        else:
+            now = await run_in_threadpool(_now, here)
+            found = await run_in_threadpool(_load_newest, here, tenant)
+            shown = [views.job(item).model_dump(mode="json") for item in found]
+            versions = await run_in_threadpool(_versions, here, tenant)
+            seen = {name: seq for name, (seq, _) in versions.items()}
+            seen |= {item.id: item.seq for item in found}
+            yield _message("snapshot", {"object": "list", "data": shown}, _moment(now))
         pulse = _Pulse()
         while True:
             heard = await listener.hear(pulse.wait(here))
-            named = {job for job, notice in heard if job and notice.get("type") not in _PASSED_ON}
+            named = {job for job, notice in heard if job and notice.get("type") not in PASSED_ON}
             if not heard or "" in {job for job, _ in heard}:
                 named |= await run_in_threadpool(_moved, here, tenant, seen)
             for job_id in sorted(named):
@@ -140,7 +160,7 @@ async def follow_all(here: Service, tenant: str) -> AsyncIterator[bytes]:
                 ):
                     seen[job_id] = event.seq
                     pulse.beat()
-                    yield _message(event.type, views.event(event))
+                    yield _message(event.type, views.event(event), _moment(event.at))
             if pulse.due():
                 pulse.beat()
                 yield KEEPALIVE_COMMENT
@@ -157,7 +177,7 @@ async def wait_for_end(here: Service, tenant: str, job_id: str, seconds: float) 
                 return
             pause = LOOK_S if here.feed.alive else LOOK_WITHOUT_REDIS_S
             heard = await listener.hear(min(left, pause))
-            while heard and all(notice.get("type") in _PASSED_ON for _, notice in heard):
+            while heard and all(notice.get("type") in PASSED_ON for _, notice in heard):
                 left = until - time.monotonic()
                 if left <= 0:
                     return
@@ -188,7 +208,7 @@ def _message(name: str, data: Any, seq: int | None = None) -> bytes:
 
 def _pass_on(job_id: str, notice: dict[str, Any]) -> bytes | None:
     """What is not stored, as an event without a number; None for a hint to look at the rows."""
-    kind = _PASSED_ON.get(str(notice.get("type")))
+    kind = PASSED_ON.get(str(notice.get("type")))
     if kind is None:
         return None
     step = notice.get("step")
@@ -218,6 +238,31 @@ def _versions(here: Service, tenant: str) -> dict[str, tuple[int, bool]]:
 def _version(here: Service, tenant: str, job_id: str) -> tuple[int, JobStatus]:
     with here.db.connect() as conn:
         return jobs.version(conn, tenant, job_id)
+
+
+def _now(here: Service) -> datetime:
+    with here.db.connect() as conn:
+        found = conn.execute(select(func.clock_timestamp())).scalar_one()
+        assert isinstance(found, datetime)
+        return found
+
+
+def _moment(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _missed(here: Service, tenant: str, after: int) -> tuple[dict[str, int], list[Event]] | None:
+    """What happened since, and up to which event of each job that goes; None if it is too much."""
+    since = _EPOCH + timedelta(microseconds=after) - OVERLAP
+    versions = _versions(here, tenant)
+    with here.db.connect() as conn:
+        found = read_since(raw(conn), versions, since, limit=MOST_MISSED + 1)
+    if len(found) > MOST_MISSED:
+        return None
+    seen = {name: seq for name, (seq, _) in versions.items()}
+    for event in found:
+        seen[event.job] = max(seen[event.job], event.seq)
+    return seen, found
 
 
 def _moved(here: Service, tenant: str, seen: dict[str, int]) -> set[str]:

@@ -30,7 +30,7 @@ def loads(raw: bytes | str) -> Any:
         raise _bad("Not UTF-8.") from None
     except json.JSONDecodeError as error:
         raise _bad(f"{error.msg} at character {error.pos}.") from None
-    _walk(value)
+    check_value(value)
     return value
 
 
@@ -58,7 +58,8 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _walk(value: Any) -> None:
+def check_value(value: Any) -> None:
+    """Refuses what is nested too deeply or cannot be stored. Raises `ApiError` 400."""
     layer, depth = [value], 0
     while layer:
         depth += 1

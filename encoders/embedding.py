@@ -48,7 +48,7 @@ class Embedder:
         self.space, self.prepare, self.tower = space, prepare, tower
 
 
-EMBEDDER_TOOLS = frozenset({"embed", "index"})
+EMBEDDER_TOOLS = frozenset({"embed", "embed_list", "index"})
 """What `embed_all` serves."""
 
 
@@ -56,13 +56,14 @@ def embed_all(embedder: Embedder, batch: Sequence[Request], control: Control) ->
     """One result per request, in order: a unit vector, or the error of that item alone.
 
     A request of `index` has a list of media and gets a list of vectors as plain numbers, None
-    where an item cannot be embedded.
+    where an item cannot be embedded. So does one of `embed_list`, which fails with its first bad
+    item.
     """
     results: dict[int, Result] = {}
     plain: list[tuple[int, Request]] = []
     for place, request in enumerate(batch):
-        if request.tool == "index":
-            results[place] = _index(embedder, request, control)
+        if request.tool in ("index", "embed_list"):
+            results[place] = _listed(embedder, request, control)
         else:
             plain.append((place, request))
     found = _embed_each(embedder, [request for _, request in plain], control)
@@ -70,12 +71,16 @@ def embed_all(embedder: Embedder, batch: Sequence[Request], control: Control) ->
     return [results[place] for place in range(len(batch))]
 
 
-def _index(embedder: Embedder, request: Request, control: Control) -> Result:
+def _listed(embedder: Embedder, request: Request, control: Control) -> Result:
     singles = [
         Request(tool="embed", inputs={"media": item}, params={}, seed=0)
         for item in request.inputs["media"]
     ]
     found = _embed_each(embedder, singles, control)
+    for place, result in enumerate(found):
+        if request.tool == "embed_list" and result.error is not None:
+            message = f"Number {place} of the list: {result.error.message}"
+            return Result(error=type(result.error)(message))
     return Result(outputs={"vectors": [_numbers(result) for result in found]})
 
 

@@ -78,6 +78,7 @@ def answer_messages(facts: AnswerFacts) -> list[Message]:
         assets=_assets(facts.assets),
         steps=_steps(facts.steps),
         shown=shown,
+        history=_history(facts.history),
         repair=repair,
     )
     return _conversation(render("answer_system"), user)

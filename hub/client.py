@@ -19,6 +19,7 @@ import httpx2
 from hub.listening import BrokenOff, Reader, Said, events_of, reason_of
 from medley.backend import Control
 from medley.errors import BackendError, Unavailable
+from medley.tasks import Sampling
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MODELS_S = 10.0  #: for the list of models; nothing hears a stop meanwhile
@@ -79,25 +80,33 @@ class ChatServer:
         schema: Mapping[str, Any] | None = None,
         heard: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
+        sampling: Sampling | None = None,
+        seed: int | None = None,
+        as_written: bool = False,
     ) -> Said:
         """One answer of at most `max_tokens`, or of what the server may write. `heard` gets its
-        words as they come. Raises `Unavailable`, `BackendError`, `StepStopped`.
+        words as they come; with `as_written` all that is written, and the answer may be cut at its
+        limit. Raises `Unavailable`, `BackendError`, `StepStopped`.
         """
         most = min(self.max_tokens, max_tokens or self.max_tokens)
         body: dict[str, Any] = {
             "model": self.model,
             "messages": messages,
             "max_tokens": most,
-            "temperature": 0.0,
+            "temperature": 0.0 if sampling is None else sampling.temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if sampling is not None and sampling.temperature:
+            body |= {"top_p": sampling.top_p, "seed": seed}
+        if sampling is not None and sampling.stop and as_written:
+            body["stop"] = sampling.stop[:4]  # most servers take no more; the rest is cut here
         if schema is not None:
             body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": name, "strict": True, "schema": schema},
             }
-        reader = Reader(heard, is_json=schema is not None)
+        reader = Reader(heard, is_json=schema is not None and not as_written)
         for attempt in range(self.retries + 1):
             wait = _backoff(attempt)
             try:

@@ -55,6 +55,11 @@ class GrammarGuide:
         """What was written so far."""
         return str(self._tokenizer.decode_str(self._tokens))
 
+    @property
+    def may_end(self) -> bool:
+        """Whether what was written is whole."""
+        return bool(self._matcher.is_accepting())
+
     def mask(self, bitmask: "Tensor", row: int) -> None:
         """See `Guide`."""
         from llguidance.torch import fill_next_token_bitmask

@@ -31,6 +31,7 @@ class Row:
     limit: int  # tokens that it may write
     place: int = 0  # in the batch that the control knows
     temperature: float = 0.0
+    top_p: float = 1.0
     seed: int = 0
     heard: Callable[[str], None] = silent  # gets the whole text so far after each token
     written: int = 0
@@ -57,8 +58,19 @@ class Row:
             return scores
         if self._draws is None:
             self._draws = torch.Generator().manual_seed(self.seed)
+        if self.top_p < 1.0:
+            scores = _nucleus(scores / self.temperature, self.top_p) * self.temperature
         noise = torch.empty(scores.shape[-1]).exponential_(generator=self._draws).log_().neg_()
         return scores / self.temperature + noise.to(scores.device)
+
+
+def _nucleus(scores: "Tensor", top_p: float) -> "Tensor":
+    """Scores (vocabulary) of the likeliest tokens that together have this share; -inf elsewhere."""
+    import torch
+
+    ordered, places = torch.softmax(scores.float(), dim=-1).sort(descending=True)
+    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
+    return scores.masked_fill(torch.zeros_like(beyond).scatter(0, places, beyond), float("-inf"))
 
 
 class GuidedScores:

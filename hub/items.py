@@ -14,12 +14,12 @@ from hub.decoding import FreeGuide, GrammarGuide, Guide, PlanGuide
 from hub.grammar import PlanGrammar, Words
 from hub.prompting import cleaned
 from hub.replies import chosen_reply, free_reply
-from hub.streaming import reply_text
+from hub.streaming import ended, reply_text
 from hub.templates import Template
 from medley.backend import Request
 from medley.errors import BadInput, HubError
 from medley.media.values import Embedding
-from medley.plain import language_of
+from medley.plain import language_of, to_show
 from medley.plan import Plan
 from medley.tasks import AnswerFacts, PlanTask, ReplyDraft
 from medley.tools import Tool
@@ -159,7 +159,9 @@ class Item:
         None  # of the text so far, what a reader sees; None: not streamed
     )
     temperature: float = 0.0
+    top_p: float = 1.0
     seed: int = 0
+    may_end_anywhere: bool = False  # what it wrote until its limit is a result
 
     @property
     def length(self) -> int:
@@ -226,12 +228,22 @@ def answer_item(reading: Reading, request: Request) -> Item:
         before=reading.tokens(prompt),
         after=[],
         guide=lambda: GrammarGuide(reading.guided, grammar),
-        finish=lambda done: {"reply": _read(ReplyDraft, json.loads(done.text)).model_dump()},
+        finish=lambda done: {"reply": _draft(done, facts)},
+        may_end_anywhere=facts.may_be_cut,
         limit=least(ANSWER_TOKENS + sum(len(step.text) for step in facts.steps), facts.max_tokens),
-        reading=reply_text,
-        temperature=0.7 if facts.faults else 0.0,
+        reading=lambda written: ended(reply_text(written), facts.sampling.stop),
+        temperature=facts.sampling.temperature or (0.7 if facts.faults else 0.0),
+        top_p=facts.sampling.top_p,
         seed=request.seed + len(facts.faults),
     )
+
+
+def _draft(done: Guide, facts: AnswerFacts) -> dict[str, Any]:
+    if done.done:
+        draft: ReplyDraft = _read(ReplyDraft, json.loads(done.text))
+    else:
+        draft = ReplyDraft(text=reply_text(done.text), show=to_show(facts))
+    return {**draft.model_dump(), "text": ended(draft.text, facts.sampling.stop)}
 
 
 def describe_item(reading: Reading, request: Request) -> Item:

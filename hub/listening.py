@@ -22,6 +22,7 @@ class Said:
 
     text: str
     usage: dict[str, float]
+    cut: bool = False  # by the most tokens that it may write
 
 
 class BrokenOff(Exception):
@@ -80,7 +81,7 @@ class Reader:
             raise BackendError("The hub sent something that is no answer.")
         if self._why == "length" and self._is_json:
             raise BackendError(f"The hub did not come to an end within {limit} tokens.")
-        return Said(self._text, self._usage)
+        return Said(self._text, self._usage, cut=self._why == "length")
 
     def _pass_on(self) -> None:
         if self._heard is None:

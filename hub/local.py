@@ -14,6 +14,7 @@ from hub.items import Item, Reading, answer_item, describe_item, plan_item
 from hub.padding import alike, padded
 from hub.prefix import Prefix
 from hub.streaming import streamed
+from hub.talking import chat_item
 from medley import checkpoints
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory
@@ -23,14 +24,14 @@ Maker = Callable[[Reading, Request], Item]
 
 
 class LocalHub:
-    """`plan`, `answer` and `describe` by an `AutoModelForCausalLM` folder (or hub id).
+    """`plan`, `answer`, `chat` and `describe` by an `AutoModelForCausalLM` folder (or hub id).
 
     Options: `connector` (folder; default: `connector/` beside the weights), `wording` ("compact"
     for hubs trained on it, "chat" for all others; default: what the tokenizer knows),
     `chat_template` (Jinja, instead of the checkpoint's own), `max_steps`, `max_words`, `dtype`.
     """
 
-    tools = frozenset({"plan", "answer", "describe"})
+    tools = frozenset({"plan", "answer", "chat", "describe"})
     _describe: Maker = staticmethod(describe_item)
 
     def __init__(self) -> None:
@@ -72,6 +73,9 @@ class LocalHub:
         for place, request in enumerate(batch):
             try:
                 item = self._prepare(reading, request)
+                if item.limit == 0:  # its tokens are to be counted, no more
+                    results[place] = _finish(item, _row(item, place, control))
+                    continue
                 items.setdefault((request.tool, alike(item)), []).append((place, item))
             except MedleyError as error:
                 results[place] = Result(error=error)
@@ -119,6 +123,7 @@ class LocalHub:
         makers: dict[str, Maker] = {
             "plan": plan_item,
             "answer": answer_item,
+            "chat": chat_item,
             "describe": self._describe,
         }
         maker = makers.get(request.tool)
@@ -138,6 +143,7 @@ def _row(item: Item, place: int, control: Control) -> Row:
         limit=item.limit,
         place=place,
         temperature=item.temperature,
+        top_p=item.top_p,
         seed=item.seed,
         heard=streamed(control, place, item.reading) if item.reading else silent,
         stopped=control.stopped(place),
@@ -147,7 +153,7 @@ def _row(item: Item, place: int, control: Control) -> Row:
 def _finish(item: Item, row: Row) -> Result:
     if row.stopped:
         return Result(error=BackendError("The step had to stop."))
-    if not row.guide.done:
+    if not row.guide.done and not item.may_end_anywhere:
         return Result(
             error=BackendError(f"The hub did not come to an end within {item.limit} tokens.")
         )

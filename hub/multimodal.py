@@ -22,7 +22,7 @@ _PARTS = {
 
 
 class MultimodalHub(LocalHub):
-    """`plan`, `answer` and `describe` by a model with a processor.
+    """`plan`, `answer`, `chat` and `describe` by a model with a processor.
 
     Options: `frames` (of a video, 8), `side` (of a picture at most, 1024 pixels), `chat_template`,
     `max_steps`, `max_words`, `dtype`.

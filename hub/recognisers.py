@@ -19,8 +19,12 @@ from medley.errors import Unavailable
 
 Wave = npt.NDArray[np.float32]  #: mono samples of shape (n,), at the rate that the model hears
 
+_TIMED_S = 8.0  # a piece that is one subtitle
 _TOKENS_PER_SECOND = 12.0  # nobody speaks faster, in any language
 _TOKENS_AT_LEAST = 16
+
+#: A stretch of a piece: when it begins and ends, in seconds, and what is said.
+Stretch = tuple[float, float, str]
 
 
 class Recogniser:
@@ -46,6 +50,20 @@ class Recogniser:
     def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
         """What is said in each piece. `language` None: whatever it hears."""
         raise NotImplementedError
+
+    def write_timed(
+        self, waves: Sequence[Wave], language: str | None, translate: bool
+    ) -> list[list[Stretch]]:
+        """What is said in each piece, and when: the whole piece, where the model does not say."""
+        texts = self.write(waves, language, translate)
+        return [
+            [(0.0, len(wave) / self.rate, text)] for wave, text in zip(waves, texts, strict=True)
+        ]
+
+    @property
+    def finest(self) -> float:
+        """The longest piece in seconds when times are wanted: short, where only pieces have any."""
+        return min(self.seconds, _TIMED_S)
 
     def _heard(self, waves: Sequence[Wave], **options: Any) -> dict[str, Any]:
         """Features of the pieces, on the model's device and in its dtype."""
@@ -102,6 +120,49 @@ class Whisper(Recogniser):
             how = {"language": language, "task": "translate" if translate else "transcribe"}
         tokens = self.model.generate(**inputs, **how, max_new_tokens=max(self._limits(waves)))
         return list(self.processor.batch_decode(tokens, skip_special_tokens=True))
+
+    @property
+    def finest(self) -> float:
+        """It says by itself when a sentence begins and ends."""
+        return self.seconds if self._tells_time else super().finest
+
+    @property
+    def _tells_time(self) -> bool:
+        known = getattr(self.model.generation_config, "no_timestamps_token_id", None)
+        return known is not None
+
+    def write_timed(
+        self, waves: Sequence[Wave], language: str | None, translate: bool
+    ) -> list[list[Stretch]]:
+        """What is said in each piece, sentence by sentence."""
+        if not self._tells_time:
+            return super().write_timed(waves, language, translate)
+        inputs = self._heard(waves, return_attention_mask=True)
+        how: dict[str, Any] = {"return_timestamps": True}
+        if self._many:
+            how |= {"language": language, "task": "translate" if translate else "transcribe"}
+        tokens = self.model.generate(**inputs, **how, max_new_tokens=max(self._limits(waves)))
+        found = self.processor.tokenizer.batch_decode(
+            tokens, skip_special_tokens=True, output_offsets=True
+        )
+        return [
+            _stretches(one, len(wave) / self.rate) for one, wave in zip(found, waves, strict=True)
+        ]
+
+
+def _stretches(decoded: dict[str, Any], seconds: float) -> list[Stretch]:
+    """A piece's sentences, inside the piece and in order. A sentence whose end was not written
+    lasts to the next; without any sentence the whole piece is one.
+    """
+    found: list[Stretch] = []
+    last = 0.0
+    for item in decoded.get("offsets") or ():
+        start, end = item["timestamp"]
+        start = min(max(float(start or 0.0), last), seconds)
+        end = min(max(float(seconds if end is None else end), start), seconds)
+        found.append((start, end, str(item["text"])))
+        last = end
+    return found or [(0.0, seconds, str(decoded["text"]))]
 
 
 class Ctc(Recogniser):

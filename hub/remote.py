@@ -17,6 +17,8 @@ from hub import chat
 from hub.client import ChatServer
 from hub.mediaparts import media_parts
 from hub.schema import plan_schema, reply_schema
+from hub.streaming import ended
+from hub.talking import Talk
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, HubError, MedleyError
 from medley.foreign_values import read_json
@@ -35,13 +37,13 @@ class Bounds:
 
 
 class RemoteHub:
-    """`plan`, `answer` and `describe` by a server; `source` is its URL up to and with `/v1`.
+    """`plan`, `answer`, `chat` and `describe` by a server; `source` is its URL with `/v1`.
 
     Options: `model`, `api_key`, `timeout_s` (120), `retries` (3), `max_tokens` (4096), `max_steps`
     (24), `max_words` (800).
     """
 
-    tools = frozenset({"plan", "answer", "describe"})
+    tools = frozenset({"plan", "answer", "chat", "describe"})
 
     def __init__(self) -> None:
         self._server: ChatServer | None = None
@@ -151,8 +153,24 @@ async def _result(
             schema=reply_schema(facts, bounds.words * 5),
             heard=heard,
             max_tokens=facts.max_tokens,
+            sampling=facts.sampling,
+            seed=request.seed,
         )
         return Result(outputs={"reply": _draft(said.text, facts)}, usage=said.usage)
+    if request.tool == "chat":
+        talk = Talk.of(request)
+        said = await server.ask(
+            list(talk.prompt()),
+            control,
+            name="message",
+            schema=talk.schema(),
+            heard=heard,
+            max_tokens=1 if talk.only_counts else talk.params.max_tokens,
+            sampling=talk.params.sampling,
+            seed=request.seed,
+            as_written=True,
+        )
+        return Result(outputs=talk.outputs(said.text, cut=said.cut), usage=said.usage)
     if request.tool == "describe":
         text = chat.describe_text(
             "", str(request.params.get("question", "")), str(request.params.get("language", "auto"))
@@ -172,7 +190,8 @@ def _draft(text: str, facts: AnswerFacts) -> dict[str, Any]:
         raise HubError(f"The hub wrote no reply: {error}") from error
     known = {asset.id for asset in facts.assets}
     return ReplyDraft(
-        text=draft.text, show=[name for name in dict.fromkeys(draft.show) if name in known]
+        text=ended(draft.text, facts.sampling.stop),
+        show=[name for name in dict.fromkeys(draft.show) if name in known],
     ).model_dump()
 
 

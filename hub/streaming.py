@@ -1,6 +1,6 @@
 """Deltas: what a growing answer adds for the reader, token by token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from medley.backend import Control
 
@@ -27,6 +27,12 @@ def reply_text(written: str) -> str:
             found.append(_ESCAPES.get(written[place + 1 : place + 2], ""))
             place += 2
     return "".join(found)
+
+
+def ended(text: str, stops: Sequence[str]) -> str:
+    """The text before the first word that is to end it."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(places)] if places else text
 
 
 def streamed(control: Control, place: int, reading: Callable[[str], str]) -> Callable[[str], None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hub.recognisers import Recogniser, Wave, recogniser
+from hub.recognisers import Recogniser, Stretch, Wave, recogniser
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import folder_of, loading, place
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
@@ -32,9 +32,10 @@ class _Recording:
     place: int
     language: str | None
     translate: bool
+    times: bool
     seconds: float
     pieces: list[Wave]
-    written: list[str] = field(default_factory=list)
+    written: list[tuple[int, list[Stretch]]] = field(default_factory=list)  # of which piece
     error: MedleyError | None = None
 
 
@@ -59,7 +60,9 @@ class Transcriber:
         self._recogniser = None
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
-        """`text` per request; empty where nothing is said. Raises `StepStopped` within a token."""
+        """`text` and `segments` per request; empty where nothing is said. Raises `StepStopped`
+        within a token.
+        """
         if self._recogniser is None:
             raise Unavailable("No model is loaded.")
         results: dict[int, Result] = {}
@@ -70,7 +73,8 @@ class Transcriber:
             except MedleyError as error:
                 results[index] = Result(error=error)
         self._write_all(self._recogniser, recordings, control)
-        results |= {recording.place: _result(recording) for recording in recordings}
+        rate = self._recogniser.rate
+        results |= {recording.place: _result(recording, rate) for recording in recordings}
         return [results[index] for index in range(len(batch))]
 
     def _write_all(
@@ -81,27 +85,35 @@ class Transcriber:
         control.tick(0, total)
         groups: dict[Any, list[_Recording]] = defaultdict(list)
         for recording in recordings:
-            groups[recording.language, recording.translate].append(recording)
+            groups[recording.language, recording.translate, recording.times].append(recording)
         for group in groups.values():
-            queue = [(owner, piece) for owner in group for piece in owner.pieces]
+            queue = [
+                (owner, number, piece)
+                for owner in group
+                for number, piece in enumerate(owner.pieces)
+            ]
             for start in range(0, len(queue), recogniser.together):
                 part = queue[start : start + recogniser.together]
                 _leave(part, control)
-                heard = [pair for pair in part if pair[0].error is None]
+                heard = [item for item in part if item[0].error is None]
                 _write(recogniser, heard, control, done, total)
                 done += len(part)
                 control.tick(done, total)
 
 
-def _leave(part: list[tuple[_Recording, Wave]], control: Control) -> None:
-    for owner, _ in part:
+#: A piece of a recording on its way: whose, which, and its samples.
+_Piece = tuple[_Recording, int, Wave]
+
+
+def _leave(part: list[_Piece], control: Control) -> None:
+    for owner, _, _ in part:
         if owner.error is None and control.stopped(owner.place):
             owner.error = BackendError("The step had to stop.")
 
 
 def _write(
     recogniser: Recogniser,
-    part: list[tuple[_Recording, Wave]],
+    part: list[_Piece],
     control: Control,
     done: int,
     total: int,
@@ -111,11 +123,11 @@ def _write(
     """
     import torch
 
-    spoken = [(owner, piece) for owner, piece in part if np.abs(piece).max() >= _SILENT]
+    spoken = [item for item in part if np.abs(item[2]).max() >= _SILENT]
     if not spoken:
         return
     owner = spoken[0][0]
-    limit = max(recogniser.limit(len(piece) / recogniser.rate) for _, piece in spoken)
+    limit = max(recogniser.limit(len(piece) / recogniser.rate) for _, _, piece in spoken)
     calls = 0
 
     def heard() -> None:
@@ -126,25 +138,30 @@ def _write(
     error: MedleyError
     try:
         with torch.inference_mode(), before_each([recogniser.model], heard):
-            texts = recogniser.write(
-                [_filled(piece, recogniser.rate) for _, piece in spoken],
-                owner.language,
-                owner.translate,
-            )
+            waves = [_filled(piece, recogniser.rate) for _, _, piece in spoken]
+            if owner.times:
+                found = recogniser.write_timed(waves, owner.language, owner.translate)
+            else:
+                texts = recogniser.write(waves, owner.language, owner.translate)
+                found = [
+                    [(0.0, len(piece) / recogniser.rate, text)]
+                    for (_, _, piece), text in zip(spoken, texts, strict=True)
+                ]
     except torch.OutOfMemoryError:
         error = OutOfMemory("There is no room to hear this recording.")
     except Exception as failed:  # noqa: BLE001 - whatever a model raises fails its item alone
         error = BackendError(f"transcribe failed: {type(failed).__name__}: {failed}")
     else:
-        for (owner, _), text in zip(spoken, texts, strict=True):
-            owner.written.append(text.strip())
+        for (owner, number, _), stretches in zip(spoken, found, strict=True):
+            owner.written.append((number, stretches))
+            control.delta(_said(stretches), owner.place)
         return
     if len(spoken) == 1:
         owner.error = error
         return
-    for pair in spoken:
-        if pair[0].error is None:
-            _write(recogniser, [pair], control, done, total)
+    for item in spoken:
+        if item[0].error is None:
+            _write(recogniser, [item], control, done, total)
 
 
 def _recording(recogniser: Recogniser, index: int, request: Request) -> _Recording:
@@ -158,12 +175,15 @@ def _recording(recogniser: Recogniser, index: int, request: Request) -> _Recordi
     translate = bool(request.params.get("translate", False))
     _check(recogniser, language, translate)
     wave = resample(mono(audio), recogniser.rate).samples[0]
+    times = bool(request.params.get("times", False))
+    longest = recogniser.finest if times else recogniser.seconds
     return _Recording(
         place=index,
         language=None if language == "auto" else language,
         translate=translate,
+        times=times,
         seconds=audio.seconds,
-        pieces=list(pieces(wave, recogniser.rate, recogniser.seconds)),
+        pieces=list(pieces(wave, recogniser.rate, longest)),
     )
 
 
@@ -212,8 +232,24 @@ def _filled(wave: Wave, rate: int) -> Wave:
     return np.pad(wave, (0, missing)) if missing > 0 else wave
 
 
-def _result(recording: _Recording) -> Result:
+def _said(stretches: Sequence[Stretch]) -> str:
+    return joined([text.strip() for _, _, text in stretches])
+
+
+def _result(recording: _Recording, rate: int) -> Result:
     if recording.error is not None:
         return Result(error=recording.error)
+    begins = np.cumsum([0, *(len(piece) for piece in recording.pieces)]) / rate
+    segments = [
+        {
+            "start": round(float(begins[number]) + start, 3),
+            "end": round(min(float(begins[number]) + end, recording.seconds), 3),
+            "text": text.strip(),
+        }
+        for number, stretches in recording.written
+        for start, end, text in stretches
+        if text.strip()
+    ]
+    text = joined([_said(stretches) for _, stretches in recording.written])
     usage = {"input_seconds": recording.seconds}
-    return Result(outputs={"text": joined(recording.written)}, usage=usage)
+    return Result(outputs={"text": text, "segments": segments}, usage=usage)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from medley.cli.draw import say
 from medley.cli.outcome import answer_texts, save_outputs, tell, watch
-from medley.client import Client
+from medley.client import Medley
 from medley.errors import MedleyError
 from medley.running import running_here
 from medley.serverfiles import reachable_by_others
@@ -37,7 +37,7 @@ def main() -> int:
         with Supervisor(_settings(), report=lambda line: say(f"  {line}")) as service:
             service.watch_in_background()
             say(f"  ready at {service.url} after {time.monotonic() - began:.1f} s\n")
-            with Client(service.url) as client:
+            with Medley(service.url) as client:
                 done = _ask(client)
             say(f"\nThe page of this run was {service.url} — `.venv/bin/medley up` keeps one open.")
             say("Stopping everything …")
@@ -51,7 +51,7 @@ def main() -> int:
     return 0 if done else 1
 
 
-def _ask(client: Client) -> bool:
+def _ask(client: Medley) -> bool:
     """Send the request, show how it goes, write what was made.
 
     True when answer and picture exist.
@@ -60,8 +60,7 @@ def _ask(client: Client) -> bool:
     for file in FILES:
         say(f"  with   {file.relative_to(ROOT)}")
     say("")
-    job = client.submit(REQUEST, FILES)
-    job = watch(client, job["id"], quiet=False)
+    job = watch(client, client.run(REQUEST, FILES).id, quiet=False)
     shutil.rmtree(OUTPUT, ignore_errors=True)
     files = save_outputs(client, job, OUTPUT)
     say("")

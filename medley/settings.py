@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -87,6 +87,13 @@ class Settings(BaseSettings):
     tenant_quota: Quota = Quota()  # of all keys of a tenant together
     session_hours: float = Field(default=12.0, gt=0, le=24 * 365)  # of a browser that signed in
     metrics_for: Literal["loopback", "admin"] = "loopback"  # who may read /metrics without a key
+
+    url_inputs: bool = True  # files may be named by a URL, which the service then fetches
+    url_networks: tuple[IPvAnyNetwork, ...] = ()  # private networks that such URLs may lead to
+    url_ports: tuple[int, ...] = (80, 443)  # of such URLs, and of webhooks; () means any
+    url_seconds: float = Field(default=120.0, gt=0)  # for fetching one file
+    webhook_plain: bool = False  # webhooks may be http:// outside of url_networks, too
+    webhook_senders: int = Field(default=32, ge=0)  # threads of each API process; 0: sends nothing
 
     @classmethod
     def settings_customise_sources(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, Self
 
-from medley.client import Client
+from medley.client import Medley
 from medley.embedded import EmbeddedPostgres, EmbeddedValkey
 from medley.errors import Unavailable
 from medley.guarded import Guarded
@@ -137,7 +137,7 @@ class Supervisor(Stoppable):
         deadline = time.monotonic() + _READY_WITHIN_S
         api = self._parts[-1].running
         log = log_file(self.settings.home, "api")
-        with Client(self.url) as client:
+        with Medley(self.url) as client:
             while not client.ready():
                 if api.poll() is not None:
                     raise Unavailable(f"the API ended at once; see {log}\n{tail(log)}")

@@ -2,14 +2,15 @@
 only.
 """
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Connection, case, cast, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from medley.errors import NotFound
 from medley.ids import new_id
@@ -17,6 +18,9 @@ from medley.media.facts import Facts
 from medley.modality import Modality
 from orchestrator.assets import Received
 from orchestrator.tables import assets
+
+#: What a file is for, where nobody said: one that a step made, and one that somebody sent.
+MADE, SENT = "assistants_output", "user_data"
 
 
 class Origin(StrEnum):
@@ -98,6 +102,13 @@ def get(conn: Connection, tenant: str, asset_id: str) -> Asset:
     return get_many(conn, tenant, [asset_id])[asset_id]
 
 
+def find(conn: Connection, tenant: str, asset_id: str) -> Asset | None:
+    """One asset, or None."""
+    query = select(assets).where(assets.c.tenant == tenant, assets.c.id == asset_id)
+    row = conn.execute(query).mappings().first()
+    return None if row is None else _asset(row)
+
+
 def get_many(conn: Connection, tenant: str, asset_ids: Collection[str]) -> dict[str, Asset]:
     """Assets by id. Raises `NotFound` when one of them is missing or another tenant's."""
     statement = select(assets).where(assets.c.tenant == tenant, assets.c.id.in_(set(asset_ids)))
@@ -128,6 +139,62 @@ def list_assets(
         statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
     order = assets.c.id.desc() if newest_first else assets.c.id.asc()
     return [_asset(row) for row in conn.execute(statement.order_by(order).limit(limit)).mappings()]
+
+
+def mark_file(
+    conn: Connection, tenant: str, asset_id: str, *, purpose: str, name: str, keep_s: int | None
+) -> Asset:
+    """Notes what a file is for, under which name it came and, with `keep_s`, when it expires.
+
+    The last upload of equal bytes is what counts, and one without an end keeps them.
+    """
+    notes: dict[str, Any] = {"purpose": purpose, **({"name": name} if name else {})}
+    if keep_s is not None:
+        notes["expires_at"] = int(time.time()) + keep_s
+    kept = assets.c.origin.op("-", return_type=JSONB())("expires_at")
+    row = conn.execute(
+        update(assets)
+        .where(assets.c.tenant == tenant, assets.c.id == asset_id)
+        .values(origin=kept.op("||")(cast(notes, JSONB)))
+        .returning(assets)
+    )
+    return _asset(row.mappings().one())
+
+
+def list_files(
+    conn: Connection,
+    tenant: str,
+    *,
+    purpose: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
+) -> list[Asset]:
+    """A page of the tenant's assets that are files: all but embeddings and what has expired."""
+    end = assets.c.origin["expires_at"].astext.cast(BigInteger)
+    statement = select(assets).where(
+        assets.c.tenant == tenant,
+        assets.c.modality != Modality.EMBEDDING.value,
+        or_(end.is_(None), end > int(time.time())),
+    )
+    if purpose is not None:
+        made = case((assets.c.origin["kind"].astext == "step", MADE), else_=SENT)
+        statement = statement.where(
+            func.coalesce(assets.c.origin["purpose"].astext, made) == purpose
+        )
+    if after is not None:
+        statement = statement.where(assets.c.id < after if newest_first else assets.c.id > after)
+    order = assets.c.id.desc() if newest_first else assets.c.id.asc()
+    return [_asset(row) for row in conn.execute(statement.order_by(order).limit(limit)).mappings()]
+
+
+def expired(conn: Connection, limit: int = 500) -> list[tuple[str, str]]:
+    """Tenant and id of files whose time is over."""
+    end = assets.c.origin["expires_at"].astext.cast(BigInteger)
+    rows = conn.execute(
+        select(assets.c.tenant, assets.c.id).where(end <= int(time.time())).limit(limit)
+    )
+    return [(row.tenant, row.id) for row in rows]
 
 
 def remove(conn: Connection, tenant: str, asset_id: str) -> bool:

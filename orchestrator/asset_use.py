@@ -1,4 +1,6 @@
-"""Where an asset is named: in jobs, steps, messages and workflows; the step cache lets it go."""
+"""Where an asset is named: in jobs, steps, messages, workflows and open batches; the step cache
+lets it go.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +23,7 @@ from sqlalchemy import (
 from medley.errors import Conflict
 from orchestrator import asset_rows
 from orchestrator.tables import (
+    batches,
     jobs,
     messages,
     step_cache,
@@ -38,7 +41,7 @@ class AssetInUse(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Something that names an asset: a job, a conversation or a workflow, by its id."""
+    """What names an asset: a job, a conversation, a workflow or an open batch, by its id."""
 
     kind: str
     id: str
@@ -60,7 +63,7 @@ def let_go(conn: Connection, tenant: str, asset_id: str) -> None:
     asset_rows.get(conn, tenant, asset_id)
     named = or_(*(exists(place) for place in _places(tenant, asset_id)))
     if conn.execute(select(named)).scalar_one():
-        raise AssetInUse("A job, a message or a workflow names this asset.")
+        raise AssetInUse("A job, a message, a workflow or an open batch names this asset.")
     conn.execute(
         delete(step_cache).where(
             step_cache.c.tenant == tenant, cast(step_cache.c.outputs, Text).like(_quoted(asset_id))
@@ -102,6 +105,11 @@ def _places(tenant: str, asset_id: str) -> list[Select[str, str]]:
         place("conversation", messages.c.conversation, messages, messages.c.parts),
         place("workflow", workflows.c.id, workflows, document).where(
             workflow_versions.c.workflow == workflows.c.id
+        ),
+        select(literal("batch").label("kind"), batches.c.id.label("id")).where(
+            batches.c.tenant == tenant,
+            batches.c.ended_at.is_(None),
+            batches.c.input_file == asset_id,
         ),
     ]
 

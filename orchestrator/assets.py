@@ -19,9 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from medley.errors import BrokenMedia, MedleyError, NotFound, TooLarge
+from medley.errors import BrokenMedia, MedleyError, NotFound, TooLarge, UnsupportedMedia
 from medley.media.facts import Facts, Limits
 from medley.media.probe import probe
+from medley.media.words import examine_words
 
 log = logging.getLogger(__name__)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -246,19 +247,31 @@ class FolderStore:
         return self._blobs / sha256[:2] / sha256[2:4] / sha256
 
 
-def take_in(store: AssetStore, received: Received, limits: Limits) -> Facts:
+def take_in(store: AssetStore, received: Received, limits: Limits, *, words: bool = False) -> Facts:
     """Probes received bytes and keeps them; refused ones are discarded, and the refusal is raised.
+
+    `words`: a text file is accepted, too.
 
     Equal bytes that are in the store already are probed all the same: the store does not remember
     facts.
     """
     try:
-        facts = probe(received.path, limits)
+        facts = _facts(received.path, limits, words=words)
         store.keep(received)
     except BaseException:
         store.discard(received)
         raise
     return facts
+
+
+def _facts(path: Path, limits: Limits, *, words: bool) -> Facts:
+    try:
+        return probe(path, limits)
+    except UnsupportedMedia:
+        found = examine_words(path) if words else None
+        if found is None:
+            raise
+        return found
 
 
 def _remove_unnamed(

@@ -113,7 +113,9 @@ def load_context(conn: Raw, job_id: str) -> JobContext:
     replies = [part for turn in dialogue if turn["role"] == "user" for part in turn["parts"]]
     first = _parts(job.request.get("input"))
     parts = [*first, *replies]
-    before = _before(conn, job.tenant, job.message)
+    before = _before(conn, job.tenant, job.message) or [
+        (said["role"], said["parts"]) for said in reversed(job.request.get("history") or [])
+    ]
     turns = [(0, parts), *((place + 1, turn_parts) for place, (_, turn_parts) in enumerate(before))]
     asked = [(turn["role"], turn["parts"]) for turn in dialogue]
     said = [*reversed(before), *([("user", first), *asked[:-1]] if asked else ())]
@@ -258,7 +260,7 @@ def _before(conn: Raw, tenant: str, message: str | None) -> list[tuple[Any, list
 def _history(said: Sequence[tuple[Any, list[dict[str, Any]]]]) -> list[Turn]:
     """What was said, oldest first: the last turns as they were, those before them in short."""
     turns = [(role, " ".join(_words(parts).split()), parts) for role, parts in said]
-    turns = [turn for turn in turns if turn[1]]
+    turns = [turn for turn in turns if turn[1] and turn[0] in ("user", "assistant")]
     recent = [
         Turn(role=role, text=_words(parts)[:MAX_TURN_TEXT]) for role, _, parts in turns[-MAX_TURNS:]
     ]

@@ -17,7 +17,7 @@ from medley.status import TERMINAL_JOB
 from orchestrator.tables import conversations, jobs, messages
 
 _PARTS: TypeAdapter[list[Part]] = TypeAdapter(list[Part])
-Role = Literal["user", "assistant"]
+Role = Literal["user", "assistant", "system", "developer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +197,29 @@ def list_messages(
         query = query.where(messages.c.id < after if newest else messages.c.id > after)
     order = messages.c.id.desc() if newest else messages.c.id.asc()
     return [_message(row) for row in conn.execute(query.order_by(order).limit(limit))]
+
+
+def branch(conn: Connection, tenant: str, conversation_id: str, most: int = 400) -> list[Message]:
+    """The newest message and those that it follows, oldest first."""
+    known = list_messages(conn, tenant, conversation_id, limit=most, newest=True)
+    of_id = {item.id: item for item in known}
+    found: list[Message] = []
+    here = known[0] if known else None
+    while here is not None:
+        found.append(here)
+        here = of_id.get(here.parent or "")
+    return found[::-1]
+
+
+def remove_message(conn: Connection, tenant: str, conversation_id: str, message_id: str) -> None:
+    """Deletes a message; what followed it follows its parent. Raises `NotFound`."""
+    gone = message(conn, tenant, conversation_id, message_id)
+    conn.execute(
+        update(messages)
+        .where(messages.c.tenant == tenant, messages.c.parent == message_id)
+        .values(parent=gone.parent)
+    )
+    conn.execute(delete(messages).where(messages.c.tenant == tenant, messages.c.id == message_id))
 
 
 def _conversation(row: Row[Any]) -> Conversation:

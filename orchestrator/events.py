@@ -8,7 +8,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,19 @@ def read_events(
         " FROM events e JOIN jobs j ON j.id = e.job"
         " WHERE e.job = %s AND j.tenant = %s AND e.seq > %s ORDER BY e.seq LIMIT %s",
         [job, tenant, after, limit],
+    ).fetchall()
+    return [
+        Event(job=row[0], seq=row[1], type=row[2], step=row[3], data=row[4], at=row[5])
+        for row in rows
+    ]
+
+
+def read_since(conn: Raw, jobs: Collection[str], since: datetime, *, limit: int) -> list[Event]:
+    """Events of these jobs from a moment on, oldest first. The caller has looked whose they are."""
+    rows = conn.execute(
+        "SELECT job, seq, type, step, data, at FROM events"
+        " WHERE job = ANY(%s) AND at >= %s ORDER BY at, job, seq LIMIT %s",
+        [list(jobs), since, limit],
     ).fetchall()
     return [
         Event(job=row[0], seq=row[1], type=row[2], step=row[3], data=row[4], at=row[5])
@@ -116,9 +129,9 @@ class Announcer:
             if names := list(self._pending):
                 self.stored(names)
 
-    def delta(self, job: str, step: str, text: str) -> None:
-        """A step wrote a piece of text."""
-        message = json.dumps({"type": "delta", "step": step, "text": text})
+    def delta(self, job: str, step: str, text: str, at: int = 0) -> None:
+        """A step wrote a piece of text, `at` so many characters from its beginning."""
+        message = json.dumps({"type": "delta", "step": step, "text": text, "at": at})
         self._send([("PUBLISH", channel(job), message)])
 
     def preview(self, job: str, step: str, data: bytes, media_type: str) -> None:

@@ -64,6 +64,17 @@ def claim(conn: Connection, tenant: str, key: str, request_hash: str) -> Kept | 
     return Kept(known.status, known.response)
 
 
+def answered(conn: Connection, tenant: str, key: str) -> bool:
+    """Whether an answer is kept under this key, so that no request with it makes anything new."""
+    found = select(idempotency.c.key).where(
+        idempotency.c.tenant == tenant,
+        idempotency.c.key == key,
+        idempotency.c.response.is_not(None),
+        idempotency.c.created_at >= func.clock_timestamp() - KEPT,
+    )
+    return conn.execute(found).first() is not None
+
+
 def keep(conn: Connection, tenant: str, key: str, status: int, response: Any) -> None:
     """Records the answer under a key that was claimed in this transaction."""
     conn.execute(

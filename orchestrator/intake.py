@@ -14,10 +14,12 @@ from sqlalchemy import Connection
 from medley.advice import UPLOAD, advice
 from medley.errors import CallerError, Conflict, Unavailable
 from medley.gate import Fault, refuse
+from medley.ids import new_id
 from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import AssetBinding, Plan, Workflow
 from medley.status import JobStatus
+from medley.tasks import ChatMessage
 from orchestrator import conversations, engine, jobs
 from orchestrator.binding import Values, bind, declared
 from orchestrator.checking import Rules, checked, find_assets, seeded
@@ -28,6 +30,8 @@ from orchestrator.live import load_served
 from orchestrator.quotas import Grant
 from orchestrator.routing import pick, serving, unserved, why_not
 from orchestrator.settling import bounded
+from orchestrator.webhooks import endpoints
+from orchestrator.webhooks.endpoints import Hook
 
 
 class InvalidRequest(CallerError):
@@ -39,7 +43,9 @@ class InvalidRequest(CallerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a caller asks for. Exactly one of `parts`, `workflow` and `plan` is given."""
+    """What a caller asks for. Exactly one of `parts`, `workflow` and `plan` is given; with a plan,
+    `parts` may say what it was made of.
+    """
 
     tenant: str
     parts: Sequence[Part] = ()
@@ -55,7 +61,11 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    id: str | None = None  # of the job, where the caller listens to it before it is there
+    history: Sequence[ChatMessage] = ()  # what was said before, where no conversation holds it
+    asked: Mapping[str, Any] = field(default_factory=dict)  # in the form of another interface
     grant: Grant = field(default_factory=Grant)
+    webhook: Hook | None = None
 
     @property
     def approve(self) -> str:
@@ -74,6 +84,8 @@ def submit(conn: Connection, order: Order, rules: Rules) -> str:
         job = _fixed(conn, order, rules)
     if order.conversation is not None:
         job = _say(conn, order, job)
+    if order.webhook is not None:
+        endpoints.add_for_job(conn, order.tenant, job.id, order.webhook)
     return engine.submit(raw(conn), job)
 
 
@@ -190,7 +202,7 @@ def retry(
             f"{faults[0].pointer}: {faults[0].reason}", errors=[item.to_data() for item in faults]
         )
     plain = {step: dict(params) for step, params in overrides.items()}
-    return engine.retry_job(
+    again = engine.retry_job(
         raw(conn),
         tenant,
         job_id,
@@ -199,6 +211,8 @@ def retry(
         key=grant.key,
         max_gpu_seconds=grant.budget(job.options.get("max_gpu_seconds")),
     )
+    endpoints.copy_for_job(conn, tenant, job_id, again)
+    return again
 
 
 def _free(conn: Connection, order: Order, rules: Rules) -> NewJob:
@@ -241,7 +255,14 @@ def _job(order: Order, rules: Rules, kind: str, steps: list[NewStep], plan: Plan
         request["outputs"] = [item.value for item in order.outputs]
     if order.values:
         request["inputs"] = {name: _plain(value) for name, value in order.values.items()}
+    if order.history:
+        request["history"] = [
+            item.model_dump(mode="json", include={"role", "parts"}) for item in order.history
+        ]
+    if order.asked:
+        request["asked"] = dict(order.asked)
     return NewJob(
+        id=order.id or new_id("job"),
         tenant=order.tenant,
         steps=steps,
         kind=kind,
@@ -342,4 +363,6 @@ def _param_faults(
 
 def dry(order: Order) -> Order:
     """The same order, stopped at its plan and without an answer."""
-    return replace(order, options={**order.options, "approve": "plan", "dry_run": True})
+    return replace(
+        order, webhook=None, options={**order.options, "approve": "plan", "dry_run": True}
+    )

@@ -2,8 +2,9 @@
 
 Bytes that no asset row names are kept for a day, so that an upload or a step that is about to
 commit never loses them; stored answers of idempotent requests are forgotten when they are too old
-to be asked for, and so are sessions that have ended and what the audit log tells of long ago.
-Jobs are forgotten when they ended longer ago than the operator wants to keep them.
+to be asked for, and so are sessions that have ended, old messages of webhooks, and what the audit
+log tells of long ago. Jobs are forgotten when they ended longer ago than the operator wants to keep
+them, files past the time that their sender set, and uploads that nobody ended.
 """
 
 import logging
@@ -11,11 +12,13 @@ import threading
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from orchestrator import audit, idempotency, jobs, sessions
+from medley.errors import Conflict
+from orchestrator import asset_rows, asset_use, audit, idempotency, jobs, sessions, uploads
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
+from orchestrator.webhooks import deliveries
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,20 @@ def clean_once(engine: Engine, store: AssetStore, grace_s: float = GRACE_S) -> i
         idempotency.forget_old(conn)
         sessions.forget_old(conn)
         audit.forget_old(conn)
+        deliveries.forget_old(conn)
+        uploads.forget_old(conn)
+        _forget_files(conn)
     return store.sweep(named, grace_s)
+
+
+def _forget_files(conn: Connection) -> None:
+    """Forgets files whose time is over, but for those that something names."""
+    for tenant, asset in asset_rows.expired(conn):
+        try:
+            asset_use.let_go(conn, tenant, asset)
+        except Conflict:
+            continue
+        asset_rows.remove(conn, tenant, asset)
 
 
 class Janitor:

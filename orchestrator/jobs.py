@@ -1,5 +1,6 @@
 """Jobs as they are read: one with its steps, lists, waiting time, and what became of its parts."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from medley.errors import Conflict, NotFound
 from medley.status import DONE_STEP, TERMINAL_JOB, TERMINAL_STEP, JobStatus, StepStatus
 from orchestrator import usage
 from orchestrator.tables import edges, events, jobs, step_attempts, steps
+from orchestrator.webhooks import deliveries
 
 #: Part of the bar that planning fills, where a hub plans.
 PLANNING_SHARE = 0.1
@@ -141,6 +143,7 @@ def list_jobs(
     status: Sequence[JobStatus] = (),
     workflow: str | None = None,
     conversation: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> list[JobView]:
     """At most `limit` jobs beyond `after`, by age, with their steps."""
     query = select(jobs).where(jobs.c.tenant == tenant)
@@ -152,6 +155,8 @@ def list_jobs(
         query = query.where(jobs.c.workflow == workflow)
     if conversation is not None:
         query = query.where(jobs.c.conversation == conversation)
+    if metadata:
+        query = query.where(jobs.c.metadata.contains(dict(metadata)))
     order = jobs.c.id.desc() if newest else jobs.c.id.asc()
     rows = conn.execute(query.order_by(order).limit(limit)).all()
     of_job = _steps(conn, [row.id for row in rows])
@@ -166,6 +171,24 @@ def version(conn: Connection, tenant: str, job_id: str) -> tuple[int, JobStatus]
     if row is None:
         raise NotFound("job", job_id)
     return row.event_seq, JobStatus(row.status)
+
+
+def find_recent(conn: Connection, tenant: str, name: str, value: str, seconds: float) -> str | None:
+    """The newest job of the last `seconds` whose metadata say this, unless it was stopped."""
+    born = int((time.time() - seconds) * 1000)
+    row = conn.execute(
+        select(jobs.c.id)
+        .where(
+            jobs.c.tenant == tenant,
+            jobs.c.id >= f"job_{born:012x}",  # ids begin with the milliseconds of their birth
+            jobs.c.metadata[name].astext == value,
+            jobs.c.cancel_requested_at.is_(None),
+            jobs.c.status.not_in([JobStatus.FAILED, JobStatus.CANCELED, JobStatus.EXPIRED]),
+        )
+        .order_by(jobs.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else str(row.id)
 
 
 def recent_versions(conn: Connection, tenant: str, limit: int = 200) -> dict[str, tuple[int, bool]]:
@@ -219,6 +242,7 @@ def forget_old(conn: Connection, older_than: timedelta, most: int = 500) -> int:
 def _remove_traces(conn: Connection, job_ids: Sequence[str]) -> None:
     conn.execute(delete(events).where(events.c.job.in_(job_ids)))
     conn.execute(delete(step_attempts).where(step_attempts.c.job.in_(job_ids)))
+    deliveries.forget_jobs(conn, job_ids)
 
 
 def waiting(conn: Connection) -> int:

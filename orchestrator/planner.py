@@ -33,7 +33,7 @@ from orchestrator.candidates import JUDGE, Candidates
 from orchestrator.register import Register
 from orchestrator.revising import Ran, Revision, revise
 from orchestrator.routing import Policy, Served
-from orchestrator.settling import Means, bounded, settle
+from orchestrator.settling import Means, bounded, drawn, settle
 from orchestrator.subplans import Flows, declaration
 
 MAX_REPAIRS = 2  #: how often the hub may mend a plan
@@ -68,6 +68,7 @@ class PlanRequest:
     facts: Sequence[StepFact] = ()  # what became of it, as the hub is told
     previous: Mapping[str, Any] | None = None  # the plan before, under short ids
     max_output_tokens: int | None = None  # of each step of the hub
+    draw: Mapping[str, Any] = field(default_factory=dict)  # what the caller wants of each drawing
 
     def known(self) -> Known:
         """What the plan may refer to, under short ids."""
@@ -179,6 +180,7 @@ def judge(data: Any, request: PlanRequest) -> Plan | Refused:
     if faults:
         return Refused(data, faults)
     settled = bounded(settled, request.tools, request.max_output_tokens)
+    settled = drawn(settled, request.tools, request.draw)
     return Plan.model_validate(request.register.lengthen(settled.to_json()))
 
 

@@ -8,11 +8,13 @@ came of it.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from medley.backend import ModelSpec
 from medley.gate import Fault, Known, Limits, check, overspent
 from medley.modality import Modality
 from medley.plan import Plan, PlanStep
+from medley.status import Lane
 from medley.tools import Toolbox
 from orchestrator.candidates import Candidates
 from orchestrator.lowering import lower
@@ -101,6 +103,19 @@ def bounded(plan: Plan, tools: Toolbox, max_output_tokens: int | None) -> Plan:
         if tool is not None and "max_tokens" in tool.params.model_fields:
             most = min(step.params.get("max_tokens") or max_output_tokens, max_output_tokens)
             step = step.model_copy(update={"params": {**step.params, "max_tokens": most}})
+        steps.append(step)
+    return plan.model_copy(update={"steps": steps})
+
+
+def drawn(plan: Plan, tools: Toolbox, wanted: Mapping[str, Any]) -> Plan:
+    """The plan in which each step that draws has the parameters that the caller wants."""
+    steps = []
+    for step in plan.steps:
+        tool = tools.get(step.tool)
+        if tool is not None and tool.lane is Lane.GENERATE:
+            known = tool.params.model_fields
+            fitting = {name: value for name, value in wanted.items() if name in known}
+            step = step.model_copy(update={"params": {**step.params, **fitting}})
         steps.append(step)
     return plan.model_copy(update={"steps": steps})
 

@@ -351,6 +351,56 @@ measured = Table(
     _when("until", born=True),
 )
 
+# Where to tell about events. One with a `job` was named in its request, and hears of no other.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("job", Text),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("url", Text, nullable=False),
+    Column("events", JSONB, nullable=False),  # names, `job.*`, `*`
+    Column("secret", Text),  # whsec_…; only an endpoint of a job may have none
+    Column("old_secret", Text),  # signs as well …
+    _when("old_until"),  # … until then
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("reason", Text),  # why it is not enabled: gone | failing | paused
+    _number("failures"),  # since the last success
+    _when("failing_since"),
+    _when("quiet_until"),  # nothing is sent before
+    _when("created_at", born=True),
+    _when("updated_at", born=True),
+    Index("webhook_endpoints_list", "tenant", "id"),
+    Index("webhook_endpoints_live", "tenant", "job", postgresql_where=text("enabled")),
+    Index("webhook_endpoints_job", "job", postgresql_where=text("job IS NOT NULL")),
+)
+
+# One message to one endpoint: written with the event itself, sent afterwards until it is taken.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),  # the message's `webhook-id`
+    Column("endpoint", ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("job", Text),
+    Column("type", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),  # delivered | failed
+    _number("attempt"),  # of this round of attempts
+    _number("token"),  # the fence: raised by every claim
+    _when("due_at", born=True),
+    _when("leased_until"),
+    Column("attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    _when("created_at", born=True),
+    _when("finished_at"),
+    Index("webhook_deliveries_list", "endpoint", "id"),
+    Index(
+        "webhook_deliveries_due", "endpoint", "due_at", postgresql_where=text("status = 'pending'")
+    ),
+    Index("webhook_deliveries_job", "job", postgresql_where=text("job IS NOT NULL")),
+)
+
 keys = Table(
     "keys",
     metadata,
@@ -410,4 +460,94 @@ usage = Table(
     _number("jobs"),
     Column("gpu_seconds", Double, nullable=False, server_default=text("0")),
     Column("tokens", Double, nullable=False, server_default=text("0")),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),  # of the whole file, as its sender said
+    Column("filename", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("keep_s", Integer),  # how long its file is kept; NULL: for ever
+    Column("status", Text, nullable=False),  # pending | completed | cancelled
+    Column("asset", Text),
+    _when("created_at", born=True),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    Index("uploads_expiry", "expires_at"),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("upload", ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _when("created_at", born=True),
+    Index("upload_parts_upload", "upload"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("key", Text),  # who asked for it
+    Column("input_file", Text, nullable=False),  # assets
+    Column("output_file", Text),
+    Column("error_file", Text),
+    # validating | in_progress | finalizing | completed | failed | cancelling | cancelled | expired
+    Column("status", Text, nullable=False),
+    Column("outcome", Text),  # the status after `finalizing`
+    Column("errors", JSONB),
+    Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
+    Column("keep_s", Integer),  # how long its files are kept
+    _when("created_at", born=True),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    _when("in_progress_at"),
+    _when("finalizing_at"),
+    _when("cancelling_at"),
+    _when("ended_at"),
+    Index("batches_list", "tenant", "id"),
+    Index("batches_open", "id", postgresql_where=text("ended_at IS NULL")),
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("batch", ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("custom_id", Text, nullable=False),
+    Column("start", BigInteger, nullable=False),  # where its line is in the input file
+    Column("size", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),  # running | done | failed
+    Column("job", Text),
+    Column("error", JSONB),
+    Index("batch_lines_state", "batch", "state", "number"),
+)
+
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", born=True),
+    _when("last_active_at", born=True),
+    Index("vector_stores_list", "tenant", "id"),
+)
+
+vector_store_files = Table(
+    "vector_store_files",
+    metadata,
+    Column("store", ForeignKey("vector_stores.id", ondelete="CASCADE"), primary_key=True),
+    Column("asset", ForeignKey("assets.id", ondelete="CASCADE"), primary_key=True),
+    Column("attributes", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", born=True),
+    Index("vector_store_files_asset", "asset"),
 )

@@ -70,6 +70,7 @@ class StepControl:
         self._clock = clock
         self._stored_at = self._previewed_at = self._moved_at = clock()
         self._stopped: dict[Key, str] = {}
+        self._written: dict[Key, int] = {}  # characters that were passed on
 
     @property
     def scratch(self) -> Path:
@@ -79,6 +80,7 @@ class StepControl:
     def serve(self, leases: Sequence[Lease]) -> None:
         """From now on a backend runs these leases of the batch, in this order."""
         self._served = list(leases)
+        self._written.clear()
 
     def why_stopped(self, lease: Lease) -> str | None:
         """Why this lease has to stop, if it has to."""
@@ -116,7 +118,9 @@ class StepControl:
         self._listen()
         lease = self._served[place]
         if text and key_of(lease) not in self._stopped:
-            self._announcer.delta(lease.job, lease.step, text)
+            at = self._written.get(key_of(lease), 0)
+            self._written[key_of(lease)] = at + len(text)
+            self._announcer.delta(lease.job, lease.step, text, at)
 
     def _running(self) -> list[Lease]:
         return [lease for lease in self._served if key_of(lease) not in self._stopped]

@@ -22,6 +22,8 @@ from workers.registry import BACKENDS, WITHOUT_BACKEND
 BATCH = {Lane.ENCODE: 32, Lane.HUB: 4, Lane.GENERATE: 4, Lane.CPU: 1}
 LOOK_S = 10.0  #: so long what was not here is not looked for again
 
+_ALONE = frozenset({"index", "embed_list"})  # tools whose steps are run one by one
+
 
 def lacking(spec: ModelSpec) -> str:
     """Why this machine cannot load a model; empty where it can."""
@@ -64,7 +66,8 @@ def make_offer(
         tools=sorted(f"{name}@{tools[name].version}" for name in names),
         models=sorted(able),
         # Indexing reads what nobody has embedded yet: two at once would embed the same twice.
-        batch={name: most for name, most in batch.items() if most > 1 and name != "index"},
+        # A list is a batch by itself.
+        batch={name: most for name, most in batch.items() if most > 1 and name not in _ALONE},
         ttl=settings.lease_ttl_s,
     )
     return offer, unable

@@ -5,5 +5,9 @@ import { post } from "./client.js";
 export async function ask(input, { conversation, parent, ...body } = {}) {
   const text = input.find((part) => part.type === "text")?.text ?? "";
   const room = conversation ?? (await post("/v1/conversations", { title: text.replaceAll(/\s+/g, " ").slice(0, 120) })).id;
-  return post("/v1/jobs", { input, conversation: room, ...(parent ? { parent } : {}), ...body }, { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
+  return post(
+    "/v1/jobs",
+    { input, conversation: room, ...(parent ? { parent } : {}), ...body },
+    { headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } },
+  );
 }

@@ -33,7 +33,8 @@ const etagOf = (saved) => (saved ? `"${saved.id}@${saved.version}"` : null);
 /** What an address begins with: a stored workflow, a draft, a job's plan, an example, or nothing. */
 async function begin(id, query) {
   if (id.startsWith("wf_")) return { saved: await get(`/v1/workflows/${id}`) };
-  if (query.get("job")) return { flow: await get(`/v1/jobs/${query.get("job")}/workflow`) };
+  const job = query.get("job")?.match(/^job_\w+$/)?.[0];
+  if (job) return { flow: await get(`/v1/jobs/${job}/workflow`) };
   const template = TEMPLATES[query.get("template")];
   return { flow: template ? template(spoken()) : draftOf(id)?.flow ?? { name: say("untitled"), inputs: {}, plan: { steps: [], reply: { text: "", show: [] } } } };
 }

@@ -23,14 +23,27 @@ const shown = (value) => (value === undefined || value === null ? "" : typeof va
 
 function readList(text, schema, root) {
   const kind = resolve(schema.items ?? {}, root).type;
-  return text.split(/[,，]/).map((part) => part.trim()).filter(Boolean).map((part) => (kind === "number" || kind === "integer" ? Number(part) : part));
+  return text
+    .split(/[,，]/)
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .map((part) => (kind === "number" || kind === "integer" ? Number(part) : part));
 }
 
 /** One field: `{input, extra?}`; `set(value)` with undefined means: as by default. */
 function control(schema, root, value, set, attributes) {
   if (schema.enum) {
-    const first = element("option", { value: "" }, schema.default !== undefined && schema.default !== null ? `${say("byDefault")}: ${schema.default}` : say("unset"));
-    const input = element("select", { ...attributes, onchange: () => set(input.value === "" ? undefined : schema.enum.find((one) => String(one) === input.value)) }, first, ...schema.enum.map((one) => element("option", { value: String(one) }, String(one))));
+    const first = element(
+      "option",
+      { value: "" },
+      schema.default !== undefined && schema.default !== null ? `${say("byDefault")}: ${schema.default}` : say("unset"),
+    );
+    const input = element(
+      "select",
+      { ...attributes, onchange: () => set(input.value === "" ? undefined : schema.enum.find((one) => String(one) === input.value)) },
+      first,
+      ...schema.enum.map((one) => element("option", { value: String(one) }, String(one))),
+    );
     input.value = shown(value);
     return { input };
   }
@@ -40,42 +53,107 @@ function control(schema, root, value, set, attributes) {
     return { input };
   }
   if (schema.type === "integer" || schema.type === "number") {
-    const least = schema.minimum ?? schema.exclusiveMinimum, most = schema.maximum ?? schema.exclusiveMaximum, step = schema.type === "integer" ? 1 : "any";
-    const input = element("input", { ...attributes, type: "number", min: least, max: most, step, value: shown(value), placeholder: shown(schema.default), inputmode: schema.type === "integer" ? "numeric" : "decimal",
-      oninput: () => { const given = input.value === "" ? undefined : Number(input.value); if (slider && given !== undefined) slider.value = given; set(given); } });
+    const least = schema.minimum ?? schema.exclusiveMinimum,
+      most = schema.maximum ?? schema.exclusiveMaximum,
+      step = schema.type === "integer" ? 1 : "any";
+    const input = element("input", {
+      ...attributes,
+      type: "number",
+      min: least,
+      max: most,
+      step,
+      value: shown(value),
+      placeholder: shown(schema.default),
+      inputmode: schema.type === "integer" ? "numeric" : "decimal",
+      oninput: () => {
+        const given = input.value === "" ? undefined : Number(input.value);
+        if (slider && given !== undefined) slider.value = given;
+        set(given);
+      },
+    });
     const ranged = least !== undefined && most !== undefined && most - least <= 10_000;
-    const slider = ranged ? element("input", { type: "range", min: least, max: most, step: schema.type === "integer" ? 1 : (most - least) / 200, value: shown(value ?? schema.default ?? least), "aria-label": attributes["data-name"], tabindex: -1, "aria-hidden": "true",
-      oninput: () => { input.value = slider.value; set(Number(slider.value)); } }) : null;
+    const slider = ranged
+      ? element("input", {
+          type: "range",
+          min: least,
+          max: most,
+          step: schema.type === "integer" ? 1 : (most - least) / 200,
+          value: shown(value ?? schema.default ?? least),
+          "aria-label": attributes["data-name"],
+          tabindex: -1,
+          "aria-hidden": "true",
+          oninput: () => {
+            input.value = slider.value;
+            set(Number(slider.value));
+          },
+        })
+      : null;
     return { input, extra: slider };
   }
   if (schema.type === "array") {
-    const input = element("input", { ...attributes, value: (value ?? []).join(", "), placeholder: schema.default ? shown(schema.default) : say("list"), oninput: () => set(input.value.trim() ? readList(input.value, schema, root) : undefined) });
+    const input = element("input", {
+      ...attributes,
+      value: (value ?? []).join(", "),
+      placeholder: schema.default ? shown(schema.default) : say("list"),
+      oninput: () => set(input.value.trim() ? readList(input.value, schema, root) : undefined),
+    });
     return { input };
   }
   if (schema.type === "object" || !schema.type) {
-    const input = element("textarea", { ...attributes, rows: 2, value: shown(value), placeholder: say("json"), oninput: () => {
-      try { set(input.value.trim() ? JSON.parse(input.value) : undefined); input.removeAttribute("aria-invalid"); } catch { input.setAttribute("aria-invalid", "true"); }
-    } });
+    const input = element("textarea", {
+      ...attributes,
+      rows: 2,
+      value: shown(value),
+      placeholder: say("json"),
+      oninput: () => {
+        try {
+          set(input.value.trim() ? JSON.parse(input.value) : undefined);
+          input.removeAttribute("aria-invalid");
+        } catch {
+          input.setAttribute("aria-invalid", "true");
+        }
+      },
+    });
     return { input };
   }
   const long = (schema.maxLength ?? 0) > 120;
-  const input = element(long ? "textarea" : "input", { ...attributes, ...(long ? { rows: 2 } : {}), value: shown(value), placeholder: shown(schema.default), maxlength: schema.maxLength, oninput: () => set(input.value === "" ? undefined : input.value) });
+  const input = element(long ? "textarea" : "input", {
+    ...attributes,
+    ...(long ? { rows: 2 } : {}),
+    value: shown(value),
+    placeholder: shown(schema.default),
+    maxlength: schema.maxLength,
+    oninput: () => set(input.value === "" ? undefined : input.value),
+  });
   return { input };
 }
 
 /** One labelled field. `faults`: `[{reason, suggestion}]`. */
 export function schemaField(name, schema, value, set, { root = {}, faults = [], key = name } = {}) {
-  const found = resolve(schema, root), id = `field-${++number}`;
-  const about = found.description ?? "", range = rangeOf(found);
-  const { input, extra } = control(found, root, value, set, { id, "data-name": plain(name), "data-key": key, "aria-invalid": faults.length ? "true" : null, "aria-describedby": `${id}-about` });
-  return element("div", { class: `field${found.type === "boolean" ? " inline" : ""}`, "data-fault": key },
-    element("label", { for: id }, plain(name)), element("div", { class: "inputs" }, input, extra),
-    element("p", { class: "tiny soft", id: `${id}-about` }, faultSpot(faults), [about, range].filter(Boolean).join(" ")));
+  const found = resolve(schema, root),
+    id = `field-${++number}`;
+  const about = found.description ?? "",
+    range = rangeOf(found);
+  const { input, extra } = control(found, root, value, set, {
+    id,
+    "data-name": plain(name),
+    "data-key": key,
+    "aria-invalid": faults.length ? "true" : null,
+    "aria-describedby": `${id}-about`,
+  });
+  return element(
+    "div",
+    { class: `field${found.type === "boolean" ? " inline" : ""}`, "data-fault": key },
+    element("label", { for: id }, plain(name)),
+    element("div", { class: "inputs" }, input, extra),
+    element("p", { class: "tiny soft", id: `${id}-about` }, faultSpot(faults), [about, range].filter(Boolean).join(" ")),
+  );
 }
 
 function rangeOf(schema) {
   if (schema.type !== "integer" && schema.type !== "number") return "";
-  const least = schema.minimum ?? schema.exclusiveMinimum, most = schema.maximum ?? schema.exclusiveMaximum;
+  const least = schema.minimum ?? schema.exclusiveMinimum,
+    most = schema.maximum ?? schema.exclusiveMaximum;
   if (least === undefined && most === undefined) return "";
   return `${least ?? ""}–${most !== undefined && most < 1e15 ? most : ""}`;
 }
@@ -88,7 +166,10 @@ export function showFaults(root, of) {
   for (const field of root.querySelectorAll("[data-fault]")) {
     const faults = of(field.dataset.fault);
     field.querySelector(".fault-spot").replaceChildren(...faults.map(faultText));
-    for (const input of field.querySelectorAll("input, select, textarea")) { if (faults.length) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid"); }
+    for (const input of field.querySelectorAll("input, select, textarea")) {
+      if (faults.length) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
   }
 }
 
@@ -102,11 +183,17 @@ export function schemaForm(schema, values, onchange, { faults = {}, extra = {} }
   let now = { ...values };
   const set = (name) => (value) => {
     now = { ...now };
-    if (value === undefined) delete now[name]; else now[name] = value;
+    if (value === undefined) delete now[name];
+    else now[name] = value;
     onchange(now);
   };
   const properties = { ...schema.properties, ...extra };
-  const fields = Object.entries(properties).map(([name, one]) => schemaField(name, one, now[name], set(name), { root: schema, faults: faults[name] ?? [], key: `params.${name}` }));
-  const reset = Object.keys(now).length > 0 && Object.keys(properties).length > 0 && button(say("reset"), { kind: "quiet small", onclick: () => onchange({}, { redraw: true }) });
+  const fields = Object.entries(properties).map(([name, one]) =>
+    schemaField(name, one, now[name], set(name), { root: schema, faults: faults[name] ?? [], key: `params.${name}` }),
+  );
+  const reset =
+    Object.keys(now).length > 0 &&
+    Object.keys(properties).length > 0 &&
+    button(say("reset"), { kind: "quiet small", onclick: () => onchange({}, { redraw: true }) });
   return element("div", { class: "form" }, ...fields, reset);
 }

@@ -29,14 +29,14 @@ const PAGE = 48;
 /** `words` and `[asset, weight]` pairs of an address as a mix, and back. */
 const mixOf = (query) => query.getAll("mix").map((item) => {
   const [, weight, what] = item.match(/^(-?[\d.]+):(.*)$/s) ?? [];
-  return what === undefined ? null : { weight: Number(weight), ...(what.startsWith("asset_") ? { asset: what } : { text: what }) };
-}).filter(Boolean);
+  return what === undefined || !Number.isFinite(Number(weight)) ? null : { weight: Math.min(2, Math.max(-2, Number(weight))), ...(what.startsWith("asset_") ? { asset: what } : { text: what }) };
+}).filter(Boolean).slice(0, 16);
 
 export async function show(place, { query }) {
   await styles("rooms.css");
   const state = {
     kind: KINDS[query.get("kind")] ? query.get("kind") : "every", origin: ["step", "upload"].includes(query.get("origin")) ? query.get("origin") : "",
-    words: query.get("words") ?? "", like: query.get("like"), mix: mixOf(query), mixing: query.has("mix") || query.get("mixing") === "1",
+    words: query.get("words") ?? "", like: query.get("like")?.match(/^asset_\w+$/)?.[0] ?? null, mix: mixOf(query), mixing: query.has("mix") || query.get("mixing") === "1",
   };
   let turn = 0, last = null, more = false, loading = false, gone = false;
 

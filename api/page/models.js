@@ -87,13 +87,13 @@ export async function show(place, { query }) {
     const focused = document.activeElement?.dataset?.for;
     lists.replaceChildren(
       here.length ? section(say("here"), here) : "",
-      others.length ? section(say("others"), others.slice(0, state.most)) : "",
+      others.length ? section(say("others"), others.slice(0, state.most), others.length) : "",
       others.length > state.most ? button(say("showMore", { n: others.length - state.most }), { onclick: () => { state.most += 200; render(); } }) : "",
       found.length ? "" : element("p", { class: "empty" }, say("none")));
     if (focused) lists.querySelector(`[data-for="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  const section = (name, list) => element("section", {}, element("h2", {}, `${name} `, element("span", { class: "soft" }, String(list.length))), element("ul", { class: "model-list" }, ...list.map(row)));
+  const section = (name, list, number = list.length) => element("section", {}, element("h2", {}, `${name} `, element("span", { class: "soft" }, String(number))), element("ul", { class: "model-list" }, ...list.map(row)));
 
   function row(model) {
     const open = state.open === model.id, work = busy.get(model.id), able = model.serving && model.memory_bytes > 0;

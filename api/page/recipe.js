@@ -6,8 +6,32 @@ import { copy } from "./shell.js";
 import { plain, words } from "./words.js";
 
 const say = words({
-  en: { recipe: "Recipe", copyAs: "Use it elsewhere", made: "{step} · {tool}", model: "Model", seed: "seed", none: "Nothing was made.", openai: "OpenAI SDK", asJson: "The plan as JSON", from: "from {step}", record: "Its full record", uploads: "Made from" },
-  zh: { recipe: "配方", copyAs: "在别处使用", made: "{step} · {tool}", model: "模型", seed: "种子", none: "没有生成任何内容。", openai: "OpenAI SDK", asJson: "计划 JSON", from: "来自 {step}", record: "完整记录", uploads: "来源文件" },
+  en: {
+    recipe: "Recipe",
+    copyAs: "Use it elsewhere",
+    made: "{step} · {tool}",
+    model: "Model",
+    seed: "seed",
+    none: "Nothing was made.",
+    openai: "OpenAI SDK",
+    asJson: "The plan as JSON",
+    from: "from {step}",
+    record: "Its full record",
+    uploads: "Made from",
+  },
+  zh: {
+    recipe: "配方",
+    copyAs: "在别处使用",
+    made: "{step} · {tool}",
+    model: "模型",
+    seed: "种子",
+    none: "没有生成任何内容。",
+    openai: "OpenAI SDK",
+    asJson: "计划 JSON",
+    from: "来自 {step}",
+    record: "完整记录",
+    uploads: "来源文件",
+  },
 });
 const LEFT_OUT = ["ask", "models", "approve", "best_of", "max_redraws", "max_revisions", "commercial_only"];
 
@@ -19,47 +43,97 @@ function chain(steps, id, seen = new Set()) {
   return [...step.needs.flatMap((need) => chain(steps, need, seen)), step];
 }
 
-const shortly = (bound) => (Array.isArray(bound) ? bound.map(shortly).join(", ") : typeof bound === "string" ? `“${bound}”` : bound?.text !== undefined ? `“${bound.text}”` : bound?.from ? say("from", { step: bound.from }) : bound?.asset ?? "");
+const shortly = (bound) =>
+  Array.isArray(bound)
+    ? bound.map(shortly).join(", ")
+    : typeof bound === "string"
+      ? `“${bound}”`
+      : bound?.text !== undefined
+        ? `“${bound.text}”`
+        : bound?.from
+          ? say("from", { step: bound.from })
+          : (bound?.asset ?? "");
 
 /** What an output was made of, step by step: tools, models, inputs, parameters, seeds. */
 export function recipeOf(job, output) {
   const steps = chain(job.plan?.steps ?? [], output.step);
-  return element("ol", { class: "recipe" }, ...steps.map((step) => element("li", {},
-    element("b", {}, say("made", { step: step.id, tool: plain(step.tool) })), element("span", { class: "tiny soft" }, step.model ?? ""),
-    element("dl", {}, ...[...Object.entries(step.inputs).map(([name, bound]) => [name, shortly(bound)]), ...Object.entries(step.params).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)])].flatMap(([name, value]) => [element("dt", {}, plain(name)), element("dd", {}, value)])))));
+  return element(
+    "ol",
+    { class: "recipe" },
+    ...steps.map((step) =>
+      element(
+        "li",
+        {},
+        element("b", {}, say("made", { step: step.id, tool: plain(step.tool) })),
+        element("span", { class: "tiny soft" }, step.model ?? ""),
+        element(
+          "dl",
+          {},
+          ...[
+            ...Object.entries(step.inputs).map(([name, bound]) => [name, shortly(bound)]),
+            ...Object.entries(step.params).map(([name, value]) => [
+              name,
+              typeof value === "object" ? JSON.stringify(value) : String(value),
+            ]),
+          ].flatMap(([name, value]) => [element("dt", {}, plain(name)), element("dd", {}, value)]),
+        ),
+      ),
+    ),
+  );
 }
 
 /** The body that asks for the same job again. */
 export function bodyOf(job) {
   const options = Object.fromEntries(Object.entries(job.options ?? {}).filter(([name, value]) => !isPlain(name, value)));
   const rest = Object.keys(options).length ? { options } : {};
-  if (job.kind === "request") return { input: job.input.map((part) => (part.type === "asset" ? { type: "asset", asset: part.asset } : { type: "text", text: part.text })), ...rest };
+  if (job.kind === "request")
+    return {
+      input: job.input.map((part) => (part.type === "asset" ? { type: "asset", asset: part.asset } : { type: "text", text: part.text })),
+      ...rest,
+    };
   return { plan: planOf(job), ...rest };
 }
 
 function isPlain(name, value) {
   if (!LEFT_OUT.includes(name)) return value === null;
-  return { ask: true, approve: "auto", best_of: 1, max_redraws: 0, max_revisions: 1, commercial_only: false }[name] === value || (name === "models" && !Object.keys(value ?? {}).length);
+  return (
+    { ask: true, approve: "auto", best_of: 1, max_redraws: 0, max_revisions: 1, commercial_only: false }[name] === value ||
+    (name === "models" && !Object.keys(value ?? {}).length)
+  );
 }
 
 /** The plan document out of a job's steps. */
 export function planOf(job) {
   const steps = (job.plan?.steps ?? []).filter((step) => step.tool !== "plan" && step.tool !== "answer");
-  return { steps: steps.map(({ id, tool, inputs, params, model }) => ({ id, tool, inputs, params, ...(model ? { model } : {}) })), reply: job.plan?.reply ?? {} };
+  return {
+    steps: steps.map(({ id, tool, inputs, params, model }) => ({ id, tool, inputs, params, ...(model ? { model } : {}) })),
+    reply: job.plan?.reply ?? {},
+  };
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const python = (value) => JSON.stringify(value, null, 4).replaceAll(/(?<=[:[,{\s])(true|false|null)(?=[\s,\]}])/g, (word) => ({ true: "True", false: "False", null: "None" })[word]);
+const python = (value) =>
+  JSON.stringify(value, null, 4).replaceAll(
+    /(?<=[:[,{\s])(true|false|null)(?=[\s,\]}])/g,
+    (word) => ({ true: "True", false: "False", null: "None" })[word],
+  );
 
 /** `{curl, python, openai}`: programs that make the same job. */
 export function programs(job, origin = location.origin) {
-  const body = bodyOf(job), input = body.input ?? [], text = input.filter((part) => part.text).map((part) => part.text).join("\n");
+  const body = bodyOf(job),
+    input = body.input ?? [],
+    text = input
+      .filter((part) => part.text)
+      .map((part) => part.text)
+      .join("\n");
   const curl = `curl ${origin}/v1/jobs \\\n  -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\\n  -d ${quoted(JSON.stringify(body))}`;
   const client = `from medley.client import Client\n\nwith Client(${JSON.stringify(origin)}) as medley:\n    job = medley.post("/v1/jobs", ${python(body).replaceAll("\n", "\n    ")})\n    for event in medley.follow(job["id"]):\n        print(event.type, event.step or "")\n    print(medley.job(job["id"])["answer"])`;
   const parts = input.map((part) => (part.text ? { type: "input_text", text: part.text } : { type: "input_image", file_id: part.asset }));
   const media = input.some((part) => part.asset);
   const openai = `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="…")\nanswer = client.responses.create(\n    model="medley",\n    input=${media ? python([{ role: "user", content: parts }]).replaceAll("\n", "\n    ") : JSON.stringify(text)},\n)\nprint(answer.output_text)`;
-  return job.kind === "request" && !input.some((part) => part.asset && part.modality !== "image") ? { curl, python: client, openai } : { curl, python: client };
+  return job.kind === "request" && !input.some((part) => part.asset && part.modality !== "image")
+    ? { curl, python: client, openai }
+    : { curl, python: client };
 }
 
 let described = null;
@@ -72,42 +146,102 @@ async function has(path) {
 
 /** Tabs with the programs, each with a copy button. OpenAI's SDK stands there where the service speaks with it. */
 export function programTabs(job) {
-  const { openai, ...made } = programs(job), names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
+  const { openai, ...made } = programs(job),
+    names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
   made.json = JSON.stringify(planOf(job), null, 2);
   const shown = element("pre", { tabindex: 0, role: "tabpanel" });
   const tabs = element("div", { class: "tabs", role: "tablist", "aria-label": say("copyAs") });
   let current = "curl";
   const show = () => {
-    tabs.replaceChildren(...Object.keys(made).map((name) => element("button", { type: "button", role: "tab", "aria-selected": String(name === current), tabindex: name === current ? 0 : -1, onclick: () => { current = name; show(); } }, names[name])));
+    tabs.replaceChildren(
+      ...Object.keys(made).map((name) =>
+        element(
+          "button",
+          {
+            type: "button",
+            role: "tab",
+            "aria-selected": String(name === current),
+            tabindex: name === current ? 0 : -1,
+            onclick: () => {
+              current = name;
+              show();
+            },
+          },
+          names[name],
+        ),
+      ),
+    );
     shown.textContent = made[current];
   };
-  if (openai) has("/v1/responses").then((there) => { if (there) { made.openai = openai; show(); } });
+  if (openai)
+    has("/v1/responses").then((there) => {
+      if (there) {
+        made.openai = openai;
+        show();
+      }
+    });
   tabs.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key], all = Object.keys(made);
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key],
+      all = Object.keys(made);
     if (!by) return;
     current = all[(all.indexOf(current) + by + all.length) % all.length];
     show();
     tabs.querySelector("[aria-selected=true]").focus();
   });
   show();
-  return element("div", { class: "programs" }, element("div", { class: "row" }, tabs, element("span", { class: "space" }), button(say("copy"), { drawing: "copy", kind: "quiet small", onclick: () => copy(made[current], say("copied")) })), shown);
+  return element(
+    "div",
+    { class: "programs" },
+    element(
+      "div",
+      { class: "row" },
+      tabs,
+      element("span", { class: "space" }),
+      button(say("copy"), { drawing: "copy", kind: "quiet small", onclick: () => copy(made[current], say("copied")) }),
+    ),
+    shown,
+  );
 }
 
 /** The files that an asset goes back to and the way to its whole record, where the service keeps one. */
 async function lineageOf(asset, spot) {
   let found;
-  try { found = await get(`/v1/assets/${asset}/provenance`); } catch { return; }
+  try {
+    found = await get(`/v1/assets/${asset}/provenance`);
+  } catch {
+    return;
+  }
   const uploads = (found.nodes ?? []).filter((node) => node.type === "asset" && node.origin === "upload");
-  spot.replaceChildren(element("div", { class: "row lineage" }, uploads.length > 0 && element("span", { class: "soft" }, say("uploads")), ...uploads.map((node) => element("a", { href: `#/assets/${node.id}`, "aria-label": node.name ?? node.id }, tile(node.id, node.modality, 28))), element("a", { href: `/v1/assets/${asset}/provenance` }, say("record"))));
+  spot.replaceChildren(
+    element(
+      "div",
+      { class: "row lineage" },
+      uploads.length > 0 && element("span", { class: "soft" }, say("uploads")),
+      ...uploads.map((node) =>
+        element("a", { href: `#/assets/${node.id}`, "aria-label": node.name ?? node.id }, tile(node.id, node.modality, 28)),
+      ),
+      element("a", { href: `/v1/assets/${asset}/provenance` }, say("record")),
+    ),
+  );
 }
 
 /** Recipes of all outputs of a job. */
 export function recipes(job) {
   const made = job.outputs.filter((output) => output.step);
   if (!made.length) return element("p", { class: "soft" }, say("none"));
-  return element("div", { class: "recipes" }, ...made.map((output) => {
-    const record = element("div", { class: "lineage" });
-    if (output.asset) lineageOf(output.asset, record);
-    return element("article", {}, output.asset ? tile(output.asset, output.type, 72) : element("span", {}), recipeOf(job, output), record);
-  }));
+  return element(
+    "div",
+    { class: "recipes" },
+    ...made.map((output) => {
+      const record = element("div", { class: "lineage" });
+      if (output.asset) lineageOf(output.asset, record);
+      return element(
+        "article",
+        {},
+        output.asset ? tile(output.asset, output.type, 72) : element("span", {}),
+        recipeOf(job, output),
+        record,
+      );
+    }),
+  );
 }

@@ -27,15 +27,19 @@ function summed(mix) {
   return [[...steps, { id: "mix", tool: "embed_combine", inputs: { embeddings }, params: { weights: mix.map((item) => item.weight) } }], "mix.embedding"];
 }
 
+let routed = true;  // whether this service has a search route
+
 /** The assets nearest to the weighted sum of `[{asset | text, weight}]`: `[{score, asset}]`, best first. */
 export async function seek(mix, { modalities = [], limit = 40 } = {}) {
+  if (!routed) return seekByJob(mix, { modalities, limit });
   const [first] = mix, alone = mix.length === 1 && first.weight > 0;
   const ask = alone ? { query: first.asset ? { asset: first.asset } : first.text } : { mix };
   try {
     const reply = await post("/v1/search", { ...ask, ...(modalities.length ? { modalities } : {}), limit });
     return reply.object === "job" ? await hits(await ended(reply)) : reply.data;
   } catch (error) {
-    if (error.status !== 404 && error.status !== 405) throw error;
+    if (!(error.status === 405 || (error.status === 404 && !error.problem?.detail?.includes("asset")))) throw error;
+    routed = false;
     return seekByJob(mix, { modalities, limit });
   }
 }

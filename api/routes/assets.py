@@ -1,5 +1,6 @@
 """Assets: bytes in, bytes out."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -7,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
-from api import downloads
+from api import downloads, links, orders
 from api.incoming import SentFile, media_type_of, read_form, read_raw
 from api.problems import ApiError
-from api.schemas.assets import PICTURED, AssetOut, UseOut, use
+from api.schemas.assets import PICTURED, AssetOut, FetchIn, UseOut, use
 from api.schemas.common import Page, documented, page
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
@@ -26,9 +27,10 @@ _BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One file as the body (name in `X-Filename`), or a form with files.",
+        "description": "One file as the body (name in `X-Filename`), a form with files, or a URL.",
         "content": {
             "application/octet-stream": _BYTES,
+            "application/json": {"schema": {"$ref": "#/components/schemas/FetchIn"}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -77,8 +79,12 @@ async def put_asset(request: Request, here: Here, tenant: Tenant) -> Response:
 
 async def _upload(request: Request, here: Service, tenant: str) -> Response:
     kind = media_type_of(request)
-    if kind in ("application/json", "application/x-www-form-urlencoded"):
+    if kind == "application/x-www-form-urlencoded":
         raise ApiError(415, "unsupported_media", "Send the file itself, or multipart/form-data.")
+    if kind == "application/json":
+        wanted = orders.parse(FetchIn, await orders.read_json(request))
+        taken = [await links.take_link(here, tenant, wanted.url, name=wanted.name)]
+        return _taken(taken)
     with ExitStack() as left:
         if kind == "multipart/form-data":
             sent = (await read_form(request, here.store, here.limits.max_bytes, left)).files
@@ -88,6 +94,10 @@ async def _upload(request: Request, here: Service, tenant: str) -> Response:
             raise ApiError(400, "bad_form", "There is no file in this form.")
         taken = [await run_in_threadpool(_take, here, tenant, file) for file in sent]
         left.pop_all()
+    return _taken(taken)
+
+
+def _taken(taken: Sequence[tuple[Asset, bool]]) -> Response:
     shown = [AssetOut.of(asset) for asset, _ in taken]
     fresh = any(new for _, new in taken)
     body = shown[0] if len(shown) == 1 else page(shown, len(shown))

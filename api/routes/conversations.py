@@ -1,13 +1,24 @@
 """Conversations and what was said in them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from api import views
+from api.openai import inline
+from api.openai.inline import Kept
+from api.openai.items import Said, read_items
+from api.openai.said_items import add_items, item_of
 from api.schemas.common import Page, documented, page
-from api.schemas.rooms import ConversationChange, ConversationIn, ConversationOut, MessageOut
-from api.state import Here, Tenant
+from api.schemas.rooms import (
+    ConversationChange,
+    ConversationDeleted,
+    ConversationIn,
+    ConversationOut,
+    ItemsIn,
+    MessageOut,
+)
+from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from orchestrator import conversations
 from orchestrator.conversations import Conversation, Message
@@ -16,14 +27,18 @@ from orchestrator.paging import Order
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=StrictRoute)
 
 
-@router.post("", status_code=201, responses=documented(400, 413, 422))
+@router.post("", status_code=201, responses=documented(400, 413, 415, 422, 503, 507))
 def create_conversation(
     here: Here, tenant: Tenant, body: ConversationIn | None = None
 ) -> ConversationOut:
     """A new conversation; a job that names it becomes a turn of it."""
     asked = body or ConversationIn()
+    said, kept = _read(here, asked.items or [])
     with here.db.begin() as conn:
-        return _out(conversations.create(conn, tenant, asked.title, asked.metadata))
+        made = conversations.create(conn, tenant, asked.title, asked.metadata)
+        add_items(conn, tenant, made.id, said, kept, here.caller.key)
+        here.admission.check_bytes(conn)
+    return _out(made)
 
 
 @router.get("", responses=documented(422))
@@ -61,11 +76,12 @@ def change_conversation(
     return _out(changed)
 
 
-@router.delete("/{conversation_id}", status_code=204, responses=documented(404, 409))
-def delete_conversation(conversation_id: str, here: Here, tenant: Tenant) -> None:
+@router.delete("/{conversation_id}", responses=documented(404, 409))
+def delete_conversation(conversation_id: str, here: Here, tenant: Tenant) -> ConversationDeleted:
     """Deletes a conversation and its messages; its jobs stay."""
     with here.db.begin() as conn:
         conversations.remove(conn, tenant, conversation_id)
+    return ConversationDeleted(id=conversation_id)
 
 
 @router.get("/{conversation_id}/items", responses=documented(404, 422))
@@ -91,6 +107,29 @@ def list_items(
     return page([_message(item) for item in found], limit)
 
 
+@router.post("/{conversation_id}/items", responses=documented(400, 404, 413, 415, 422, 503, 507))
+def create_items(
+    conversation_id: str, body: ItemsIn, here: Here, tenant: Tenant
+) -> Page[MessageOut]:
+    """Adds messages, and calls with what they gave, after the newest message."""
+    said, kept = _read(here, body.items)
+    with here.db.begin() as conn:
+        conversations.get(conn, tenant, conversation_id)
+        found = add_items(conn, tenant, conversation_id, said, kept, here.caller.key)
+        here.admission.check_bytes(conn)
+    return page([_message(item) for item in found], len(found))
+
+
+@router.delete("/{conversation_id}/items/{message_id}", responses=documented(404))
+def delete_item(
+    conversation_id: str, message_id: str, here: Here, tenant: Tenant
+) -> ConversationOut:
+    """Deletes one message; what followed it follows the one before."""
+    with here.db.begin() as conn:
+        conversations.remove_message(conn, tenant, conversation_id, message_id)
+        return _out(conversations.get(conn, tenant, conversation_id))
+
+
 @router.get("/{conversation_id}/items/{message_id}", responses=documented(404))
 def get_item(conversation_id: str, message_id: str, here: Here, tenant: Tenant) -> MessageOut:
     """One message."""
@@ -103,8 +142,13 @@ def _out(found: Conversation) -> ConversationOut:
         id=found.id,
         title=found.title,
         metadata=dict(found.metadata),
-        created_at=found.created_at,
+        created_at=int(found.created_at.timestamp()),
     )
+
+
+def _read(here: Service, given: list[dict[str, Any]]) -> tuple[list[Said], list[Kept]]:
+    said = [item for item, _ in read_items(given, "/items")]
+    return said, inline.keep(here, [media for item in said for media in item.media()])
 
 
 def _message(found: Message) -> MessageOut:
@@ -113,6 +157,7 @@ def _message(found: Message) -> MessageOut:
         conversation=found.conversation,
         parent=found.parent,
         role=found.role,
+        **item_of(found),
         parts=[views.part(part.model_dump(mode="json")) for part in found.parts],
         job=found.job,
         created_at=found.created_at,

@@ -7,11 +7,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from api import stream
+from api.ids import JobId
 from api.schemas.common import documented
 from api.state import Here, Service, Tenant
 from orchestrator import jobs
 
 router = APIRouter(prefix="/v1", tags=["events"])
+_LATEST = 1 << 52  # microseconds; the year 2112
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events; the first one is a `snapshot`",
@@ -30,7 +32,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     },
 )
 async def job_events(
-    job_id: str,
+    job_id: JobId,
     here: Here,
     tenant: Tenant,
     after: Annotated[int | None, Query(ge=0, lt=2**31)] = None,
@@ -48,10 +50,22 @@ async def job_events(
     return stream.respond(stream.follow_job(here, tenant, job_id, seen), headers)
 
 
-@router.get("/events", response_class=StreamingResponse, responses=_STREAM)
-async def all_events(here: Here, tenant: Tenant) -> Response:
-    """What happens to all jobs. Each connection begins with a snapshot of the newest ones."""
-    return stream.respond(stream.follow_all(here, tenant))
+@router.get("/events", response_class=StreamingResponse, responses={**_STREAM, **documented(422)})
+async def all_events(
+    here: Here,
+    tenant: Tenant,
+    after: Annotated[int | None, Query(ge=0, lt=_LATEST)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> Response:
+    """What happens to all jobs, after a snapshot of the newest ones.
+
+    `Last-Event-ID` or `after` goes on where a connection broke off, without a snapshot. The last
+    seconds before it may be told again: `job` and `seq` name an event.
+    """
+    seen = after
+    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
+        seen = min(int(last_event_id), _LATEST)
+    return stream.respond(stream.follow_all(here, tenant, seen))
 
 
 def _version(here: Service, tenant: str, job_id: str) -> tuple[int, bool]:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import orders, views
 from api.downloads import matches
+from api.ids import JobId
 from api.problems import ApiError
 from api.schemas.common import documented
 from api.schemas.jobs import StepOut
@@ -34,7 +35,7 @@ _DIAGRAM: dict[str, Any] = {MERMAID: {"schema": {"type": "string"}}}
     responses={200: {"description": "The plan", "content": _DIAGRAM}, **documented(404, 409)},
 )
 def get_job_plan(
-    job_id: str,
+    job_id: JobId,
     request: Request,
     here: Here,
     tenant: Tenant,
@@ -58,7 +59,7 @@ def get_job_plan(
     openapi_extra={"requestBody": {"required": True, "content": {MERGE: {"schema": _PLAN}}}},
 )
 async def change_job_plan(
-    job_id: str,
+    job_id: JobId,
     request: Request,
     here: Here,
     tenant: Tenant,
@@ -76,7 +77,7 @@ async def change_job_plan(
 
 
 @router.get("/plan/revisions", response_model_exclude_none=True, responses=documented(404))
-def list_revisions(job_id: str, here: Here, tenant: Tenant) -> RevisionList:
+def list_revisions(job_id: JobId, here: Here, tenant: Tenant) -> RevisionList:
     """All plans that the job had, oldest first."""
     with here.db.connect() as conn:
         found = revisions.revisions(conn, tenant, job_id)
@@ -91,13 +92,13 @@ def list_revisions(job_id: str, here: Here, tenant: Tenant) -> RevisionList:
 
 
 @router.get("/steps", responses=documented(404))
-def list_steps(job_id: str, here: Here, tenant: Tenant) -> StepList:
+def list_steps(job_id: JobId, here: Here, tenant: Tenant) -> StepList:
     """All steps with their inputs, outputs, timing and worker."""
     return StepList(data=[views.step(item) for item in _get(here, tenant, job_id).steps])
 
 
 @router.get("/steps/{step_id}", responses=documented(404))
-def get_step(job_id: str, step_id: str, here: Here, tenant: Tenant) -> StepOut:
+def get_step(job_id: JobId, step_id: str, here: Here, tenant: Tenant) -> StepOut:
     """One step."""
     for item in _get(here, tenant, job_id).steps:
         if item.id == step_id:
@@ -117,7 +118,7 @@ def get_job_trace(job_id: str, here: Here, tenant: Tenant) -> TraceOut:
 
 
 @router.get("/workflow", response_model_exclude_none=True, responses=documented(404, 409))
-def get_job_workflow(job_id: str, here: Here, tenant: Tenant) -> JobWorkflow:
+def get_job_workflow(job_id: JobId, here: Here, tenant: Tenant) -> JobWorkflow:
     """The job's plan as a workflow document, ready to be saved and edited."""
     view = _get(here, tenant, job_id)
     words = [part["text"] for part in view.request.get("input", []) if part.get("type") == "text"]

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import orders, stream, tracing, views
 from api.downloads import matches
+from api.ids import JobId
 from api.schemas.common import Page, documented, page
 from api.schemas.jobs import JobOut
 from api.schemas.requests import ApproveIn, InputIn, JobIn, RetryIn
@@ -82,7 +83,7 @@ async def create_job(
     `Accept: text/event-stream` as a stream of its events.
     """
     key = orders.idempotency_key(idempotency_key)
-    body, files = await orders.read_order(request, here, JobIn)
+    body, files = await orders.read_order(request, here, tenant, JobIn, key)
     accepted = await run_in_threadpool(orders.accept, here, tenant, body, files, key)
     return await submitted(request, here, tenant, accepted, prefer)
 
@@ -137,7 +138,7 @@ def list_jobs(
     responses={304: {"description": "Not modified"}, **documented(404)},
 )
 def get_job(
-    job_id: str,
+    job_id: JobId,
     here: Here,
     tenant: Tenant,
     if_none_match: Annotated[str | None, Header()] = None,
@@ -147,14 +148,14 @@ def get_job(
 
 
 @router.delete("/{job_id}", status_code=204, responses=documented(404, 409))
-def delete_job(job_id: str, here: Here, tenant: Tenant) -> None:
+def delete_job(job_id: JobId, here: Here, tenant: Tenant) -> None:
     """Forgets a job that has ended."""
     with here.db.begin() as conn:
         jobs.remove(conn, tenant, job_id)
 
 
 @router.post("/{job_id}/cancel", responses=documented(404))
-def cancel_job(job_id: str, here: Here, tenant: Tenant) -> JobOut:
+def cancel_job(job_id: JobId, here: Here, tenant: Tenant) -> JobOut:
     """Asks a job to stop. Asking again, or asking a job that has ended, changes nothing."""
     with here.db.begin() as conn:
         engine.cancel_job(raw(conn), tenant, job_id)
@@ -168,7 +169,7 @@ def cancel_job(job_id: str, here: Here, tenant: Tenant) -> JobOut:
     response_model=JobOut,
     responses=documented(400, 404, 409, 413, 422, 429),
 )
-def retry_job(job_id: str, here: Here, tenant: Tenant, body: RetryIn | None = None) -> Response:
+def retry_job(job_id: JobId, here: Here, tenant: Tenant, body: RetryIn | None = None) -> Response:
     """Runs a job again from its failed steps, or from a step; what succeeded before is kept."""
     asked = body or RetryIn()
     with here.db.begin() as conn:
@@ -181,7 +182,7 @@ def retry_job(job_id: str, here: Here, tenant: Tenant, body: RetryIn | None = No
 
 
 @router.post("/{job_id}/approve", responses=documented(400, 404, 409, 412, 413, 422))
-def approve_job(job_id: str, here: Here, tenant: Tenant, body: ApproveIn | None = None) -> JobOut:
+def approve_job(job_id: JobId, here: Here, tenant: Tenant, body: ApproveIn | None = None) -> JobOut:
     """Lets a waiting job go on with its plan, or with an edited one; exactly that one runs."""
     asked = body or ApproveIn()
     with here.db.begin() as conn:
@@ -195,12 +196,12 @@ def approve_job(job_id: str, here: Here, tenant: Tenant, body: ApproveIn | None 
     responses=documented(400, 404, 409, 413, 415, 422),
     openapi_extra=body_of("InputIn"),
 )
-async def give_input(job_id: str, request: Request, here: Here, tenant: Tenant) -> JobOut:
+async def give_input(job_id: JobId, request: Request, here: Here, tenant: Tenant) -> JobOut:
     """Answers the question that a job waits with (`waiting_for`), in words, with files, or both.
 
     The hub then plans again.
     """
-    body, files = await orders.read_order(request, here, InputIn)
+    body, files = await orders.read_order(request, here, tenant, InputIn)
     return await run_in_threadpool(orders.give_input, here, tenant, job_id, body, files)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api import views
+from api.openai.aliases import aliases_by_model, model_behind
 from api.routes.jobs import answer
 from api.schemas.common import Page, documented, page
 from api.schemas.jobs import JobOut
@@ -41,19 +42,23 @@ def list_models(
         if after not in places:
             raise NotFound("model", after)
         found = found[places.index(after) + 1 :]
-    shown = [ModelOut.model_validate(shelf.show(spec)) for spec in found[:limit]]
+    names = aliases_by_model(here.rules)
+    shown = [ModelOut(**shelf.show(spec), aliases=names.get(spec.id, [])) for spec in found[:limit]]
     return page(shown, limit).model_copy(update={"has_more": len(found) > limit})
 
 
 @router.get("/{model:path}", responses=documented(404))
 def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
-    """One model; its id may contain slashes."""
+    """One model; its id may contain slashes. A name of OpenAI's leads to what serves it here."""
     del tenant
     shelf = _shelf(here)
-    spec = shelf.get(model)
+    behind = model_behind(here.rules, model)
+    spec = shelf.get(behind or model)
     if spec is None:
         raise NotFound("model", model)
-    return ModelOut.model_validate(shelf.show(spec))
+    names = aliases_by_model(here.rules).get(spec.id, [])
+    shown = {**shelf.show(spec), "aliases": names}
+    return ModelOut(**shown | ({"id": model, "root": spec.id} if behind else {}))
 
 
 @router.post(

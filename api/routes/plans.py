@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import anyio
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -34,7 +35,14 @@ async def create_plan(request: Request, here: Here, tenant: Tenant) -> PlanOut:
     """A dry run: the checked plan of this request. A free request is planned by the hub; nothing
     else runs.
     """
-    body, files = await orders.read_order(request, here, JobIn)
+    body, files = await orders.read_order(request, here, tenant, JobIn)
+    return await planned(here, tenant, body, files)
+
+
+async def planned(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> PlanOut:
+    """The checked plan of an order, and what it would cost. Raises what refuses orders, and
+    `Unavailable` when no worker plans in time.
+    """
     if body.input is None:
         plan = await run_in_threadpool(_check, here, tenant, body, files)
     else:
@@ -56,7 +64,8 @@ async def _ask_hub(here: Service, tenant: str, body: JobIn, files: Sequence[Judg
     try:
         await stream.wait_for_end(here, tenant, job_id, PATIENCE_S)
     finally:
-        view = await run_in_threadpool(_forget, here, tenant, job_id)
+        with anyio.CancelScope(shield=True):  # also when the caller has gone
+            view = await run_in_threadpool(_forget, here, tenant, job_id)
     if view.plan is not None:
         return Plan.model_validate(view.plan)
     if view.error is not None:

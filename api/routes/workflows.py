@@ -170,7 +170,7 @@ async def run_workflow(
 ) -> Response:
     """Runs a workflow (`wf_…`, or `wf_…@2` for a version) as a job."""
     key = orders.idempotency_key(idempotency_key)
-    run, files = await orders.read_order(request, here, RunIn)
+    run, files = await orders.read_order(request, here, tenant, RunIn, key)
     body = orders.job_of_run(workflow_id, run)
     accepted = await run_in_threadpool(orders.accept, here, tenant, body, files, key)
     return await submitted(request, here, tenant, accepted, prefer)

@@ -4,10 +4,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas.common import Out, Time
+from api.schemas.common import Body, Out, Time
+from api.schemas.requests import Link
 from medley.modality import Modality
 from orchestrator.asset_rows import Asset
 from orchestrator.asset_use import Use
+
+
+class FetchIn(Body):
+    """A file that is fetched instead of sent."""
+
+    url: Link
+    name: str = Field(default="", max_length=255, description="Otherwise as the URL has it.")
 
 
 class AssetUrls(Out):
@@ -31,7 +39,9 @@ class AssetOut(Out):
     facts: dict[str, Any] = Field(
         description="Measured: width, height (pixels), seconds, fps, rate (Hz), channels, frames."
     )
-    origin: dict[str, Any] = Field(description="An upload, or the job and step that made it.")
+    origin: dict[str, Any] = Field(
+        description="An upload, a URL, or the job and step that made it."
+    )
     created_at: Time
     urls: AssetUrls
 
@@ -67,7 +77,7 @@ class UseOut(Out):
     """Something that names an asset."""
 
     id: str
-    object: Literal["job", "conversation", "workflow"]
+    object: Literal["job", "conversation", "workflow", "batch"]
     url: str
 
 

@@ -14,6 +14,12 @@ class ModelOut(Out):
     object: Literal["model"] = "model"
     created: int = 0
     owned_by: str = "medley"
+    root: str | None = Field(
+        default=None, description="The model that serves, where one of its aliases was asked for."
+    )
+    aliases: list[str] = Field(
+        default_factory=list, description="Names of OpenAI's models that lead to it here."
+    )
     family: str
     fidelity: Literal["exact", "reproduction", "successor", "built", "stand-in"] = Field(
         description="How near it is to the systems that it is named for."

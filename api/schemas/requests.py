@@ -2,7 +2,7 @@
 plan.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, model_validator
 
@@ -14,6 +14,14 @@ from medley.plan import STEP_ID, Plan, Workflow
 
 MAX_PARTS = 64
 Words = Annotated[str, Field(max_length=MAX_TEXT)]
+Link = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1 << 20,
+        description="`https://…`, `http://…` (2,048 characters), or `data:…;base64,…`.",
+    ),
+]
 
 
 class TextIn(Body):
@@ -40,7 +48,14 @@ class FileIn(Body):
     file: str = Field(max_length=255)
 
 
-PartIn = Annotated[TextIn | AssetIn | FileIn, Discriminator("type")]
+class UrlIn(Body):
+    """A file that the service fetches, or that the URL itself contains."""
+
+    type: Literal["url"]
+    url: Link
+
+
+PartIn = Annotated[TextIn | AssetIn | FileIn | UrlIn, Discriminator("type")]
 
 
 class TextValue(Body):
@@ -61,7 +76,13 @@ class FileValue(Body):
     file: str = Field(max_length=255)
 
 
-Value = Words | TextValue | AssetValue | FileValue
+class UrlValue(Body):
+    """A file that the service fetches, as the value of a workflow's input."""
+
+    url: Link
+
+
+Value = Words | TextValue | AssetValue | FileValue | UrlValue
 Values = dict[
     Annotated[str, Field(pattern=STEP_ID)], Value | Annotated[list[Value], Field(max_length=64)]
 ]
@@ -141,7 +162,35 @@ class Options(Body):
 _KINDS = ("input", "workflow", "plan")
 
 
-class JobIn(Body):
+class HookIn(Body):
+    """Where to tell of what happens to this one job."""
+
+    webhook: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
+        default=None,
+        description="URL that is told of this job: POST, in the form of Standard Webhooks.",
+    )
+    webhook_events: (
+        Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)]
+        | None
+    ) = Field(
+        default=None,
+        description="Event types as at `/v1/webhook_event_types`; by default when the job waits "
+        "for somebody, and how it ends.",
+    )
+    webhook_secret: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None,
+        repr=False,
+        description="`whsec_…`: signs the messages; without it they are not signed.",
+    )
+
+    @model_validator(mode="after")
+    def _with_webhook(self) -> Self:
+        if self.webhook is None and (self.webhook_events or self.webhook_secret):
+            raise ValueError("webhook_events and webhook_secret go with a webhook")
+        return self
+
+
+class JobIn(HookIn):
     """A job: exactly one of `input`, `workflow` (with `inputs`) and `plan`."""
 
     model_config = ConfigDict(
@@ -178,7 +227,7 @@ class JobIn(Body):
         return self
 
 
-class RunIn(Body):
+class RunIn(HookIn):
     """A run of a workflow."""
 
     inputs: Values = Field(default_factory=dict, max_length=64)

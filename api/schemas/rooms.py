@@ -1,6 +1,6 @@
 """Workflows, conversations, models and the state of the system, as callers see them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -56,11 +56,14 @@ class Estimate(Out):
     """What the plan would cost. What neither history nor the catalogue can say is left out."""
 
     seconds: Seconds | None = Field(
+        default=None,
         description="What earlier runs of the same tools took, one after the other, without the "
-        "steps that need not run."
+        "steps that need not run.",
     )
-    gpu_seconds: Seconds | None = Field(description="The same on an accelerator.")
-    peak_memory_bytes: int | None = Field(description="Of the largest model, as it declares.")
+    gpu_seconds: Seconds | None = Field(default=None, description="The same on an accelerator.")
+    peak_memory_bytes: int | None = Field(
+        default=None, description="Of the largest model, as it declares."
+    )
     cached: list[str] = Field(description="Steps whose outputs are known from an earlier job.")
     basis: int = Field(description="Earlier steps that the seconds rest on.")
 
@@ -89,11 +92,23 @@ class RevisionList(Out):
     data: list[RevisionOut]
 
 
+Items = Annotated[
+    list[dict[str, Any]], Field(max_length=64, description="Items as /v1/responses reads them.")
+]
+
+
 class ConversationIn(Body):
     """A new conversation."""
 
     title: str = Field(default="", max_length=200)
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: Metadata | None = None
+    items: Items | None = Field(default=None, description="What was said already.")
+
+
+class ItemsIn(Body):
+    """More that was said, after the newest message."""
+
+    items: Items = Field(min_length=1)
 
 
 class ConversationChange(Body):
@@ -110,17 +125,34 @@ class ConversationOut(Out):
     object: Literal["conversation"] = "conversation"
     title: str
     metadata: dict[str, str]
-    created_at: Time
+    created_at: int = Field(description="Unix seconds, as in OpenAI's form.")
+
+
+class ConversationDeleted(Out):
+    """A conversation that is no more."""
+
+    id: str
+    object: Literal["conversation.deleted"] = "conversation.deleted"
+    deleted: Literal[True] = True
 
 
 class MessageOut(Out):
-    """One message; `parent` is the one it follows."""
+    """One message; `parent` is the one it follows. `type`, `status` and `content`, or the members
+    of a call, are OpenAI's; the others are ours.
+    """
 
     id: str
     object: Literal["message"] = "message"
+    type: Literal["message", "function_call", "function_call_output"] = "message"
+    status: Literal["completed"] = "completed"
     conversation: str
     parent: str | None
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system", "developer"]
+    content: list[dict[str, Any]] | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | None = None
     parts: list[PartOut]
     job: str | None
     created_at: Time

@@ -49,7 +49,8 @@ class DiffusionImages:
     `preview_vae`, `ip_adapter`, `prior`, `larger`, `target_norm`, and those of
     `generators.diffusion.memory`.
 
-    A result's usage says `oom_rung` where the device ran out of memory on the way.
+    A result's usage says `oom_rung` where the device ran out of memory on the way, and
+    `drawn_width` and `drawn_height` where the picture was scaled to the size that was asked.
     """
 
     tools = frozenset({TEXT, EMBEDDING, EDIT, INPAINT})
@@ -235,5 +236,6 @@ def _result(drawn: Drawn, request: Request) -> Result:
     params = request.params
     size = (params.get("width") or image.width, params.get("height") or image.height)
     if size != image.size:
+        usage |= {"drawn_width": float(image.width), "drawn_height": float(image.height)}
         image = image.resize(size, Image.Resampling.LANCZOS)
     return Result(outputs={"image": image}, usage=usage)

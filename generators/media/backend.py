@@ -20,6 +20,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "collage": picture.collage,
     "caption": picture.caption,
     "convert_image": picture.convert_image,
+    "alpha_mask": picture.alpha_mask,
     "convert_audio": sound.convert_audio,
     "trim_audio": sound.trim_audio,
     "concat_audio": sound.concat_audio,

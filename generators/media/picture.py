@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from generators.media.lettering import write_words
 from generators.media.work import MAX_PIXELS, Work
@@ -105,14 +105,25 @@ def caption(work: Work) -> Mapping[str, Any]:
 
 def convert_image(work: Work) -> Mapping[str, Any]:
     """The picture as PNG, JPEG (transparency turns white) or WebP."""
-    picture, wanted = work.one("image", Image.Image), work.params(ConvertImageParams).format
+    picture, params = work.one("image", Image.Image), work.params(ConvertImageParams)
+    wanted, quality = params.format, params.quality
     buffer = io.BytesIO()
     if wanted == "jpeg":
-        flat(picture).save(buffer, "JPEG", quality=92, optimize=True)
+        flat(picture).save(
+            buffer, "JPEG", quality=92 if quality is None else quality, optimize=True
+        )
     elif wanted == "webp":
         if max(picture.size) > 16_383:
             raise BadInput("WebP pictures have at most 16,383 pixels a side.")
-        picture.save(buffer, "WEBP", quality=90)
+        picture.save(buffer, "WEBP", quality=90 if quality is None else quality)
     else:
         picture.save(buffer, "PNG", optimize=True)
     return {"image": Encoded(media_type=f"image/{wanted}", data=buffer.getvalue())}
+
+
+def alpha_mask(work: Work) -> Mapping[str, Any]:
+    """White where the picture is transparent, black where it is not, grey in between."""
+    picture = work.one("image", Image.Image)
+    if "A" not in picture.getbands():
+        raise BadInput("Nothing in this picture is transparent, so the mask leaves all as it is.")
+    return {"image": ImageChops.invert(picture.getchannel("A")).convert("RGB")}

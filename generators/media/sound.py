@@ -9,7 +9,7 @@ from generators.media.work import Work
 from medley.errors import BadInput
 from medley.media.drawing import spectrogram as draw_spectrogram
 from medley.media.drawing import waveform as draw_waveform
-from medley.media.sound import FORMATS, channels, check_sound, resample, write_sound
+from medley.media.sound import FORMATS, channels, check_sound, mono, resample, write_sound
 from medley.media.values import Audio, Encoded
 from medley.toolset.media import ConvertAudioParams, MixParams, TrimParams
 
@@ -17,9 +17,14 @@ _MAX_SECONDS = 3600.0
 
 
 def convert_audio(work: Work) -> Mapping[str, Any]:
-    """The sound as a WAV, FLAC, MP3 or Ogg Vorbis file."""
-    wanted = work.params(ConvertAudioParams).format
-    data = write_sound(work.one("audio", Audio), wanted)
+    """The sound as a WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus or AAC file."""
+    params = work.params(ConvertAudioParams)
+    audio = work.one("audio", Audio)
+    if params.rate is not None:
+        check_sound(audio)
+        audio = resample(mono(audio), params.rate)
+    wanted = params.codec or params.format
+    data = write_sound(audio, wanted)
     return {"audio": Encoded(media_type=FORMATS[wanted][0], data=data)}
 
 

@@ -14,7 +14,7 @@ from medley.cli.exits import Exit
 from medley.cli.options import Json, Url, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
-from medley.client import Client
+from medley.client import Medley
 from medley.status import JobStatus
 
 CHUNK = 32  #: media that are embedded by one job
@@ -122,7 +122,7 @@ def _of_lines(file: Path) -> Iterator[Example]:
             raise typer.BadParameter(f"{here}: no media and text ({error})") from None
 
 
-def embed(client: Client, files: Sequence[Path], encoder: str, *, quiet: bool) -> list[str]:
+def embed(client: Medley, files: Sequence[Path], encoder: str, *, quiet: bool) -> list[str]:
     """The embeddings of files, as ids of assets, in their order."""
     found: list[str] = []
     for start in range(0, len(files), CHUNK):

@@ -10,7 +10,7 @@ from medley.cli.exits import Exit
 from medley.cli.options import Json, Url, print_json, print_table, settings_for
 from medley.cli.outcome import finish, interrupted, save_outputs, tell, watch
 from medley.cli.service import service
-from medley.client import Client
+from medley.client import Medley
 
 app = typer.Typer(
     help="Jobs: list, show, watch, plan, approve, reply, cancel, retry.", no_args_is_help=True
@@ -49,7 +49,7 @@ def list_jobs(
 def show(job_id: JobId, folder: Folder = None, as_json: Json = False, url: Url = None) -> None:
     """One job: its plan, its answer, and with -o its files."""
     with service(settings_for(url)) as client:
-        job = client.job(job_id)
+        job = client.job(job_id).data
         files = save_outputs(client, job, folder) if folder else {}
     if as_json:
         print_json(job)
@@ -57,7 +57,7 @@ def show(job_id: JobId, folder: Folder = None, as_json: Json = False, url: Url =
     from rich.console import Console
 
     from medley.cli.draw import plan_tree
-    from medley.cli.view import JobView
+    from medley.client.view import JobView
 
     view = JobView(job_id)
     view.read(job)
@@ -93,7 +93,7 @@ def show_plan(
 def approve(job_id: JobId, folder: Folder = None, as_json: Json = False, url: Url = None) -> None:
     """Let a waiting job run its plan, and follow it."""
     with service(settings_for(url)) as client:
-        client.post(f"/v1/jobs/{job_id}/approve")
+        client.job(job_id).approve()
         _follow(client, job_id, folder, as_json)
 
 
@@ -111,7 +111,7 @@ def reply(
 ) -> None:
     """Answer the question that a job waits with, and follow it."""
     with service(settings_for(url)) as client:
-        client.send(f"/v1/jobs/{job_id}/input", {"input": words}, inputs or [])
+        client.job(job_id).reply(words, inputs or [])
         _follow(client, job_id, folder, as_json)
 
 
@@ -119,7 +119,7 @@ def reply(
 def cancel(job_id: JobId, as_json: Json = False, url: Url = None) -> None:
     """Ask a job to stop; a running step ends at its next tick."""
     with service(settings_for(url)) as client:
-        job = client.cancel(job_id)
+        job = client.job(job_id).cancel().data
     print_json(job) if as_json else typer.echo(f"{job['id']}  {job['status']}")
 
 
@@ -134,7 +134,7 @@ def retry(
 ) -> None:
     """Run a finished job again as a new one; steps that succeeded are not paid for twice."""
     with service(settings_for(url)) as client:
-        job = client.post(f"/v1/jobs/{job_id}/retry", {"from": start})
+        job = client.job(job_id).retry(start).data
         if follow:
             _follow(client, job["id"], folder, as_json)
     print_json(job) if as_json else typer.echo(f"{job['id']}  {job['status']}")
@@ -147,7 +147,7 @@ def _read(file: Path) -> Any:
         raise typer.BadParameter(f"{file} is not JSON: {error}") from None
 
 
-def _follow(client: Client, job_id: str, folder: Path | None, as_json: bool) -> None:
+def _follow(client: Medley, job_id: str, folder: Path | None, as_json: bool) -> None:
     try:
         job = watch(client, job_id, quiet=as_json)
     except KeyboardInterrupt:

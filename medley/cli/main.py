@@ -12,6 +12,7 @@ from medley.cli import (
     recipe,
     run,
     serve,
+    webhooks,
     workflows,
 )
 from medley.cli.exits import EPILOG
@@ -35,6 +36,7 @@ app.add_typer(workflows.app, name="workflows")
 app.add_typer(models.app, name="models")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 doctor.register(app)
 
 

@@ -1,7 +1,5 @@
 """Following a job to its end on the terminal, and writing what it made into a folder."""
 
-import mimetypes
-import re
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -13,29 +11,30 @@ import typer
 from medley.cli.draw import display, say
 from medley.cli.exits import exit_of
 from medley.cli.options import print_json
-from medley.cli.view import JobView
-from medley.client import Client
+from medley.client import Medley
+from medley.client.files import free_name
+from medley.client.view import JobView
 from medley.status import JobStatus
 
 
-def watch(client: Client, job_id: str, *, quiet: bool) -> dict[str, Any]:
+def watch(client: Medley, job_id: str, *, quiet: bool) -> dict[str, Any]:
     """Show the job until it ends, or waits for approval; gives the job as it is then."""
     view = JobView(job_id)
     with display(quiet) as shown:
-        for event in client.follow(job_id):
+        for event in client.events(job_id):
             if view.apply(event):
-                view.read(client.job(job_id))
+                view.read(client.job(job_id).data)
             shown.show(view)
             if view.status == JobStatus.WAITING:
                 break
-        job = client.job(job_id)
+        job = client.job(job_id).data
         view.read(job)
         shown.show(view)
     return job
 
 
 def finish(
-    client: Client, job: Mapping[str, Any], *, folder: Path | None, as_json: bool
+    client: Medley, job: Mapping[str, Any], *, folder: Path | None, as_json: bool
 ) -> typer.Exit:
     """Write the outputs, print the answer or the JSON; gives the exit to raise."""
     files = save_outputs(client, job, folder) if folder else {}
@@ -75,7 +74,7 @@ def answer_texts(job: Mapping[str, Any]) -> list[str]:
     return [str(o["text"]) for o in job.get("outputs") or () if o.get("type") == "text"]
 
 
-def save_outputs(client: Client, job: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+def save_outputs(client: Medley, job: Mapping[str, Any], folder: Path) -> dict[str, Path]:
     """Write each produced asset into the folder, replacing nothing; gives asset id -> file."""
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, Path] = {}
@@ -83,28 +82,13 @@ def save_outputs(client: Client, job: Mapping[str, Any], folder: Path) -> dict[s
         asset = output.get("asset")
         if not asset or asset in written:
             continue
-        choose = partial(_free_name, folder, str(output.get("name") or asset))
+        choose = partial(free_name, folder, str(output.get("name") or asset))
         url = output.get("url") or f"/v1/assets/{asset}/content"
         written[asset] = client.download(url, choose)
     return written
 
 
-def _free_name(folder: Path, name: str, media_type: str) -> Path:
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "output"
-    suffix = _suffix(media_type)
-    path, number = folder / f"{stem}{suffix}", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{stem}-{number}{suffix}"
-    return path
-
-
-def _suffix(media_type: str) -> str:
-    known = {"audio/wav": ".wav", "audio/x-wav": ".wav", "image/webp": ".webp"}
-    return known.get(media_type) or mimetypes.guess_extension(media_type) or ".bin"
-
-
-def interrupted(client: Client, job_id: str) -> None:
+def interrupted(client: Medley, job_id: str) -> None:
     """Ctrl+C while waiting: the job goes on; say how to see or stop it."""
     sys.stderr.write("\n")
     say(f"The job goes on: medley jobs watch {job_id}   or stop it: medley jobs cancel {job_id}")

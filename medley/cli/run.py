@@ -11,7 +11,7 @@ from medley.cli.exits import Exit
 from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
-from medley.client import Client
+from medley.client import Job, Medley
 from medley.recipe import NoRecipe
 
 
@@ -95,24 +95,28 @@ def run(
         options["ask"] = False  # nobody is there to answer
     if (words is None) == (made is None):
         raise typer.BadParameter("Say what you want, or name a file with --from: one of them.")
-    request, files = {"input": words, "options": options}, inputs or []
     with service_or_own(settings_for(url), quiet=as_json) as client:
         if made is not None:
-            request, files = {**_again(client, made, files), "options": options}, []
-        if dry_run:
-            _show_plan(client.send("/v1/plans", request, files), as_json)
+            plan = _again(client, made, inputs or [])
+            if dry_run:
+                _show_plan(client.post("/v1/plans", {"plan": plan, "options": options}), as_json)
+                return
+            job = client.run_plan(plan, options=options)
+        elif dry_run:
+            _show_plan(client.plan(words or "", inputs or [], options=options), as_json)
             return
-        job = client.send("/v1/jobs", request, files)
+        else:
+            job = client.run(words or "", inputs or [], options=options)
         try:
-            job = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
+            ended = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
         except KeyboardInterrupt:
-            interrupted(client, job["id"])
+            interrupted(client, job.id)
             raise typer.Exit(Exit.INTERRUPTED) from None
-        raise finish(client, job, folder=folder, as_json=as_json)
+        raise finish(client, ended, folder=folder, as_json=as_json)
 
 
-def _again(client: Client, made: Path, inputs: list[Path]) -> dict[str, Any]:
-    """The body of a job that makes this file again; `inputs` are sent first, it may need them.
+def _again(client: Medley, made: Path, inputs: list[Path]) -> dict[str, Any]:
+    """The plan that makes this file again; `inputs` are sent first, it may need them.
 
     Raises `NoRecipe` when it cannot be made here.
     """
@@ -128,8 +132,8 @@ def _again(client: Client, made: Path, inputs: list[Path]) -> dict[str, Any]:
         raise NoRecipe(f"{made.name} cannot be made again yet. {reads}")
     if found["job"] is None:
         raise NoRecipe(f"The recipe in {made.name} names no steps.")
-    body: dict[str, Any] = found["job"]
-    return body
+    plan: dict[str, Any] = found["job"]["plan"]
+    return plan
 
 
 def _pairs(given: list[str]) -> dict[str, str] | None:
@@ -143,24 +147,22 @@ def _pairs(given: list[str]) -> dict[str, str] | None:
     return found or None
 
 
-def _attend(
-    client: Client, job: dict[str, Any], *, approve: bool, talks: bool, quiet: bool
-) -> dict[str, Any]:
+def _attend(client: Medley, job: Job, *, approve: bool, talks: bool, quiet: bool) -> dict[str, Any]:
     """Watch the job; where it waits for approval or for an answer, ask."""
-    job = watch(client, job["id"], quiet=quiet)
-    while job["status"] == "waiting":
-        here, waits = f"/v1/jobs/{job['id']}", job["waiting_for"]
+    found = watch(client, job.id, quiet=quiet)
+    while found["status"] == "waiting":
+        waits = found["waiting_for"]
         if waits["what"] == "input" and talks:
-            client.post(f"{here}/input", {"input": typer.prompt(waits["question"], err=True)})
+            job.reply(typer.prompt(waits["question"], err=True))
         elif waits["what"] == "approval" and approve:
             if typer.confirm("Run this plan?", default=True, err=True):
-                client.post(f"{here}/approve")
+                job.approve()
             else:
-                client.cancel(job["id"])
+                job.cancel()
         else:
             break
-        job = watch(client, job["id"], quiet=quiet)
-    return job
+        found = watch(client, job.id, quiet=quiet)
+    return found
 
 
 def _show_plan(answer: dict[str, Any], as_json: bool) -> None:
@@ -170,7 +172,7 @@ def _show_plan(answer: dict[str, Any], as_json: bool) -> None:
     from rich.console import Console
 
     from medley.cli.draw import plan_tree
-    from medley.cli.view import JobView
+    from medley.client.view import JobView
 
     view = JobView("plan", status="not run")
     view.read({"status": "not run", "plan": answer["plan"]})

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from medley.cli.draw import say
-from medley.client import Client
+from medley.client import Medley
 from medley.errors import Unavailable
 from medley.running import running_here
 from medley.settings import Settings
 
 
-def find(settings: Settings) -> Client | None:
+def find(settings: Settings) -> Medley | None:
     """The named service, or the one of this home, or whatever answers at the usual address."""
     if settings.url:
-        return Client(settings.url, api_key=settings.api_key)
+        return Medley(settings.url, settings.api_key)
     running = running_here(settings.home)
     urls = [running.url] if running else []
     urls.append(f"http://{settings.host}:{settings.port}")
     for url in urls:
-        client = Client(url, api_key=settings.api_key)
+        client = Medley(url, settings.api_key)
         if client.alive():
             return client
         client.close()
@@ -28,7 +28,7 @@ def find(settings: Settings) -> Client | None:
 
 
 @contextmanager
-def service(settings: Settings) -> Iterator[Client]:
+def service(settings: Settings) -> Iterator[Medley]:
     """A client of the service; raises `Unavailable` when none is named and none answers."""
     client = find(settings)
     if client is None:
@@ -41,7 +41,7 @@ def service(settings: Settings) -> Iterator[Client]:
 
 
 @contextmanager
-def service_or_own(settings: Settings, *, quiet: bool = False) -> Iterator[Client]:
+def service_or_own(settings: Settings, *, quiet: bool = False) -> Iterator[Medley]:
     """Like `service`, but starts one for the time of this command when none answers."""
     client = find(settings)
     if client is not None:
@@ -54,5 +54,5 @@ def service_or_own(settings: Settings, *, quiet: bool = False) -> Iterator[Clien
         say("No service is running: starting one for this command. `medley up` keeps one running.")
     with Supervisor(settings.model_copy(update={"port": 0})) as own:
         own.watch_in_background()
-        with Client(own.url, api_key=settings.api_key) as client:
+        with Medley(own.url, settings.api_key) as client:
             yield client

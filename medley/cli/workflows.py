@@ -74,21 +74,17 @@ def run(
 
     A value that names an existing file is sent as that file; `name=@FILE` insists on it.
     """
-    values, files = bind(inputs or [])
-    request = {
-        "workflow": read_workflow(workflow),
-        "inputs": values,
-        "options": {
-            **({} if seed is None else {"seed": seed}),
-            **({"tools_from": tools_from} if tools_from else {}),
-        },
+    values, document = bind(inputs or []), read_workflow(workflow)
+    options = {
+        **({} if seed is None else {"seed": seed}),
+        **({"tools_from": tools_from} if tools_from else {}),
     }
     with service_or_own(settings_for(url), quiet=as_json) as client:
-        job = client.send("/v1/jobs", request, files)
+        job_id = client.run_workflow(document, values, options=options).id
         try:
-            job = watch(client, job["id"], quiet=as_json)
+            job = watch(client, job_id, quiet=as_json)
         except KeyboardInterrupt:
-            interrupted(client, job["id"])
+            interrupted(client, job_id)
             raise typer.Exit(Exit.INTERRUPTED) from None
         raise finish(client, job, folder=folder, as_json=as_json)
 
@@ -105,10 +101,9 @@ def read_workflow(named: str) -> Any:
         raise typer.BadParameter(f"{named} is not JSON: {error}") from None
 
 
-def bind(given: list[str]) -> tuple[dict[str, Any], dict[str, Path]]:
-    """`name=value` options as workflow inputs, and the files they name, by form field."""
+def bind(given: list[str]) -> dict[str, Any]:
+    """`name=value` options as workflow inputs: words, assets, and paths of files."""
     values: dict[str, list[Any]] = {}
-    files: dict[str, Path] = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not name:
@@ -117,11 +112,9 @@ def bind(given: list[str]) -> tuple[dict[str, Any], dict[str, Path]]:
         if value.startswith("@") and not path.is_file():
             raise typer.BadParameter(f"there is no file {str(path)!r}")
         if value.startswith("@") or (len(value) < 4096 and path.is_file()):
-            field = f"{name}.{len(files)}"
-            files[field] = path
-            values.setdefault(name, []).append({"file": field})
+            values.setdefault(name, []).append(path)
         elif value.startswith("asset_"):
             values.setdefault(name, []).append({"asset": value})
         else:
             values.setdefault(name, []).append(value)
-    return {name: v[0] if len(v) == 1 else v for name, v in values.items()}, files
+    return {name: v[0] if len(v) == 1 else v for name, v in values.items()}

@@ -14,6 +14,7 @@ from medley.media.probe import probe
 from medley.media.sound import read_sound, write_sound
 from medley.media.values import Audio, Embedding, Encoded, Value, Video
 from medley.media.video import open_video
+from medley.media.words import read_words
 from medley.modality import Modality
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def decode(
     """The value in a file that `probe` has accepted, or that a step has made.
 
     image: PIL, RGB or RGBA, upright, the first picture of an animation; audio: `Audio`; video:
-    `Video`, which stays in its file; embedding: `Embedding`. Raises `BrokenMedia`;
+    `Video`, which stays in its file; embedding: `Embedding`; text: its first 65,536 characters.
+    Raises `BrokenMedia`;
     `UnsupportedMedia` for modalities without a decoder.
     """
     match modality:
@@ -53,6 +55,8 @@ def decode(
             return open_video(path)
         case Modality.EMBEDDING:
             return decode_embedding(path)
+        case Modality.TEXT:
+            return read_words(path)
         case _:
             raise UnsupportedMedia(f"a value of modality {modality.value}", ACCEPTED)
 

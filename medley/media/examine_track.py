@@ -58,7 +58,9 @@ class _Found:
     def add(self, packet: Any, base: Fraction) -> None:
         """Counts one packet."""
         self.packets += 1
-        duration = float(packet.duration * base) if packet.duration else 0.0
+        # FFmpeg gives the last packet of some Ogg files a negative length, as 32 bits without sign.
+        known = packet.duration and packet.duration < 1 << 31
+        duration = float(packet.duration * base) if known else 0.0
         self.length += duration
         if packet.pts is not None:
             at = float(packet.pts * base)

@@ -23,7 +23,10 @@ FORMATS = {
     "flac": ("audio/flac", "FLAC", "PCM_16"),
     "mp3": ("audio/mpeg", "MP3", "MPEG_LAYER_III"),
     "ogg": ("audio/ogg", "OGG", "VORBIS"),
+    "opus": ("audio/ogg", "OGG", "OPUS"),
+    "aac": ("audio/aac", "", ""),  # by FFmpeg
 }
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # samples per write: libsndfile's Vorbis encoder overflows its stack on very long ones
 _BLOCK = 1 << 16
@@ -83,7 +86,8 @@ def _decoded(container: "InputContainer", max_seconds: float) -> Audio:
 
 
 def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
-    """The sound as a file: 16-bit WAV or FLAC, MP3, or Ogg Vorbis. Peaks beyond 1 are clipped.
+    """The sound as a file: 16-bit WAV or FLAC, MP3, Ogg Vorbis or Opus, AAC in ADTS. Peaks beyond 1
+    are clipped.
 
     Raises `BadInput` for an empty sound or a format that is not in `FORMATS`.
     """
@@ -97,8 +101,12 @@ def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
     _, container, subtype = FORMATS[format_name]
     if container == "MP3" and audio.rate not in _MP3_RATES:
         audio = resample(audio, 44100)
-    if container in ("MP3", "OGG") and audio.samples.shape[0] > 2:
+    if subtype == "OPUS" and audio.rate not in _OPUS_RATES:
+        audio = resample(audio, 48000)
+    if container not in ("WAV", "FLAC") and audio.samples.shape[0] > 2:
         audio = stereo(audio)
+    if format_name == "aac":
+        return _aac(audio)
     samples = np.clip(audio.samples, -1.0, 1.0).T
     buffer = io.BytesIO()
     with soundfile.SoundFile(
@@ -111,6 +119,27 @@ def write_sound(audio: Audio, format_name: str = "wav") -> bytes:
     ) as out:
         for at in range(0, len(samples), _BLOCK):
             out.write(samples[at : at + _BLOCK])
+    return buffer.getvalue()
+
+
+def _aac(audio: Audio) -> bytes:
+    """AAC in ADTS, which has no header of its own."""
+    import av
+
+    if audio.rate not in _MP3_RATES:
+        audio = resample(audio, 44100)
+    layout = "mono" if len(audio.samples) == 1 else "stereo"
+    samples = np.ascontiguousarray(np.clip(audio.samples, -1.0, 1.0))
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=audio.rate, layout=layout)
+        for at in range(0, samples.shape[1], _BLOCK):
+            block = np.ascontiguousarray(samples[:, at : at + _BLOCK])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate = audio.rate
+            frame.pts = at
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return buffer.getvalue()
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from medley.modality import Modality
 from medley.status import Lane
-from medley.tools import NoParams, Params, Port, Tool, port
+from medley.tools import BUDGET, NoParams, Params, Port, Tool, port
 
 TEXT, IMAGE, AUDIO, VIDEO = Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO
 
@@ -54,12 +54,31 @@ class ConvertImageParams(Params):
     """A picture's file format."""
 
     format: Literal["png", "jpeg", "webp"] = "png"
+    quality: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Of a JPEG or WebP file; more is better and bigger.",
+        json_schema_extra={BUDGET: True},
+    )
 
 
 class ConvertAudioParams(Params):
     """A sound's file format."""
 
     format: Literal["wav", "flac", "mp3", "ogg"] = "wav"
+    codec: Literal["opus", "aac"] | None = Field(
+        default=None,
+        description="Instead of the format: Opus in Ogg, or AAC in ADTS.",
+        json_schema_extra={BUDGET: True},
+    )
+    rate: int | None = Field(
+        default=None,
+        ge=8000,
+        le=96_000,
+        description="Samples per second of a single channel; default: as it is.",
+        json_schema_extra={BUDGET: True},
+    )
 
 
 class TrimParams(Params):
@@ -98,9 +117,17 @@ def _tool(
     inputs: dict[str, Port],
     outputs: dict[str, Port],
     params: type[Params] = NoParams,
+    *,
+    by_hub: bool = True,
 ) -> Tool:
     return Tool(
-        name=name, about=about, inputs=inputs, outputs=outputs, params=params, lane=Lane.CPU
+        name=name,
+        about=about,
+        inputs=inputs,
+        outputs=outputs,
+        params=params,
+        lane=Lane.CPU,
+        by_hub=by_hub,
     )
 
 
@@ -135,6 +162,13 @@ MEDIA_TOOLS = (
         _IMAGE_IN,
         _IMAGE_OUT,
         ConvertImageParams,
+    ),
+    _tool(
+        "alpha_mask",
+        "Makes a mask: white where a picture is transparent.",
+        _IMAGE_IN,
+        {"image": port(IMAGE, about="Black and white.")},
+        by_hub=False,
     ),
     _tool(
         "convert_audio", "Changes a sound's file format.", _AUDIO_IN, _AUDIO_OUT, ConvertAudioParams

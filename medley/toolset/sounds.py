@@ -6,9 +6,9 @@ from pydantic import Field
 
 from medley.modality import Modality
 from medley.status import Lane
-from medley.tools import Params, Tool, port
+from medley.tools import BUDGET, Params, Tool, port
 
-TEXT, AUDIO = Modality.TEXT, Modality.AUDIO
+TEXT, AUDIO, DATA = Modality.TEXT, Modality.AUDIO, Modality.DATA
 
 
 #: What voices of the catalogue speak; a voice that does not speak one says what it does.
@@ -37,6 +37,11 @@ class TranscribeParams(Params):
         description="What is spoken, as an ISO 639 code.",
     )
     translate: bool = Field(default=False, description="Write it down in English.")
+    times: bool = Field(
+        default=False,
+        description="Say when each sentence or stretch is said, in finer pieces.",
+        json_schema_extra={BUDGET: True},
+    )
 
 
 class SoundParams(Params):
@@ -67,7 +72,14 @@ TRANSCRIBE = Tool(
     name="transcribe",
     about="Writes down what is said in a recording.",
     inputs={"audio": port(AUDIO, about="The recording.")},
-    outputs={"text": port(TEXT, about="What is said.")},
+    outputs={
+        "text": port(TEXT, about="What is said."),
+        "segments": port(
+            DATA,
+            about="When: a list of `start` and `end` in seconds, and `text`.",
+            required=False,
+        ),
+    },
     params=TranscribeParams,
     lane=Lane.HUB,
 )

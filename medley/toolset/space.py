@@ -1,15 +1,16 @@
 """The shared space: embedding, adding, searching, judging."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from medley.modality import MEDIA, Modality
 from medley.status import Lane
-from medley.tools import Params, Tool, port
+from medley.tools import BUDGET, Params, Tool, port
 
 TEXT, EMBEDDING, DATA = Modality.TEXT, Modality.EMBEDDING, Modality.DATA
 MAX_INDEXED = 16  #: media that an encoder is given at once for the index
+MAX_LISTED = 256  #: words and media that one step of `embed_list` takes
 
 
 class CombineParams(Params):
@@ -22,12 +23,39 @@ class CombineParams(Params):
     )
 
 
+class SearchFilter(Params):
+    """Which assets are looked at. Callers set it; plans of the hub look at all."""
+
+    store: str | None = Field(default=None, max_length=64, description="Files of a vector store.")
+    attributes: dict[str, Any] | None = Field(
+        default=None, description="What their attributes in that store say, as OpenAI's filters."
+    )
+    assets: list[Annotated[str, Field(max_length=64)]] | None = Field(
+        default=None, max_length=1024, description="These, and no others."
+    )
+    without: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list, max_length=64, description="Not these."
+    )
+    media_types: list[Annotated[str, Field(max_length=128)]] | None = Field(
+        default=None, min_length=1, max_length=32
+    )
+    origin: Literal["upload", "step"] | None = Field(
+        default=None, description="What somebody sent, or what a step made."
+    )
+    created_after: float | None = Field(default=None, description="Seconds since 1970.")
+    created_before: float | None = Field(default=None, description="Seconds since 1970.")
+    min_score: float | None = Field(default=None, ge=-1, le=1, description="Least cosine.")
+
+
 class SearchParams(Params):
     """What to look for."""
 
     limit: int = Field(default=5, ge=1, le=50)
     modalities: list[Literal["image", "audio", "video", "text"]] = Field(
         default_factory=list, max_length=4
+    )
+    among: SearchFilter | None = Field(
+        default=None, description="Only these.", json_schema_extra={BUDGET: True}
     )
 
 
@@ -62,6 +90,14 @@ EMBED = Tool(
     outputs={"embedding": port(EMBEDDING, about="A unit vector.")},
     lane=Lane.ENCODE,
 )
+EMBED_LIST = Tool(
+    name="embed_list",
+    about="Embeds many words and media at once, and gives plain numbers.",
+    inputs={"media": port(TEXT, *MEDIA, about="What to embed.", many=True, max_items=MAX_LISTED)},
+    outputs={"vectors": port(DATA, about="A unit vector for each, in order.")},
+    lane=Lane.ENCODE,
+    by_hub=False,
+)
 EMBED_COMBINE = Tool(
     name="embed_combine",
     about="Adds embeddings with weights, negative to subtract, and normalises the sum.",
@@ -73,7 +109,7 @@ EMBED_COMBINE = Tool(
 INDEX = Tool(
     name="index",
     about="Embeds earlier media that no step has embedded yet, so that a search finds them.",
-    inputs={"media": port(*MEDIA, about="What to embed.", many=True, max_items=MAX_INDEXED)},
+    inputs={"media": port(*MEDIA, TEXT, about="What to embed.", many=True, max_items=MAX_INDEXED)},
     outputs={"vectors": port(DATA, about="How many were embedded.")},
     lane=Lane.ENCODE,
     planned=False,
@@ -134,4 +170,4 @@ REDRAW = Tool(
     cacheable=False,
 )
 
-SPACE_TOOLS = (EMBED, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)
+SPACE_TOOLS = (EMBED, EMBED_LIST, EMBED_COMBINE, INDEX, SEARCH, JUDGE, REDRAW)

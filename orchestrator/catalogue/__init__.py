@@ -103,7 +103,7 @@ def _remote_hub(settings: Settings, specs: Mapping[str, ModelSpec]) -> ModelSpec
     return ModelSpec(
         id=REMOTE_HUB,
         backend="openai",
-        tools=frozenset({"plan", "answer", "describe"}),
+        tools=frozenset({"plan", "answer", "chat", "describe"}),
         source=settings.hub_url or "",
         about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
         options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},

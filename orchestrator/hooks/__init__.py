@@ -7,6 +7,7 @@ from medley.tools import Toolbox
 from orchestrator.hooks.align import AlignHook
 from orchestrator.hooks.answer import AnswerHook
 from orchestrator.hooks.base import Hook, Prepared
+from orchestrator.hooks.chat import ChatHook
 from orchestrator.hooks.each import GatherHook, SpreadHook
 from orchestrator.hooks.index import IndexHook
 from orchestrator.hooks.judge import JudgeHook
@@ -22,6 +23,7 @@ def hooks(tools: Toolbox, models: Mapping[str, ModelSpec]) -> dict[str, Hook]:
     return {
         "plan": PlanHook(tools, models),
         "answer": AnswerHook(),
+        "chat": ChatHook(),
         "index": IndexHook(models),
         "search": SearchHook(),
         "judge": JudgeHook(),

@@ -4,7 +4,7 @@ from medley.errors import MedleyError
 from medley.parts import DataPart
 from medley.plain import compose
 from medley.plan import Plan
-from medley.tasks import AnswerFacts
+from medley.tasks import AnswerFacts, Sampling
 from orchestrator import answerer
 from orchestrator.context import JobContext, Made, load_context, load_made
 from orchestrator.database import Raw
@@ -64,7 +64,10 @@ def _facts(context: JobContext, made: Made, register: Register) -> AnswerFacts:
         steps=register.shortened(made.told),
         show=_shown(context, made, register),
         history=context.history,
-        max_tokens=context.options.get("max_output_tokens"),
+        max_tokens=context.options.get("max_answer_tokens")
+        or context.options.get("max_output_tokens"),
+        may_be_cut="max_answer_tokens" in context.options,
+        sampling=Sampling.model_validate(context.options.get("sampling") or {}),
     )
 
 

@@ -19,7 +19,8 @@ from orchestrator.hooks.base import Parts, Prepared
 
 _UNSEEN = """
 SELECT a.id, a.modality, a.media_type FROM assets a
-WHERE a.tenant = %(tenant)s AND a.modality = ANY(%(modalities)s)
+WHERE a.tenant = %(tenant)s
+    AND (a.modality = ANY(%(modalities)s) OR a.media_type = 'text/plain')
     AND a.id <> ALL(%(tried)s)
     AND NOT EXISTS (SELECT FROM embeddings e WHERE e.asset = a.id AND e.space = %(space)s)
 ORDER BY a.created_at DESC, a.id DESC LIMIT %(limit)s

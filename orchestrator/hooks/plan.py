@@ -85,6 +85,7 @@ class PlanHook:
             outputs=context.outputs,
             history=context.history,
             limits=Limits(max_steps=row[0] if row else Limits().max_steps, max_gpu_seconds=most),
+            draw=context.options.get("draw") or {},
             max_output_tokens=context.options.get("max_output_tokens"),
             best_of=Candidates.of(context.options),
             may_ask=context.may_ask and context.questions < planner.MAX_QUESTIONS,

@@ -16,7 +16,7 @@ def _of(backend: str, build: Callable[[Path], None]) -> Callable[[Path], ModelSp
         return ModelSpec(
             id=f"tiny/{build.__name__}",
             backend=backend,
-            tools=frozenset({"embed", "index"}),
+            tools=frozenset({"embed", "embed_list", "index"}),
             source=str(folder),
         )
 

@@ -90,7 +90,7 @@ def vector(member: Member, value: Any) -> np.ndarray:
 
 def test_it_is_a_backend_for_embed(member: Member) -> None:
     assert isinstance(member.backend, Backend)
-    assert member.backend.tools == {"embed", "index"}
+    assert member.backend.tools == {"embed", "embed_list", "index"}
 
 
 def test_an_index_holds_the_vectors_of_its_items_and_leaves_out_the_broken(

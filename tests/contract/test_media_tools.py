@@ -40,6 +40,13 @@ def vector(*numbers: float, space: str = "test") -> Embedding:
     return Embedding(vector=np.array(numbers, np.float32), space=space)
 
 
+def cut_out() -> Image.Image:
+    """A picture whose left half is transparent."""
+    whole = picture(20, 10).convert("RGBA")
+    whole.paste((0, 0, 0, 0), (0, 0, 10, 10))
+    return whole
+
+
 @pytest.fixture
 def values(tmp_path: Path) -> dict[str, Any]:
     """One real value for each input port name."""
@@ -62,6 +69,8 @@ def ask(tool: str, values: Mapping[str, Any], **params: Any) -> Request:
     inputs = {name: values[name] for name in declared.inputs if name in values}
     if params == {} and tool == "resize":
         params = {"width": 20}
+    if tool == "alpha_mask":
+        inputs["image"] = cut_out()
     return Request(tool=tool, inputs=inputs, params=declared.params(**params).model_dump())
 
 
@@ -377,3 +386,29 @@ def test_vectors_that_cannot_be_combined(
     request = ask("embed_combine", {"embeddings": embeddings}, weights=weights)
 
     assert why in refusal(tmp_path, request)
+
+
+def test_a_mask_is_white_where_the_picture_is_transparent(tmp_path: Path) -> None:
+    mask = outputs(tmp_path, Request(tool="alpha_mask", inputs={"image": cut_out()}, params={}))
+    assert [mask["image"].getpixel(place) for place in ((2, 5), (15, 5))] == [(255,) * 3, (0,) * 3]
+    solid = Request(tool="alpha_mask", inputs={"image": picture()}, params={})
+    assert "transparent" in refusal(tmp_path, solid)
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("opus", 48_000), ("aac", 24_000)])
+def test_a_sound_is_written_in_codecs_that_only_callers_ask_for(
+    tmp_path: Path, codec: str, rate: int
+) -> None:
+    request = ask("convert_audio", {"audio": tone(1.5, channels=2)}, codec=codec, rate=24_000)
+    file = encoded(outputs(tmp_path, request)["audio"], Modality.AUDIO)
+    assert (file.facts.rate, file.facts.channels) == (rate, 1)
+    assert file.facts.seconds == pytest.approx(1.5, abs=0.2)
+
+
+def test_a_smaller_quality_makes_a_smaller_file(tmp_path: Path) -> None:
+    noise = Image.effect_noise((64, 64), 80).convert("RGB")
+    sizes = []
+    for quality in (5, 95):
+        request = ask("convert_image", {"image": noise}, format="jpeg", quality=quality)
+        sizes.append(len(outputs(tmp_path, request)["image"].data))
+    assert sizes[0] < sizes[1]

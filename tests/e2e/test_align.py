@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from api.main import create_app
 from medley.cli.main import app
-from medley.client import Client
+from medley.client import Medley
 from medley.guarded import Guarded
 from medley.settings import Settings
 from orchestrator.database import connect
@@ -53,7 +53,7 @@ COLOURS = ("red", "green", "blue", "yellow")
 class World:
     """A service and its worker."""
 
-    client: Client
+    client: Medley
     settings: Settings
 
     def align(self, pictures: list[str], name: str, **params: Any) -> dict[str, Any]:
@@ -73,9 +73,9 @@ class World:
 
     def ended(self, job: dict[str, Any]) -> dict[str, Any]:
         """The steps of a job that went well, by id."""
-        for _ in self.client.follow(job["id"]):
+        for _ in self.client.events(job["id"]):
             pass
-        found = self.client.job(job["id"])
+        found = self.client.job(job["id"]).data
         steps = self.client.get(f"/v1/jobs/{job['id']}/steps")["data"]
         assert found["status"] == "succeeded", (found["error"], [s["error"] for s in steps])
         return {step["id"]: step for step in steps}
@@ -113,7 +113,7 @@ def serving(settings: Settings) -> Iterator[World]:
     with ExitStack() as stack:
         stack.callback(worker.stop)
         url = stack.enter_context(served(create_app(settings)))
-        yield World(stack.enter_context(Client(url)), settings)
+        yield World(stack.enter_context(Medley(url)), settings)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def wait_for(page: Any, status: str = "succeeded", turns: int = 1) -> None:
             return found.length === turns && found.at(-1).dataset.status === status;
         }""",
         arg=[status, turns],
-        timeout=120_000,
+        timeout=400_000,
     )
 
 

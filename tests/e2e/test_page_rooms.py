@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medley.client import Client
+from medley.client import Medley
 
 ROOT = Path(__file__).parents[2]
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text()
@@ -37,12 +37,12 @@ pytestmark = pytest.mark.page
 
 @pytest.fixture(scope="module")
 def medley(page_service: str) -> Any:
-    with Client(page_service) as client:
+    with Medley(page_service) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def drawn(medley: Client) -> dict[str, str]:
+def drawn(medley: Medley) -> dict[str, str]:
     """A picture of a cat, one of a pizza and a spoken word: their assets by step."""
     steps = [
         {"id": name, "tool": "text_to_image", "inputs": {"prompt": f"a {name}"}}
@@ -51,7 +51,7 @@ def drawn(medley: Client) -> dict[str, str]:
     steps.append({"id": "word", "tool": "speak", "inputs": {"text": "hello"}})
     show = ["cat.image", "pizza.image", "word.audio"]
     job = medley.post("/v1/jobs", {"plan": {"steps": steps, "reply": {"show": show}}})
-    for _ in medley.follow(job["id"]):
+    for _ in medley.events(job["id"]):
         pass
     return {item["step"]: item["asset"] for item in medley.job(job["id"])["outputs"]}
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_dropped_on_the_gallery_is_searched_by(
 
 
 def test_an_asset_says_how_it_was_made_and_what_keeps_it(
-    page: Any, medley: Client, drawn: dict[str, str], tmp_path: Path
+    page: Any, medley: Medley, drawn: dict[str, str], tmp_path: Path
 ) -> None:
     open_room(page, f"/assets/{drawn['cat']}", ".asset .uses a")
     assert "starter/generator" in page.locator(".asset .about").inner_text()
@@ -134,7 +134,7 @@ def test_an_asset_says_how_it_was_made_and_what_keeps_it(
     assert unused not in [item["id"] for item in medley.get("/v1/assets")["data"]]
 
 
-def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Client) -> None:
+def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Medley) -> None:
     open_room(page, "/workflows/new?template=postcard", ".graph .node[data-step=write]")
     page.fill("#run-subject", "a cat")
     page.click("#run-flow")
@@ -173,7 +173,7 @@ def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Client)
     assert "changed write" in page.locator(".versions li").first.inner_text()
 
 
-def test_a_version_saved_elsewhere_is_not_overwritten_unasked(page: Any, medley: Client) -> None:
+def test_a_version_saved_elsewhere_is_not_overwritten_unasked(page: Any, medley: Medley) -> None:
     plan = {"steps": [{"id": "s1", "tool": "speak", "inputs": {"text": "hello"}}]}
     flow = medley.post("/v1/workflows", {"name": "Shared", "plan": plan})
     open_room(page, f"/workflows/{flow['id']}", ".graph .node[data-step=s1]")
@@ -210,7 +210,7 @@ def test_a_comfyui_workflow_is_read_with_its_gaps_named(page: Any, tmp_path: Pat
 
 
 def test_a_job_becomes_a_workflow_with_inputs(
-    page: Any, medley: Client, drawn: dict[str, str]
+    page: Any, medley: Medley, drawn: dict[str, str]
 ) -> None:
     job = medley.get(f"/v1/assets/{drawn['cat']}")["origin"]["job"]
     open_room(page, f"/workflows/new?job={job}", ".graph .node[data-step=word]")
@@ -220,8 +220,8 @@ def test_a_job_becomes_a_workflow_with_inputs(
     page.wait_for_selector(".graph .ends.text")
 
 
-def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medley: Client) -> None:
-    medley.follow(medley.submit("Say hello aloud.")["id"])
+def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medley: Medley) -> None:
+    medley.events(medley.submit("Say hello aloud.")["id"])
     open_room(page, "/models", "[data-model='starter/encoder']")
     row = page.locator("[data-model='starter/encoder']")
     for act in ("Unload", "Load"):
@@ -240,7 +240,7 @@ def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medle
 
 
 def test_the_rooms_are_accessible_in_both_themes_and_fit_a_phone(
-    page: Any, medley: Client, drawn: dict[str, str]
+    page: Any, medley: Medley, drawn: dict[str, str]
 ) -> None:
     plan = {"steps": [{"id": "s1", "tool": "speak", "inputs": {"text": "hello"}}]}
     flow = medley.post("/v1/workflows", {"name": "Hello", "plan": plan})["id"]

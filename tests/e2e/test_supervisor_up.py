@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from medley.cli.exits import Exit
-from medley.client import Client
+from medley.client import Medley
 from medley.running import Running, running_here
 
 _MEDLEY = [sys.executable, "-c", "from medley.cli import app; app()"]
@@ -203,7 +203,7 @@ def test_a_killed_worker_and_a_killed_api_are_started_again(up: Up) -> None:
 
     psutil.wait_procs([worker, api], timeout=10)
     _wait(lambda: _has(up, "workers") and _has(up, "api"))
-    with Client(running.url) as client:
+    with Medley(running.url) as client:
         _wait(client.ready)
 
 
@@ -214,7 +214,7 @@ def test_a_second_up_of_the_same_home_is_refused_and_the_first_goes_on(up: Up) -
 
     assert second.returncode == Exit.UNAVAILABLE
     assert running.url in second.stderr
-    with Client(running.url) as client:
+    with Medley(running.url) as client:
         assert client.ready()
 
 
@@ -232,7 +232,7 @@ def test_a_killed_postgres_comes_back_and_the_service_with_it(up: Up) -> None:
     postmaster.kill()
 
     psutil.wait_procs([postmaster], timeout=10)
-    with Client(running.url) as client:
+    with Medley(running.url) as client:
         _wait(client.ready)
 
 

@@ -169,6 +169,42 @@ def test_the_stream_of_all_jobs_tells_of_each(service: Service) -> None:
     assert [job["id"] for job in snapshot["data"]["data"]] == [old]
 
 
+def test_the_stream_of_all_jobs_goes_on_where_it_broke_off_in_any_process(
+    service: Service, settings: Settings
+) -> None:
+    job, asset = service.plan_job()
+    stream = service.events("/v1/events")
+    next(stream)
+    snapshot = next(stream)
+    stream.close()
+    service.finish(job, asset)
+    with served(create_app(settings)) as url:
+        replica = Service(url, settings)
+        again = replica.events("/v1/events", last_event_id=snapshot["id"])
+        next(again)
+        told = [next(again)]
+        while told[-1]["event"] != "job.succeeded":
+            told.append(next(again))
+        again.close()
+        replica.client.close()
+        replica.hands.db.dispose()
+    numbers = [event["data"]["seq"] for event in told]
+    assert numbers == sorted(set(numbers))
+    assert "snapshot" not in names(told)
+    assert {"step.started", "step.completed", "job.succeeded"} <= set(names(told))
+    assert all(int(event["id"]) for event in told)
+
+
+def test_who_was_away_for_too_long_gets_a_snapshot(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.stream.MOST_MISSED", 0)
+    service.plan_job()
+    stream = service.events("/v1/events?after=0")
+    assert names([next(stream), next(stream)]) == ["snapshot"]
+    stream.close()
+
+
 def test_many_readers_of_one_job_see_the_same(service: Service) -> None:
     job, asset = service.plan_job()
     seen: list[list[str]] = []

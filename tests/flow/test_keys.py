@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from api.main import create_app
 from medley.settings import Settings
-from tests.flow.api_world import Holder, World, give_key, open_world
+from orchestrator import keys
+from orchestrator.database import create_engine
+from orchestrator.keys import NewKey, Scope
+from tests.flow.api_world import Holder, World, give_key, open_world, served
 
 
 @pytest.fixture
@@ -58,6 +62,24 @@ def test_another_machine_is_refused_before_there_is_a_key_and_served_with_one(
     assert (refused.status_code, forged.status_code) == (401, 401)
     assert [reply.status_code for reply in opened] == [200] * 4
     assert served.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "localhost.evil.example", "127.0.0.1.evil", ""])
+def test_a_host_that_is_none_of_ours_is_not_this_machine(settings: Settings, host: str) -> None:
+    elsewhere = settings.model_copy(update={"host": "0.0.0.0"})
+    with open_world(create_app(elsewhere), elsewhere) as world:
+        assert world.client.get("/v1/jobs", headers={"Host": host}).status_code == 401
+        broken = {"Origin": "http://["}
+        assert world.client.post("/v1/conversations", headers=broken).status_code == 403
+
+
+def test_a_service_below_a_prefix_asks_for_the_same_scopes(world: World) -> None:
+    reader = give_key(world, "read")
+    world.client._transport.root_path = "/medley"  # type: ignore[attr-defined]
+
+    assert reader("GET", "/medley/v1/jobs").status_code == 200
+    assert reader("GET", "/medley/v1/keys").status_code == 403
+    assert reader("DELETE", "/medley/v1/jobs/job_1").status_code == 403
 
 
 def test_with_the_first_key_everybody_needs_one(world: World) -> None:
@@ -117,6 +139,29 @@ def test_what_is_remembered_of_a_key_grows_old(
     monkeypatch.setattr("api.keyring.time.monotonic", lambda: float("inf"))
 
     assert key("GET", "/v1/jobs").status_code == 401
+
+
+def test_a_stream_ends_with_its_key(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("api.auth.REMEMBERED_S", 0.0)
+    app = create_app(settings)
+    with served(app) as url, httpx2.Client(base_url=url, timeout=60) as client:
+        with create_engine(settings.database_url or "").begin() as conn:
+            wanted = NewKey(tenant="default", name="x", scopes=frozenset({Scope.ADMIN}))
+            key, secret = keys.create(conn, wanted)
+            _, other = keys.create(conn, wanted)
+        known, admin = ({"X-API-Key": value} for value in (secret, other))
+        with client.stream("GET", "/v1/events", headers=known) as stream:
+            lines = stream.iter_lines()
+            next(line for line in lines if line.startswith("data:"))
+            assert client.delete(f"/v1/keys/{key.id}", headers=admin).status_code == 204
+            client.post("/v1/jobs", json={"input": "secret words"}, headers=admin)
+            rest = list(lines)
+
+    assert "secret words" not in str(rest)
+    assert not [line for line in rest if line.startswith("data:")]
+    assert "Exception in ASGI" not in capfd.readouterr().err
 
 
 def test_an_expired_key_is_refused_although_it_is_remembered(world: World) -> None:

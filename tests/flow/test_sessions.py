@@ -74,6 +74,17 @@ def test_a_session_ends_with_its_key_and_with_its_time(world: World) -> None:
     assert world.client.get("/v1/jobs").status_code == 401
 
 
+def test_a_browser_whose_session_has_ended_is_asked_for_a_key_each_time(world: World) -> None:
+    admin = give_key(world)
+    sign_in(world, admin.secret)
+    with world.hands.db.begin() as conn:
+        conn.execute(text("DELETE FROM sessions"))
+    world.client.app.state.service.keyring.forget()  # type: ignore[attr-defined]
+
+    assert {world.client.get("/v1/jobs").status_code for _ in range(12)} == {401}
+    assert sign_in(world, admin.secret).status_code == 200
+
+
 def test_a_token_opens_one_job_and_what_it_shows(world: World) -> None:
     job, picture = world.plan_job()
     other = world.submit(plan=caption_plan(picture), options={"approve": "plan"})

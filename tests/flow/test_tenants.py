@@ -30,6 +30,7 @@ PICTURE = png("purple")
 KINDS = {
     "asset_id": "asset", "conversation_id": "conv", "message_id": "msg", "job_id": "job",
     "workflow_id": "wf", "key_id": "key", "step_id": "step",
+    "webhook_endpoint_id": "we", "delivery_id": "wd",
 }  # fmt: skip
 SHARED = {"model"}  # names of the installation, the same for everybody
 ENDLESS = {"/v1/events"}
@@ -47,6 +48,8 @@ class Belongings:
     """One thing of every kind, of one tenant."""
 
     def __init__(self, world: World, key: Holder) -> None:
+        hook = {"url": "https://nowhere.invalid", "event_types": ["*"], "name": MARKER}
+        told = key("POST", "/v1/webhook_endpoints", json=hook).json()["id"]
         sent = key("POST", "/v1/assets", files={"file": (f"{MARKER}.png", PICTURE)}).json()
         self.sha256 = sent["sha256"]
         plan = caption_plan(sent["id"], MARKER)
@@ -63,9 +66,11 @@ class Belongings:
         for _ in range(2):
             lease = world.hands.take()
             world.hands.finish(lease, outputs={"image": part}, cache_key=world.hands.key(lease))
+        log = key("GET", f"/v1/webhook_endpoints/{told}/deliveries").json()["data"]
         self.of_kind = {
             "asset": sent["id"], "conv": conversation, "msg": said["message"], "job": job["id"],
             "wf": saved, "key": key.id, "talk": said["id"], "step": "s1",
+            "we": told, "wd": log[0]["id"],
         }  # fmt: skip
 
     @property
@@ -107,6 +112,8 @@ def bodies(ids: dict[str, str], sha256: str) -> list[dict[str, Any]]:
         {"key": ids["key"]},
         {"title": "mine"},
         {"name": "flow.mine"},
+        {"enabled": False},
+        {"event_type": "job.failed"},
         {},
     ]
 

@@ -55,6 +55,7 @@ def test_help_starts_without_any_heavy_library() -> None:
         ["jobs", "plan", "--help"],
         ["workflows", "run", "--help"],
         ["mcp", "attach", "--help"],
+        ["webhooks", "create", "--help"],
         ["doctor", "--help"],
     ],
 )
@@ -106,10 +107,10 @@ def test_workflow_inputs_are_words_files_assets_or_lists(tmp_path: Path) -> None
     photo = tmp_path / "photo.png"
     photo.write_bytes(b"x")
 
-    values, files = bind(["title=Hello", f"photo={photo}", "more=asset_1", "more=asset_2"])
+    values = bind(["title=Hello", f"photo={photo}", "more=asset_1", "more=asset_2"])
 
     assert values["title"] == "Hello"
-    assert files[values["photo"]["file"]] == photo
+    assert values["photo"] == photo
     assert values["more"] == [{"asset": "asset_1"}, {"asset": "asset_2"}]
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from medley.cli.draw import plan_tree
 from medley.cli.exits import Exit, exit_of
-from medley.cli.view import JobView
 from medley.client import Event
+from medley.client.view import JobView
 
 _STEPS: list[dict[str, Any]] = [
     {"id": "s1", "tool": "describe", "inputs": {"media": {"asset": "asset_1"}}, "status": "ready"},

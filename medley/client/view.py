@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from medley.client import Event
+from medley.client.events import Event
 
 _STEP_EVENTS = {
     "step.started": "running",

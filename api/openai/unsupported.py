@@ -1,0 +1,23 @@
+"""Routes of OpenAI's that are not offered: they say so, instead of an unnamed 404."""
+
+from fastapi import APIRouter, Request
+
+from api.problems import UNSUPPORTED_ROOMS, ApiError
+
+router = APIRouter(include_in_schema=False)
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def unsupported(request: Request) -> None:
+    """Raises 404 `unsupported_endpoint`."""
+    reason = f"{request.url.path} is not offered here; see docs/openai.md for what is."
+    raise ApiError(404, "unsupported_endpoint", reason)
+
+
+for _room in sorted(UNSUPPORTED_ROOMS):
+    for _path in (f"/v1/{_room}", f"/v1/{_room}/{{rest:path}}"):
+        router.add_api_route(_path, unsupported, methods=_METHODS)
+router.add_api_route("/v1/images/variations", unsupported, methods=["POST"])
+for _path in ("remix", "edits", "extensions", "characters"):
+    router.add_api_route(f"/v1/videos/{_path}", unsupported, methods=["POST"])
+router.add_api_route("/v1/videos/{video_id}/remix", unsupported, methods=["POST"])

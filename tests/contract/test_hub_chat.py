@@ -1,0 +1,202 @@
+"""Chats: whatever the weights, a form is kept to, and what is streamed is what comes of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from hub.local import LocalHub
+from hub.remote import RemoteHub
+from hub.talking import Talk
+from medley.backend import ModelSpec, Request, Result
+from medley.calls import head, read_message
+from medley.errors import HubError
+from tests.contract.hub_fixtures import Recorder, loaded_hub
+from tests.contract.hub_server import serving
+
+WEATHER = {
+    "name": "get_weather",
+    "about": "The weather in a place.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "place": {"type": "string"},
+            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+            "days": {"type": "integer"},
+        },
+        "required": ["place", "unit"],
+    },
+}
+TIME = {"name": "tell_time", "parameters": {}}
+FORM = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer"},
+        "size": {"type": "number"},
+        "likes": {"type": "array", "items": {"enum": ["cats", "dogs"]}},
+    },
+    "required": ["name", "age", "size", "likes"],
+}
+Ask = Callable[..., tuple[Result, Recorder]]
+
+
+@pytest.fixture(scope="module", params=["compact", "chat"])
+def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LocalHub:
+    return loaded_hub(tmp_path_factory.mktemp("hub"), compact=request.param == "compact")
+
+
+@pytest.fixture
+def ask(hub: LocalHub, tmp_path: Path) -> Ask:
+    def one(words: str = "Hello", seed: int = 0, **params: Any) -> tuple[Result, Recorder]:
+        control = Recorder(tmp_path)
+        (result,) = hub.run([chat(words, seed, **params)], control)
+        return result, control
+
+    return one
+
+
+def chat(words: str = "Hello", seed: int = 0, **params: Any) -> Request:
+    messages = [{"role": "user", "parts": [{"type": "text", "text": words}]}]
+    return Request(tool="chat", inputs={}, params={"messages": messages, **params}, seed=seed)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_required_call_has_arguments_as_its_schema_says(ask: Ask, temperature: float) -> None:
+    result, control = ask(
+        functions=[WEATHER, TIME], choice="get_weather", sampling={"temperature": temperature}
+    )
+    assert result.error is None
+    said: Any = result.outputs["said"]
+    (call,) = said["calls"]
+    jsonschema.validate(json.loads(call["arguments"]), WEATHER["parameters"])
+    assert (call["name"], said["end"], result.outputs["text"]) == ("get_weather", "calls", "")
+    streamed = read_message("".join(control.deltas), ["get_weather"], whole=True)
+    assert streamed is not None
+    assert (streamed.name, streamed.arguments) == (call["name"], call["arguments"])  # type: ignore[union-attr]
+
+
+def test_with_two_functions_required_one_of_them_is_called(ask: Ask) -> None:
+    result, _ = ask(functions=[WEATHER, TIME], choice="required")
+    said: Any = result.outputs["said"]
+    assert said["calls"][0]["name"] in ("get_weather", "tell_time")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_left_to_itself_a_hub_talks_or_calls_and_nothing_else(ask: Ask, seed: int) -> None:
+    result, _ = ask(
+        functions=[TIME], seed=seed, max_tokens=60, sampling={"temperature": 1.0, "top_p": 0.9}
+    )
+    said: Any = result.outputs["said"]
+    assert bool(said["calls"]) != bool(result.outputs["text"])
+    if said["calls"]:
+        assert json.loads(said["calls"][0]["arguments"]) == {}
+
+
+def test_a_function_that_is_not_to_be_called_is_not(ask: Ask) -> None:
+    result, _ = ask(functions=[TIME], choice="none", max_tokens=20)
+    said: Any = result.outputs["said"]
+    assert said["calls"] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_message_in_a_form_obeys_its_schema(ask: Ask, seed: int) -> None:
+    result, control = ask(form=FORM, seed=seed, sampling={"temperature": 1.0})
+    assert result.error is None, result.error
+    found = json.loads(str(result.outputs["text"]), parse_constant=pytest.fail)
+    jsonschema.validate(found, FORM)
+    assert abs(found["size"]) <= 1e15
+    assert "".join(control.deltas) == result.outputs["text"]
+
+
+def test_words_are_cut_at_the_limit_and_say_so(ask: Ask) -> None:
+    result, control = ask(max_tokens=5)
+    said: Any = result.outputs["said"]
+    assert said["end"] == "length"
+    assert result.usage["output_tokens"] == 5
+    assert "".join(control.deltas) == str(result.outputs["text"]).rstrip("\ufffd")
+
+
+def test_words_end_before_a_word_that_ends_them(ask: Ask) -> None:
+    free, _ = ask(max_tokens=40)
+    text = str(free.outputs["text"])
+    stop = text[3:5]
+    result, control = ask(max_tokens=40, sampling={"stop": [stop]})
+    assert result.outputs["text"] == text[: text.find(stop)]
+    assert text.startswith("".join(control.deltas))
+
+
+def test_the_same_seed_says_the_same_and_another_one_something_else(ask: Ask) -> None:
+    warm = {"max_tokens": 20, "sampling": {"temperature": 1.0}}
+    texts = [ask(seed=seed, **warm)[0].outputs["text"] for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_tokens_can_be_counted_without_a_word(ask: Ask) -> None:
+    short, _ = ask("Hi", max_tokens=0)
+    long, _ = ask("Hi " * 50, max_tokens=0)
+    assert short.usage["output_tokens"] == 0
+    assert long.usage["input_tokens"] > short.usage["input_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"form": {"type": "objekt"}},
+        {"functions": [{"name": "f", "parameters": {"type": "string"}}]},
+        {"functions": [TIME, TIME]},
+        {"functions": [TIME], "choice": "other"},
+        {"form": {"$ref": "http://127.0.0.1:1/schema"}},
+    ],
+)
+def test_a_form_that_is_none_is_the_callers_mistake(ask: Ask, params: dict[str, Any]) -> None:
+    result, _ = ask(**params)
+    assert result.error is not None
+    assert result.error.code == "bad_input"
+
+
+def test_calls_are_read_while_they_grow() -> None:
+    whole = head("f") + '{"a":1}}'
+    assert read_message(whole[:5], ["f"], whole=False) is None
+    assert read_message(whole, ["f"], whole=True) == read_message(whole, ["f"], whole=False)
+    assert read_message("Hello", ["f"], whole=False).text == "Hello"  # type: ignore[union-attr]
+
+
+def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Path) -> None:
+    with serving(hub) as server:
+        remote = RemoteHub()
+        options = {"max_tokens": 600, "timeout_s": 60}
+        spec = ModelSpec(
+            id="r", backend="openai", tools=RemoteHub.tools, source=server.url, options=options
+        )
+        remote.load(spec, "cpu")
+        form = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+        form["additionalProperties"] = False
+        warm = {"temperature": 0.5, "top_p": 0.5}
+        called, formed, free = remote.run(
+            [
+                chat(functions=[TIME], choice="required", sampling=warm, seed=7),
+                chat(form=form),
+                chat(functions=[TIME], max_tokens=5),
+            ],
+            Recorder(tmp_path),
+        )
+        remote.unload()
+    said: Any = called.outputs["said"]
+    assert [call["name"] for call in said["calls"]] == ["tell_time"]
+    jsonschema.validate(json.loads(str(formed.outputs["text"])), form)
+    assert free.outputs["text"]
+    asked = next(body for body in server.seen if body["temperature"])
+    assert (asked["top_p"], asked["seed"]) == (0.5, 7)
+
+
+def test_a_call_with_blanks_in_it_is_read_all_the_same() -> None:
+    talk = Talk.of(chat(functions=[WEATHER], choice="required"))
+    text = '{ "call": "get_weather", "arguments": {"place": "Oslo", "unit": "celsius"} }'
+    said = talk.outputs(text, cut=False)["said"]
+    assert json.loads(said["calls"][0]["arguments"]) == {"place": "Oslo", "unit": "celsius"}
+    with pytest.raises(HubError):
+        talk.outputs('{"call": "get_weather", "arguments": {"place": 3}}', cut=False)

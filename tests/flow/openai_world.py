@@ -1,0 +1,61 @@
+"""OpenAI's own client against a running API, with a worker of the hub lane beside it: a tiny hub of
+random weights, so shapes are tested and never what is said.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import openai
+
+from api.main import create_app
+from medley.settings import Settings
+from tests.flow.api_world import served
+from tests.flow.hub_world import HubWorld, hub_world
+
+CHATTY = """
+[[model]]
+id = "tiny"
+backend = "transformers"
+tools = ["plan", "answer", "chat", "describe"]
+source = "{folder}"
+rank = -1
+[model.options]
+max_words = 6
+max_steps = 2
+"""
+
+
+@dataclass
+class OpenAiWorld:
+    """The client, and the world around it."""
+
+    client: openai.OpenAI
+    url: str
+    hub: HubWorld
+    working: threading.Event  # set: the worker works
+
+
+@contextmanager
+def openai_world(settings: Settings, folder: Path) -> Iterator[OpenAiWorld]:
+    """Such a world, alive while the block runs."""
+    with hub_world(settings, folder, CHATTY) as hub, served(create_app(hub.settings)) as url:
+        stop, working = threading.Event(), threading.Event()
+        working.set()
+
+        def work() -> None:
+            while not stop.wait(0.02):
+                if working.wait(0.2):
+                    hub.runner.drain("hub")
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0, timeout=120)
+        try:
+            yield OpenAiWorld(client, url, hub, working)
+        finally:
+            client.close()
+            stop.set()
+            worker.join(60)
