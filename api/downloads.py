@@ -2,6 +2,7 @@
 them.
 """
 
+from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
 
@@ -44,16 +45,29 @@ GUARD = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+CHECKED = "private, no-cache"  #: kept, and asked about each time
 FOREVER = "private, max-age=31536000, immutable"
 
 
-def content(request: Request, path: Path, *, sha256: str, media_type: str, name: str) -> Response:
-    """The bytes, a part of them (206), or 304 when the caller has them already."""
+def content(
+    request: Request,
+    path: Path,
+    *,
+    sha256: str,
+    media_type: str,
+    name: str,
+    forever: bool = True,
+) -> Response:
+    """The bytes, a part of them (206), or 304 when the caller has them already.
+
+    `forever`: the address will always name these bytes.
+    """
     etag = f'"{sha256}"'
     headers = {
         **GUARD,
         "ETag": etag,
-        "Cache-Control": FOREVER,
+        "Cache-Control": FOREVER if forever else CHECKED,
+        "Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode()}:",
         "Content-Disposition": disposition(media_type, name),
         "Accept-Ranges": "bytes",
     }

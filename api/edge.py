@@ -9,10 +9,12 @@ import json
 import re
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import problems
+from api import problems, timing, tracing
+from api.metrics import Metrics
 from medley.ids import new_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -23,9 +25,12 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Edge:
     """Wraps the application. `hosts`: names under which it may be called; empty means any."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: frozenset[str] = frozenset(), metrics: Metrics | None = None
+    ) -> None:
         self.app = app
         self.hosts = hosts
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -36,7 +41,22 @@ class Edge:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
         scope["medley.request_id"] = request_id
-        answer = _Answer(scope, send, request_id)
+        answer = _Answer(scope, send, request_id, timing.start())
+        tracing.arrived(headers.get("traceparent"))
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if self.metrics is None:
+                await self._serve(scope, headers, receive, answer)
+                return
+            self.metrics.begin()
+            try:
+                await self._serve(scope, headers, receive, answer)
+            finally:
+                seconds = answer.clock.seconds
+                self.metrics.end(scope, answer.status, seconds, stream=answer.is_stream)
+
+    async def _serve(
+        self, scope: Scope, headers: Headers, receive: Receive, answer: "_Answer"
+    ) -> None:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await answer.problem(*refusal)
@@ -88,14 +108,20 @@ class _Patient:
 class _Answer:
     """Passes messages on; replaces plain-text errors."""
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, clock: timing.Clock) -> None:
         self.scope, self.send, self.request_id = scope, send, request_id
+        self.clock = clock
         self.replacing: Message | None = None
+        self.status = 499  # the sender went away before there was an answer
+        self.is_stream = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
+            headers.append("Server-Timing", self.clock.header())
+            self.status = message["status"]
+            self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
             kind = headers.get("content-type", "text/plain")  # some say nothing of plain words
             if message["status"] >= 400 and kind.startswith("text/plain"):
                 self.replacing = message
@@ -119,6 +145,7 @@ class _Answer:
         self, status: int, code: str, detail: str, headers: dict[str, str] | None = None
     ) -> None:
         """Writes a whole answer."""
+        self.status = status
         content = problems.body(
             status, code, detail, instance=self.scope["path"], request_id=self.request_id
         )
@@ -129,6 +156,7 @@ class _Answer:
             "content-type": problems.media_type(self.scope["path"]),
             "content-length": str(len(raw)),
             "x-request-id": self.request_id,
+            "server-timing": self.clock.header(),
             **(headers or {}),
         }
         start = [(name.encode(), value.encode()) for name, value in every.items()]

@@ -9,10 +9,11 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from api import openapi, problems, static_page
+from api import openapi, problems, static_page, tracing
 from api.agents import server as agents
 from api.auth import Auth
 from api.edge import Edge
+from api.metrics import Metrics
 from api.openai import chat, media_routers, responses
 from api.openai.reading import MAX_INLINE
 from api.routes import (
@@ -25,6 +26,7 @@ from api.routes import (
     keys,
     models,
     plans,
+    provenance,
     sessions,
     system,
     tools,
@@ -38,7 +40,13 @@ from medley.settings import Settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: Rooms that take files, and rooms whose bodies are small JSON.
-_FILE_ROOMS = (assets.router, jobs.router, plans.router, workflows.router)
+_FILE_ROOMS = (
+    assets.router,
+    jobs.router,
+    plans.router,
+    workflows.router,
+    provenance.router,
+)
 _ROOMS = (
     job_rooms.router,
     events.router,
@@ -61,10 +69,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Raises `Unavailable` at its start when no database or Redis is named."""
     found = settings or Settings()
     rules = rules_of(found)
+    metrics = Metrics() if found.metrics else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(app, found, rules), agents.serving(app):
+        async with running(app, found, rules, metrics), agents.serving(app):
             yield
 
     app = FastAPI(
@@ -74,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # `static_page` serves it with its own copy of Swagger UI
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=tracing.TELEMETRY,
     )
     for router in _FILE_ROOMS:
         app.include_router(router, max_body_size=found.max_upload_bytes + _FORM_OVERHEAD)
@@ -90,7 +100,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     agents.install(app)
     openapi.install(app)
     app.add_middleware(Auth, open_files=static_page.addresses())
-    app.add_middleware(Edge, hosts=_hosts(found))  # the last one is the outermost
+    # The last one is the outermost.
+    app.add_middleware(Edge, hosts=_hosts(found), metrics=metrics)
     return app
 
 

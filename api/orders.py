@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from api import hooks, links, places, views
+from api import hooks, links, places, tracing, views
 from api.attached import Attached, Judged
 from api.incoming import Sent, SentFile, media_type_of, read_form
 from api.problems import ApiError
@@ -122,6 +122,7 @@ def accept(
         here.admission.check_bytes(conn)
         asked_for = order(conn, tenant, body, files, assets)
         job_id = intake.submit(conn, replace(asked_for, grant=grant, webhook=hook), here.rules)
+        tracing.belongs_to(conn, job_id)
         shown = views.job(jobs.get(conn, tenant, job_id))
         if key is not None:
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))

@@ -30,7 +30,7 @@ UNSUPPORTED_ROOMS = frozenset(
 )
 #: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
 OPENAI_ROOMS = frozenset(
-    {"audio", "batches", "chat", "embeddings", "files", "images"}
+    {"audio", "batches", "chat", "content_provenance_checks", "embeddings", "files", "images"}
     | {"responses", "uploads", "vector_stores", "videos"}
     | {"webhook_endpoints", "webhook_event_types"}
     | UNSUPPORTED_ROOMS

@@ -13,8 +13,11 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import Connection, Engine
 
+from api import timing
+from api.carried import Carrier, carrier_of
 from api.feed import Feed
 from api.keyring import KeyRing
+from api.metrics import Metrics
 from api.rates import Rates
 from api.waiting import Strangers
 from medley.errors import QueueFull, Unavailable
@@ -34,6 +37,7 @@ from orchestrator.keys import NOBODY, Caller
 from orchestrator.quotas import Grant
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay
+from orchestrator.tracing.export import TraceExporter
 from orchestrator.webhooks.sender import Sender
 
 POOL_SIZE, MAX_OVERFLOW = 10, 20
@@ -97,9 +101,11 @@ class Service:
     relay: Relay
     announcer: Announcer
     admission: Admission
+    carrier: Carrier
     sender: Sender
     keyring: KeyRing
     rates: Rates
+    metrics: Metrics | None = None
     strangers: Strangers = field(default_factory=Strangers)
     caller: Caller = NOBODY
 
@@ -128,13 +134,18 @@ def rules_of(settings: Settings) -> Rules:
 
 
 @asynccontextmanager
-async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterator[None]:
+async def running(
+    app: FastAPI, settings: Settings, rules: Rules, metrics: Metrics | None = None
+) -> AsyncIterator[None]:
     """Opens what the routes share, and closes it in the opposite order."""
     if settings.database_url is None or settings.redis_url is None:
         raise Unavailable(
             "The API needs a database and a Redis: set both URLs, or use `medley up`."
         )
     db = create_engine(settings.database_url, pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW)
+    timing.watch(db)
+    if metrics is not None:
+        metrics.watch(db)
     relay, reaper = Relay(db, settings), Reaper(db, settings)
     store = FolderStore(settings.asset_folder)
     sender = Sender(db, settings)
@@ -155,11 +166,15 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         ),
         keyring=KeyRing(db, settings.key_quota),
         rates=rates,
+        carrier=carrier_of(settings, db, store, dict(rules.models)),
+        metrics=metrics,
     )
     from api.openai.batching import Batcher  # it needs what is defined here
 
     batcher = Batcher(app.state.service)
     listening = asyncio.create_task(feed.run())
+    traces = TraceExporter(db, settings)
+    traces.start()
     relay.start()
     reaper.start()
     janitor.start()
@@ -176,6 +191,7 @@ async def running(app: FastAPI, settings: Settings, rules: Rules) -> AsyncIterat
         janitor.stop()
         reaper.stop()
         relay.stop()
+        traces.stop()
         await rates.close()
         db.dispose()
 

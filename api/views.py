@@ -189,7 +189,7 @@ def _output(name: str | None, item: Mapping[str, Any]) -> Output:
         name=name,
         asset=asset,
         content_type=item.get("media_type") or None,
-        url=content_url(asset) if asset else None,
+        url=f"{content_url(asset)}?recipe=true" if asset else None,
         text=item.get("text"),
         data=item.get("data"),
     )

@@ -62,6 +62,16 @@ class Settings(BaseSettings):
     lease_ttl_s: float = Field(default=15.0, gt=0)
     stall_s: float = Field(default=45.0, gt=0)  # a worker that leaves work so long starts anew
     test_tools: bool = False
+
+    metrics: bool = True  # /metrics, and what it needs to be counted
+    log_format: Literal["auto", "json", "console"] = "auto"  # auto: console on a terminal
+    trace_prompts: bool = False  # words of requests in exported traces
+
+    recipes: bool = True  # downloads of produced files carry how they were made
+    carried_bytes: int = 1 << 30  # of such files that are kept
+    c2pa_certificate: Path | None = None  # PEM: signs them, with the extra [c2pa]
+    c2pa_key: Path | None = None
+    c2pa_algorithm: str = "es256"
     crash_at: str = ""
 
     max_upload_bytes: int = 2 << 30

@@ -114,8 +114,8 @@ class Supervisor(Stoppable):
         }
 
     def _start_api(self, port: int) -> None:
-        command, environment = _uvicorn(self.settings, port), self._environment(port)
-        self._add("api", lambda: _python(command, "api", self.settings.home, environment))
+        environment = self._environment(port)
+        self._add("api", lambda: _python(["api"], "api", self.settings.home, environment))
 
     def _start_servers(self, home: Path) -> None:
         if not self.settings.database_url:
@@ -224,18 +224,6 @@ def _load_migrations() -> Callable[[str], None]:
             raise Unavailable(f"the database cannot be brought up to date: {error}") from error
 
     return migrate
-
-
-def _uvicorn(settings: Settings, port: int) -> list[str]:
-    return [
-        "uvicorn",
-        "--factory",
-        "api.main:create_app",
-        f"--host={settings.host}",
-        f"--port={port}",
-        "--timeout-graceful-shutdown=3",
-        "--no-access-log",
-    ]
 
 
 def _python(module: list[str], name: str, home: Path, environment: Mapping[str, str]) -> Guarded:

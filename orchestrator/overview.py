@@ -81,13 +81,14 @@ def model_states(conn: Connection) -> dict[str, dict[str, str]]:
     return states
 
 
-def overview(conn: Connection, tenant: str) -> Overview:
-    """Counts what is open now."""
-    open_jobs = conn.execute(
-        select(jobs.c.status, func.count().label("number"))
-        .where(jobs.c.tenant == tenant, jobs.c.finished_at.is_(None))
-        .group_by(jobs.c.status)
+def overview(conn: Connection, tenant: str | None) -> Overview:
+    """Counts what is open now. Jobs are those of one tenant; of all, where None is given."""
+    counted = select(jobs.c.status, func.count().label("number")).where(
+        jobs.c.finished_at.is_(None)
     )
+    if tenant is not None:
+        counted = counted.where(jobs.c.tenant == tenant)
+    open_jobs = conn.execute(counted.group_by(jobs.c.status))
     return Overview(
         jobs={row.status: row.number for row in open_jobs},
         ready=_by_lane(conn, StepStatus.READY),

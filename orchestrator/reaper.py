@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from medley.settings import Settings
 from orchestrator import quotas
 from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Reaper:
         self._looked = 0.0
         self._url = engine.url.render_as_string(hide_password=False)
         self._every_s = min(1.0, settings.lease_ttl_s / 4)
+        self._tally = Tally(on=settings.metrics)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -55,6 +57,9 @@ class Reaper:
                 if conn is None or conn.closed:
                     conn = connect(self._url)
                 done = reap_once(conn)
+                for what, count in done.items():
+                    self._tally.add("medley_reaped_total", count, what=what)
+                self._tally.write(conn)
                 if done["lost"] or done["stopped"]:
                     log.info("reaped lost=%d stopped=%d", done["lost"], done["stopped"])
                 self._stop_overrun()

@@ -20,6 +20,7 @@ from medley.status import Lane
 from orchestrator.broker import WAKE, broker_config, queue_of
 from orchestrator.crashes import crash_point
 from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def send(app: Celery, wakes: Mapping[str, int]) -> bool:
     return True
 
 
-def relay_once(conn: Raw, app: Celery) -> int:
+def relay_once(conn: Raw, app: Celery, tally: Tally | None = None) -> int:
     """Sends the wake-ups that are due; how many rows that were. Expects autocommit: first the rows
     are put off, then it is sent.
     """
@@ -63,6 +64,9 @@ def relay_once(conn: Raw, app: Celery) -> int:
         return 0
     crash_point("relay.after_update_before_publish")
     send(app, dict(rows))
+    for lane, count in rows:
+        if tally is not None:
+            tally.add("medley_wakeups_total", count, queue=lane)
     return sum(count for _, count in rows)
 
 
@@ -72,6 +76,7 @@ class Relay:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._url = engine.url.render_as_string(hide_password=False)
         self._app = make_app(settings)
+        self._tally = Tally(on=settings.metrics)
         self._nudged = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -101,7 +106,8 @@ class Relay:
             try:
                 if conn is None or conn.closed:
                     conn = connect(self._url)
-                pause = 0.0 if relay_once(conn, self._app) >= BATCH else POLL_S
+                pause = 0.0 if relay_once(conn, self._app, self._tally) >= BATCH else POLL_S
+                self._tally.write(conn)
             except psycopg.Error as error:
                 # Not known is not lost: the rows are there when the database is.
                 log.warning("relay cannot reach the database error=%s", error)

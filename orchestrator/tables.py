@@ -4,6 +4,8 @@ A ready step is its own unsent wake-up. `steps.token` fences late commits; `jobs
 the events of a job without gaps. Every row that a caller may see carries its tenant.
 """
 
+from typing import Any
+
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     BigInteger,
@@ -22,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 metadata = MetaData(
     naming_convention={
@@ -34,6 +36,11 @@ metadata = MetaData(
 )
 
 _EMPTY = text("'{}'::jsonb")
+#: Of an index that costs next to nothing and finds what is young.
+_SUMMARY: dict[str, Any] = {
+    "postgresql_using": "brin",
+    "postgresql_with": {"pages_per_range": 16, "autosummarize": "on"},
+}
 
 
 def _when(name: str, *, born: bool = False) -> Column[object]:
@@ -110,6 +117,8 @@ jobs = Table(
     _number("event_seq"),
     Column("metadata", JSONB, nullable=False, server_default=_EMPTY),
     Column("retry_of", Text),
+    Column("traceparent", Text),  # W3C: the trace that it belongs to, and the span that asked
+    Column("trace_due", Boolean),  # its spans are to be exported when it has ended
     _when("created_at", born=True),
     _when("started_at"),
     _when("finished_at"),
@@ -118,6 +127,8 @@ jobs = Table(
     Index("jobs_list", "tenant", "id"),
     Index("jobs_usage", "tenant", "created_at", "key"),
     Index("jobs_conversation", "conversation", postgresql_where=text("conversation IS NOT NULL")),
+    Index("jobs_finished_at_brin", "finished_at", **_SUMMARY),
+    Index("jobs_trace_due", "id", postgresql_where=text("trace_due")),
     Index("jobs_open", "status", "id", postgresql_where=text("finished_at IS NULL")),
     Index(
         "jobs_deadlines",
@@ -208,6 +219,7 @@ step_attempts = Table(
     Column("error", JSONB),
     _when("started_at"),
     _when("ended_at", born=True),
+    Index("step_attempts_ended_at_brin", "ended_at", **_SUMMARY),
 )
 
 events = Table(
@@ -318,6 +330,25 @@ step_cache = Table(
     Column("job", Text, nullable=False),
     Column("step", Text, nullable=False),
     _when("created_at", born=True),
+)
+
+# Totals that only grow, by measure and labels; of a histogram `buckets`, the last for the rest.
+measures = Table(
+    "measures",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("labels", JSONB, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("total", Double, nullable=False),
+    Column("buckets", ARRAY(BigInteger)),
+)
+
+# One row: up to when what ended has been added to them.
+measured = Table(
+    "measured",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _when("until", born=True),
 )
 
 # Where to tell about events. One with a `job` was named in its request, and hears of no other.

@@ -20,6 +20,7 @@ from orchestrator.broker import queue_of
 from orchestrator.database import connect, create_engine
 from orchestrator.reaper import Reaper
 from orchestrator.relay import Relay, make_app
+from orchestrator.tracing.export import TraceExporter
 from workers.leaving import Leaving, name_of_main
 from workers.watchdog import Watchdog
 
@@ -48,6 +49,7 @@ class MainProcess:
         self._engine: Engine = create_engine(settings.database_url, pool_size=1)
         self._relay = Relay(self._engine, settings)
         self._reaper = Reaper(self._engine, settings)
+        self._traces = TraceExporter(self._engine, settings)
         self._watchdog = Watchdog(settings)
         self._departing = False
 
@@ -55,6 +57,7 @@ class MainProcess:
         """Begins to relay, to reap and to watch, and takes the signals over from Celery."""
         self._relay.start()
         self._reaper.start()
+        self._traces.start()
         self._watchdog.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._depart)
@@ -93,6 +96,7 @@ class MainProcess:
         self._watchdog.stop()
         self._reaper.stop()
         self._relay.stop()
+        self._traces.stop()
         self._engine.dispose()
         self._leaving.clear()
 

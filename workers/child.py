@@ -26,8 +26,10 @@ from orchestrator.catalogue import load_catalogue
 from orchestrator.events import Announcer
 from orchestrator.hooks import hooks
 from orchestrator.relay import send
+from orchestrator.tally import Tally
 from workers.asking import Asker
 from workers.batch import Kitchen
+from workers.gauges import Gauges
 from workers.keeper import ROW
 from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
@@ -36,6 +38,7 @@ from workers.offering import Offering
 from workers.residency import Residency, choose_device
 from workers.runner import Runner
 from workers.testhooks import test_hooks
+from workers.tracing import Tracing
 from workers.upkeep import upkeep_hooks
 
 log = logging.getLogger(__name__)
@@ -80,8 +83,14 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         database_url=settings.database_url, worker=worker, ttl=settings.lease_ttl_s, row=row
     )
 
+    tracing = Tracing()
+    gauges = Gauges(worker, device, Tally(on=settings.metrics)) if settings.metrics else None
+
     def changed(model: str, state: str) -> None:
         keeping.loading(state == "loading")
+        tracing.loading(model, state)
+        if gauges is not None:
+            gauges.changed(model, state)
         link.call(lambda conn: note_model(conn, worker, model, state))
         keeping.models(residency.held())
 
@@ -105,6 +114,8 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         wake=lambda wakes: send(app, wakes),
         leaving=leaving.asked,
         overdue=leaving.overdue,
+        tracing=tracing,
+        gauges=gauges,
     )
 
 
@@ -146,6 +157,7 @@ def leave() -> None:
         _runner.keeping.leave()
         _runner.keeping.close()
         _runner.link.drop()
+        _runner.tracing.close()
         _runner = None
 
 

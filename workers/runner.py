@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import psycopg
+
 from medley.errors import InvalidPlan, MedleyError
 from orchestrator import engine
 from orchestrator.crashes import crash_point
@@ -17,9 +19,11 @@ from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
 from orchestrator.events import Announcer
 from workers.batch import Item, Kitchen
 from workers.control import Scratch, StepControl
+from workers.gauges import Gauges
 from workers.keeping import Keeping
 from workers.link import Link
 from workers.offering import Offering
+from workers.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,8 @@ class Runner:
     wake: Wake
     leaving: Callable[[], bool] = lambda: False
     overdue: Callable[[], bool] = lambda: False
+    tracing: Tracing = field(default_factory=Tracing)
+    gauges: Gauges | None = None
     clock: Callable[[], float] = time.monotonic
     ran: int = field(default=0, init=False)
     _row: int = field(default=0, init=False)  # steps gone on with in the same job
@@ -74,10 +80,23 @@ class Runner:
             if not leases and not more and not self.leaving():
                 # Others may use this process now; whoever comes next goes on where it stopped.
                 self.wake({lane: 1})
+        self._tell()
         return self.ran - before
+
+    def _tell(self) -> None:
+        """Gauges are written when there is nothing better to do; not at any price."""
+        if self.gauges is not None:
+            try:
+                self.gauges.write(self.link.conn)
+            except psycopg.Error as error:
+                log.debug("gauges not written error=%s", type(error).__name__)
 
     def _turn(self, leases: Sequence[Lease], *, claim_more: bool) -> list[Lease]:
         """Runs a batch, makes true what came of it, and claims what is next."""
+        with self.tracing.running(self.link.conn, leases):
+            return self._work(leases, claim_more=claim_more)
+
+    def _work(self, leases: Sequence[Lease], *, claim_more: bool) -> list[Lease]:
         began = self.clock()
         tool = self.kitchen.tools[leases[0].tool]
         self.keeping.hold(leases, deadline_s=tool.deadline_s, stall_s=tool.stall_s)

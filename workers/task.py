@@ -3,8 +3,11 @@
 import logging
 from typing import Any
 
+from billiard.util import get_logger
 from celery import current_app, shared_task, signals
 
+from medley import logs
+from medley.settings import Settings
 from orchestrator.broker import WAKE
 from orchestrator.relay import send
 
@@ -21,12 +24,19 @@ def wake(lane: str) -> None:
     runner(current_app._get_current_object()).drain(lane)
 
 
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def _log(**_: Any) -> None:
+    """Celery sets up no logs of its own where somebody listens to this."""
+    logs.configure(Settings().log_format)
+    get_logger().propagate = True  # what the pool says of its children
+
+
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     """A new child: makes its runner now, so that it is known before its first wake-up."""
     from workers import child
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(Settings().log_format)
     child.ignore_terminal()
     app = current_app._get_current_object()
     offer = child.runner(app).offering.offer

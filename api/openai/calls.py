@@ -16,7 +16,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import stream
+from api import stream, tracing
 from api.openai.aliases import ModelNotFound
 from api.orders import own_key
 from api.problems import ApiError
@@ -130,7 +130,9 @@ def write(conn: Any, here: Service, sender: Sender, call: Call) -> str:
         | ({_FINGERPRINT: sender.fingerprint} if sender.fingerprint else {}),
     )
     try:
-        return intake.submit(conn, order, here.rules)
+        job = intake.submit(conn, order, here.rules)
+        tracing.belongs_to(conn, job)
+        return job
     except (InvalidPlan, InvalidRequest) as error:
         raise _refused(error, call) from None
 

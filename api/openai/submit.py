@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from api import tracing
 from api.ids import job_id
 from api.openai import inline
 from api.openai.asked import Asked, asked_of
@@ -69,7 +70,7 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
             grant=grant,
             asked=asked.model_dump(mode="json"),
         )
-        intake.submit(conn, order, here.rules)
+        tracing.belongs_to(conn, intake.submit(conn, order, here.rules))
         view = jobs.get(conn, tenant, job)
     here.changed(job)
     return view

@@ -41,6 +41,9 @@ _UPLOAD: dict[str, Any] = {
         },
     }
 }
+WithRecipe = Annotated[
+    bool, Query(description="With the recipe inside, where it was made here and can carry one.")
+]
 _REFUSED = documented(400, 413, 415, 422, 503, 507)
 
 
@@ -137,11 +140,17 @@ def get_asset(asset_id: str, here: Here, tenant: Tenant) -> AssetOut:
 @router.head(
     "/{asset_id}/content",
     response_class=Response,
-    responses={200: {"description": "There"}, 206: {"description": "There"}, **documented(404)},
+    responses={
+        200: {"description": "There"},
+        206: {"description": "There"},
+        **documented(404, 422),
+    },
 )
-def head_content(asset_id: str, request: Request, here: Here, tenant: Tenant) -> Response:
+def head_content(
+    asset_id: str, request: Request, here: Here, tenant: Tenant, recipe: WithRecipe = False
+) -> Response:
     """The headers of the bytes."""
-    return get_content(asset_id, request, here, tenant)
+    return get_content(asset_id, request, here, tenant, recipe)
 
 
 @router.get(
@@ -151,19 +160,28 @@ def head_content(asset_id: str, request: Request, here: Here, tenant: Tenant) ->
         200: {"description": "The bytes", "content": {"*/*": _BYTES}},
         206: {"description": "A part of the bytes", "content": {"*/*": _BYTES}},
         304: {"description": "Not modified"},
-        **documented(400, 404, 416),
+        **documented(400, 404, 416, 422),
     },
 )
-def get_content(asset_id: str, request: Request, here: Here, tenant: Tenant) -> Response:
-    """The bytes. Takes `Range`, `If-Range` and `If-None-Match`."""
+def get_content(
+    asset_id: str, request: Request, here: Here, tenant: Tenant, recipe: WithRecipe = False
+) -> Response:
+    """The bytes. Takes `Range`, `If-Range` and `If-None-Match`.
+
+    As they are stored, of the asset's `sha256`; with `recipe=true` another representation with its
+    own ETag: a file that was made here says how, and is signed where a certificate is set. An
+    upload is never changed.
+    """
     asset = _get(here, tenant, asset_id)
     name = downloads.file_name(asset.origin.get("name") or "", asset.id, asset.media_type)
+    carried = here.carrier.of(tenant, asset) if recipe else None
     return downloads.content(
         request,
-        here.store.path(asset.sha256),
-        sha256=asset.sha256,
+        carried.path if carried else here.store.path(asset.sha256),
+        sha256=carried.sha256 if carried else asset.sha256,
         media_type=asset.media_type,
         name=name,
+        forever=not recipe,
     )
 
 

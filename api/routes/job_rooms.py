@@ -1,5 +1,6 @@
 """The rooms of a job: its plan, its steps, and the workflow it can become."""
 
+from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -11,12 +12,15 @@ from api.ids import JobId
 from api.problems import ApiError
 from api.schemas.common import documented
 from api.schemas.jobs import StepOut
-from api.schemas.rooms import JobWorkflow, RevisionList, RevisionOut, StepList
+from api.schemas.rooms import JobWorkflow, RevisionList, RevisionOut, StepList, TraceOut
 from api.state import Here, Service, Tenant
 from medley.errors import Conflict, NotFound
 from medley.gate import parse_plan
 from medley.plan import Plan
 from orchestrator import engine, intake, jobs, revisions
+from orchestrator.tracing.export import service_name
+from orchestrator.tracing.otlp import to_otlp
+from orchestrator.tracing.spans import read_spans
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 MERMAID = "text/vnd.mermaid"
@@ -100,6 +104,17 @@ def get_step(job_id: JobId, step_id: str, here: Here, tenant: Tenant) -> StepOut
         if item.id == step_id:
             return views.step(item)
     raise NotFound("step", step_id)
+
+
+@router.get("/trace", responses=documented(404))
+def get_job_trace(job_id: str, here: Here, tenant: Tenant) -> TraceOut:
+    """The job's trace in OpenTelemetry's JSON (OTLP), as far as the job has come: what a collector
+    takes at `/v1/traces`. It is made of rows and needs no collector.
+    """
+    with here.db.connect() as conn:
+        found = read_spans(conn, tenant, job_id, prompts=here.settings.trace_prompts)
+    data = to_otlp(found, service_name(), version("medley-orchestrator"))
+    return TraceOut.model_validate(data)
 
 
 @router.get("/workflow", response_model_exclude_none=True, responses=documented(404, 409))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api import orders, stream, views
+from api import orders, stream, tracing, views
 from api.downloads import matches
 from api.ids import JobId
 from api.schemas.common import Page, documented, page
@@ -175,6 +175,7 @@ def retry_job(job_id: JobId, here: Here, tenant: Tenant, body: RetryIn | None = 
     with here.db.begin() as conn:
         grant = here.admission.check(conn)
         new = intake.retry(conn, tenant, job_id, asked.from_, asked.overrides, here.rules, grant)
+        tracing.belongs_to(conn, new)
     here.changed(new)
     headers = {"Location": f"/v1/jobs/{new}", "Medley-Job-Id": new}
     return answer(views.job(_get(here, tenant, new)), 202, headers)
@@ -211,9 +212,26 @@ def answer(
     raw_body = job.model_dump_json(by_alias=True).encode()
     etag = f'W/"{hashlib.sha256(raw_body).hexdigest()[:32]}"'
     every = {"ETag": etag, "Cache-Control": "no-cache", "Medley-Job-Id": job.id, **headers}
+    if spent := timing_of(job):
+        every["Server-Timing"] = spent
     if matches(if_none_match, etag):
         return Response(status_code=304, headers=every)
     return Response(raw_body, status, headers=every, media_type="application/json")
+
+
+def timing_of(job: JobOut) -> str:
+    """`Server-Timing` of a job, as far as it has come."""
+    total = None
+    if job.completed_at is not None:
+        total = (job.completed_at - job.created_at).total_seconds() * 1000
+    gpu = job.usage.get("gpu_seconds")
+    spent = {
+        "queue": job.metrics.queue_ms,
+        "plan": job.metrics.plan_ms,
+        "gpu": gpu * 1000 if gpu is not None else None,
+        "total": total,
+    }
+    return ", ".join(f"{name};dur={ms:.0f}" for name, ms in spent.items() if ms is not None)
 
 
 def wants_stream(request: Request) -> bool:

@@ -3,10 +3,13 @@
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.problems import ApiError
+from api.schemas.common import documented
 from api.schemas.rooms import Health, HubOut, LaneOut, SystemOut, WorkerOut
 from api.state import Here, Service, Tenant
 from medley.status import Lane
@@ -14,6 +17,8 @@ from orchestrator import overview
 from orchestrator.routing import Policy, choose
 
 router = APIRouter(tags=["system"])
+METRICS = "text/plain; version=1.0.0; charset=utf-8"
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _SHOWN = ("fastapi", "celery", "sqlalchemy", "psycopg", "redis")
 
 
@@ -70,6 +75,23 @@ def get_readiness(here: Here, reply: Response) -> Health:
     checks = {"database": database, "redis": redis} | ({"hub": hub.status} if hub else {})
     reply.status_code = 200 if current else 503
     return Health(status="ok" if current else "unready", checks=checks)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text form", "content": {METRICS: _TEXT}},
+        **documented(404),
+    },
+)
+def get_metrics(here: Here) -> Response:
+    """Metrics for Prometheus. Jobs and steps are those of the whole installation, whichever replica
+    is asked; requests are those of this one.
+    """
+    if here.metrics is None:
+        raise ApiError(404, "no_metrics", "Metrics are turned off here (MEDLEY_METRICS).")
+    return Response(here.metrics.text(), media_type=METRICS)
 
 
 def _hub(here: Service, states: Mapping[str, Mapping[str, str]]) -> HubOut | None:

@@ -146,6 +146,10 @@ class Options(Body):
         description="A plan that would take longer, as earlier runs of its steps tell, is refused; "
         "a job that has taken longer is stopped. A step that never ran counts as nothing.",
     )
+    recipe: bool | None = Field(
+        default=None,
+        description="`false`: downloads of what this job makes do not say how it was made.",
+    )
     max_output_tokens: int | None = Field(
         default=None,
         ge=1,

@@ -259,3 +259,9 @@ def workflow_urls(workflow_id: str) -> WorkflowUrls:
     """The links of a workflow."""
     here = f"/v1/workflows/{workflow_id}"
     return WorkflowUrls(self=here, versions=f"{here}/versions", runs=f"{here}/runs")
+
+
+class TraceOut(Out):
+    """A trace as OTLP-JSON (`ExportTraceServiceRequest`)."""
+
+    resource_spans: list[dict[str, Any]] = Field(alias="resourceSpans")

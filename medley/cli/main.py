@@ -2,7 +2,19 @@
 
 import typer
 
-from medley.cli import align, doctor, jobs, keys, mcp, models, run, serve, webhooks, workflows
+from medley.cli import (
+    align,
+    doctor,
+    jobs,
+    keys,
+    mcp,
+    models,
+    recipe,
+    run,
+    serve,
+    webhooks,
+    workflows,
+)
 from medley.cli.exits import EPILOG
 from medley.cli.faults import Commands
 
@@ -17,6 +29,7 @@ app = typer.Typer(
 )
 serve.register(app)
 run.register(app)
+recipe.register(app)
 align.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(workflows.app, name="workflows")

@@ -12,6 +12,7 @@ from medley.cli.options import Json, ToolsFrom, Url, print_json, settings_for
 from medley.cli.outcome import finish, interrupted, watch
 from medley.cli.service import service_or_own
 from medley.client import Job, Medley
+from medley.recipe import NoRecipe
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,18 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    words: Annotated[str, typer.Argument(help="What you want, in your own words.")],
+    words: Annotated[
+        str | None, typer.Argument(help="What you want, in your own words.", show_default=False)
+    ] = None,
+    made: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            exists=True,
+            dir_okay=False,
+            help="A produced file: makes it again, with its models and seeds.",
+        ),
+    ] = None,
     inputs: Annotated[
         list[Path] | None,
         typer.Option("--input", "-i", exists=True, dir_okay=False, help="A file to send along."),
@@ -81,17 +93,47 @@ def run(
     talks = not as_json and sys.stdin.isatty()
     if not talks:
         options["ask"] = False  # nobody is there to answer
+    if (words is None) == (made is None):
+        raise typer.BadParameter("Say what you want, or name a file with --from: one of them.")
     with service_or_own(settings_for(url), quiet=as_json) as client:
-        if dry_run:
-            _show_plan(client.plan(words, inputs or [], options=options), as_json)
+        if made is not None:
+            plan = _again(client, made, inputs or [])
+            if dry_run:
+                _show_plan(client.post("/v1/plans", {"plan": plan, "options": options}), as_json)
+                return
+            job = client.run_plan(plan, options=options)
+        elif dry_run:
+            _show_plan(client.plan(words or "", inputs or [], options=options), as_json)
             return
-        job = client.run(words, inputs or [], options=options)
+        else:
+            job = client.run(words or "", inputs or [], options=options)
         try:
             ended = _attend(client, job, approve=approve, talks=talks, quiet=as_json)
         except KeyboardInterrupt:
             interrupted(client, job.id)
             raise typer.Exit(Exit.INTERRUPTED) from None
         raise finish(client, ended, folder=folder, as_json=as_json)
+
+
+def _again(client: Medley, made: Path, inputs: list[Path]) -> dict[str, Any]:
+    """The plan that makes this file again; `inputs` are sent first, it may need them.
+
+    Raises `NoRecipe` when it cannot be made here.
+    """
+    for file in inputs:
+        client.upload(file)
+    found = client.read_recipe(made)
+    for note in found["notes"]:
+        say(note)
+    if found["missing"]:
+        names = {key: item.get("name") for key, item in found["recipe"].get("inputs", {}).items()}
+        lines = [f"  {names.get(key) or 'a file'}, SHA-256 {key}" for key in found["missing"]]
+        reads = "\n".join(["It reads files that are not here; send them with -i:", *lines])
+        raise NoRecipe(f"{made.name} cannot be made again yet. {reads}")
+    if found["job"] is None:
+        raise NoRecipe(f"The recipe in {made.name} names no steps.")
+    plan: dict[str, Any] = found["job"]["plan"]
+    return plan
 
 
 def _pairs(given: list[str]) -> dict[str, str] | None:

@@ -154,11 +154,9 @@ def api(home: Home = None, host: Host = None, port: Port = None) -> None:
     """Run the API alone, on the servers of MEDLEY_DATABASE_URL and MEDLEY_REDIS_URL or a running
     `up`.
     """
-    import uvicorn
-
     settings = _with_servers(_settings(home, host, port))
     _into_environment(settings)
-    uvicorn.run("api.main:create_app", factory=True, host=settings.host, port=settings.port)
+    os.execv(sys.executable, [sys.executable, "-m", "api"])
 
 
 def worker(home: Home = None, lanes: Lanes = None, processes: Processes = None) -> None:

@@ -133,6 +133,14 @@ class Rooms(Generic[J, A]):
         return self._asset(self, found.json())
 
     @operation
+    def read_recipe(self, file: Given) -> Flow[dict[str, Any]]:
+        """What a produced file says about how it was made, and what can be asked for here."""
+        files = [upload(file, "file")]
+        found = yield self.call("POST", "/v1/recipes/read", files=files, safe=True)
+        data: dict[str, Any] = found.json()
+        return data
+
+    @operation
     def asset(self, asset_id: str) -> Flow[A]:
         """An asset by its id."""
         found = yield self.call("GET", f"/v1/assets/{_quoted(asset_id)}", safe=True)

@@ -65,6 +65,11 @@ def perform(task: str, limits: dict[str, Any], options: dict[str, Any]) -> tuple
 
         with open(0, "rb", closefd=False) as file:
             return examine(file, Limits(**limits)).to_data(), b""
+    if task == "notes":
+        from medley.media.carrying import notes_in
+
+        with open(0, "rb", closefd=False) as file:
+            return task, notes_in(file).encode("utf-8", "replace")
     from medley.media.thumbnail import draw
 
     modality = Modality(options.pop("modality"))
@@ -157,6 +162,7 @@ def main() -> None:
     import av
     from PIL import Image
 
+    import medley.media.carrying
     import medley.media.examine_track
     import medley.media.thumbnail
 

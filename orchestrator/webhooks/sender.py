@@ -27,6 +27,7 @@ from medley.net.post import POST_S, post
 from medley.settings import Settings
 from orchestrator.crashes import crash_point
 from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.tally import Tally
 from orchestrator.webhooks import message
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ class Sender:
         self._room = settings.webhook_senders
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._unsettled: Outcome | None = None
+        self._tally = Tally(on=settings.metrics)
         self._nudged = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
@@ -147,6 +149,7 @@ class Sender:
                 if self._stopping:
                     break
                 self._send_due(conn)
+                self._tally.write(conn)
                 pause = POLL_S
             except psycopg.Error as error:
                 log.warning("webhooks cannot reach the database error=%s", error)
@@ -169,6 +172,7 @@ class Sender:
                     return
                 self._room += 1
             settle(conn, self._unsettled)  # may raise; then it is settled the next time
+            self._tally.add("medley_webhook_deliveries_total", result=self._unsettled.outcome)
             self._unsettled = None
 
     def _send_due(self, conn: Raw) -> None:

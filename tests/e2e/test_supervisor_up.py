@@ -196,13 +196,13 @@ def test_a_killed_supervisor_leaves_nothing_behind(up: Up) -> None:
 def test_a_killed_worker_and_a_killed_api_are_started_again(up: Up) -> None:
     running = up.start()
     _wait(lambda: _has(up, "workers"))
-    worker, api = up.part("-m", "workers"), up.part("-m", "uvicorn")
+    worker, api = up.part("-m", "workers"), up.part("-m", "api")
 
     worker.kill()
     api.kill()
 
     psutil.wait_procs([worker, api], timeout=10)
-    _wait(lambda: _has(up, "workers") and _has(up, "uvicorn"))
+    _wait(lambda: _has(up, "workers") and _has(up, "api"))
     with Medley(running.url) as client:
         _wait(client.ready)
 

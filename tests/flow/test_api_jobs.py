@@ -65,7 +65,7 @@ def test_a_plan_runs_to_its_pictures(world: World) -> None:
             "name": "s2.image",
             "asset": asset,
             "content_type": "image/png",
-            "url": f"/v1/assets/{asset}/content",
+            "url": f"/v1/assets/{asset}/content?recipe=true",
             "text": None,
             "data": None,
         }

@@ -50,6 +50,7 @@ def test_help_starts_without_any_heavy_library() -> None:
         ["--help"],
         ["up", "--help"],
         ["run", "--help"],
+        ["recipe", "--help"],
         ["jobs", "retry", "--help"],
         ["jobs", "plan", "--help"],
         ["workflows", "run", "--help"],
@@ -148,3 +149,18 @@ def test_a_model_for_a_tool_is_a_pair(tmp_path: Path) -> None:
     refused = _medley("run", "Draw a cat", "--model", "plan", home=tmp_path)
     assert refused.returncode == 2
     assert "TOOL=MODEL" in refused.stderr
+
+
+def test_a_file_without_a_recipe_is_told_apart_from_one_that_is_not_there(tmp_path: Path) -> None:
+    from PIL import Image
+
+    plain = tmp_path / "plain.png"
+    Image.new("L", (2, 2)).save(plain)
+    none = _medley("recipe", str(plain), home=tmp_path)
+    assert (none.returncode, none.stderr) == (
+        Exit.REFUSED,
+        "medley: plain.png carries no recipe of Medley.\n",
+    )
+    assert _medley("recipe", str(tmp_path / "absent.png"), home=tmp_path).returncode == 2
+    both = _medley("run", "words", "--from", str(plain), home=tmp_path)
+    assert both.returncode == 2
