@@ -5,18 +5,32 @@ Another endpoint is another entry of `ENDPOINTS`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from api import orders
-from api.openai import calls, embeddings, images
+from api.openai import (
+    calls,
+    chat,
+    chat_request,
+    embeddings,
+    images,
+    inline,
+    response_request,
+    responses,
+)
+from api.openai.chat_request import ChatIn
 from api.openai.embeddings import EmbeddingsIn
 from api.openai.image_bodies import ImageGenerationIn
+from api.openai.response_request import ResponseIn
+from api.openai.submit import Draft, write
 from api.state import Service
+from medley.ids import new_id
 from orchestrator.jobs import JobView
 
+Model = TypeVar("Model", bound=BaseModel)
 PRIORITY = -5  #: a batch lets those pass who wait for their answer
 
 
@@ -42,6 +56,27 @@ def _submit(conn: Connection, here: Service, tenant: str, call: calls.Call) -> s
         priority=PRIORITY,
     )
     return calls.write(conn, here, calls.Sender(tenant=tenant), quiet)
+
+
+def _kept(here: Service, draft: Draft) -> tuple[Draft, list[inline.Kept]]:
+    """The draft with its media looked at; nothing is fetched from elsewhere."""
+    return draft, inline.keep(here, draft.media())
+
+
+def _submit_draft(
+    conn: Connection, here: Service, tenant: str, ready: tuple[Draft, list[inline.Kept]]
+) -> str:
+    job = new_id("job")
+    write(conn, here, tenant, *ready, job, PRIORITY)
+    return job
+
+
+def _read_talk(model: type[Model], body: Any) -> Model:
+    asked = orders.parse(model, body)
+    for name in ("stream", "background"):
+        if getattr(asked, name, None):
+            raise calls.Refused(name, "There is nobody who waits for a line of a batch.")
+    return asked
 
 
 def _read_image(body: Any) -> ImageGenerationIn:
@@ -79,5 +114,17 @@ ENDPOINTS: dict[str, Endpoint] = {
         prepare=embeddings.embedding,
         submit=_submit,
         answer=_embeddings,
+    ),
+    "/v1/responses": Endpoint(
+        read=lambda body: _read_talk(ResponseIn, body),
+        prepare=lambda here, tenant, body: _kept(here, response_request.draft_of(body, here.rules)),
+        submit=_submit_draft,
+        answer=lambda here, tenant, view, body: responses.whole(here, tenant, view.id),
+    ),
+    "/v1/chat/completions": Endpoint(
+        read=lambda body: _read_talk(ChatIn, body),
+        prepare=lambda here, tenant, body: _kept(here, chat_request.draft_of(body, here.rules)),
+        submit=_submit_draft,
+        answer=lambda here, tenant, view, body: chat.whole(here, tenant, view.id),
     ),
 }

@@ -40,7 +40,7 @@ async def create_chat_completion(request: Request, here: Here, tenant: Tenant) -
     view = await telling.ended(request, here, tenant, job, cancel=True)
     if view.status != "succeeded":
         raise failed(view)
-    return JSONResponse(await run_in_threadpool(_whole, here, tenant, job), headers=headers)
+    return JSONResponse(await run_in_threadpool(whole, here, tenant, job), headers=headers)
 
 
 async def _as_sse(found: AsyncIterator[dict[str, object] | None]) -> AsyncIterator[bytes]:
@@ -54,7 +54,8 @@ async def _as_sse(found: AsyncIterator[dict[str, object] | None]) -> AsyncIterat
     yield telling.DONE
 
 
-def _whole(here: Service, tenant: str, job: str) -> dict[str, object]:
+def whole(here: Service, tenant: str, job: str) -> dict[str, object]:
+    """The completion of a job that has succeeded. Raises `NotFound`."""
     view = telling.load(here, tenant, job)
     told = telling.story(here, tenant, job, asked_of(view))
     sounds = [

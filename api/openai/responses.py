@@ -49,7 +49,7 @@ async def create_response(request: Request, here: Here, tenant: Tenant) -> Respo
     if body.background:
         return JSONResponse(_begun(view, draft.asked), headers=headers)
     await telling.ended(request, here, tenant, job, cancel=cancel)
-    return JSONResponse(await run_in_threadpool(_whole, here, tenant, job), headers=headers)
+    return JSONResponse(await run_in_threadpool(whole, here, tenant, job), headers=headers)
 
 
 async def begun(here: Service, tenant: str, draft: Draft, job: str) -> AsyncIterator[Told | None]:
@@ -122,7 +122,7 @@ async def get_response(
     headers = {"Medley-Job-Id": view.id}
     if streamed:
         return _resumed(here, tenant, view, starting_after, headers)
-    return JSONResponse(await run_in_threadpool(_whole, here, tenant, view.id), headers=headers)
+    return JSONResponse(await run_in_threadpool(whole, here, tenant, view.id), headers=headers)
 
 
 def _resumed(
@@ -152,7 +152,7 @@ async def cancel_response(response_id: Name, here: Here, tenant: Tenant) -> Resp
     """Stops a response. One that has ended stays as it is."""
     view = await run_in_threadpool(_stored, here, tenant, response_id)
     await _stopped(here, tenant, view)
-    return JSONResponse(await run_in_threadpool(_whole, here, tenant, view.id))
+    return JSONResponse(await run_in_threadpool(whole, here, tenant, view.id))
 
 
 @router.get("/{response_id}/input_items", responses={200: PLAIN, **documented(400, 404)})
@@ -187,7 +187,8 @@ def _begun(view: JobView, asked: Asked) -> dict[str, Any]:
     return body_of(view, asked, [], status=status_of(view, cut=False))
 
 
-def _whole(here: Service, tenant: str, job: str) -> dict[str, Any]:
+def whole(here: Service, tenant: str, job: str) -> dict[str, Any]:
+    """The response of a job as it stands. Raises `NotFound`."""
     view = telling.load(here, tenant, job)
     told = telling.story(here, tenant, job, asked_of(view))
     return told.shown()

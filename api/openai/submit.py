@@ -76,6 +76,37 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
     return view
 
 
+def write(
+    conn: Connection,
+    here: Service,
+    tenant: str,
+    draft: Draft,
+    kept: Sequence[Kept],
+    job: str,
+    priority: int = 0,
+) -> None:
+    """Writes the job in the caller's transaction; `kept` are the draft's media. Raises what
+    `submit` raises.
+    """
+    grant = here.admission.check(conn)
+    assets = iter([inline.register(conn, tenant, one, here.caller.key) for one in kept])
+    here.admission.check_bytes(conn)
+    said = [item.kept(assets) for item in draft.said]
+    before = list(_before(conn, tenant, draft))
+    asked = draft.asked.model_copy(update={"before": before, "said": said})
+    order = order_of(
+        replace(draft.talk, before=before, said=said),
+        tenant,
+        here.rules,
+        id=job,
+        metadata=dict(draft.metadata),
+        grant=grant,
+        asked=asked.model_dump(mode="json"),
+        priority=priority,
+    )
+    intake.submit(conn, order, here.rules)
+
+
 def _before(conn: Connection, tenant: str, draft: Draft) -> Iterator[ChatMessage]:
     if draft.talk.conversation is not None:
         conversations.get(conn, tenant, draft.talk.conversation)

@@ -4,6 +4,7 @@ and what Medley promises beyond them.
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -377,3 +378,35 @@ def test_unknown_models_and_responses_are_not_found(client: openai.OpenAI) -> No
         client.responses.retrieve("resp_0")
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model="tiny", input="Hi", previous_response_id="resp_0")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("/v1/responses", {"input": "Say hello."}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Say hello."}]}),
+    ],
+)
+def test_a_batch_may_ask_the_hub(client: openai.OpenAI, endpoint: Any, body: Any) -> None:
+    picture = [{"type": "input_image", "image_url": "https://elsewhere.example/a.png"}]
+    wrong = {"r1": {"stream": True}, "r2": {"input": [{"role": "user", "content": picture}]}}
+    lines = [
+        {"custom_id": name, "method": "POST", "url": endpoint, "body": {"model": "medley"} | asked}
+        for name, asked in {"r0": body, **wrong}.items()
+    ]
+    data = "\n".join(json.dumps(line) for line in lines).encode()
+    file = client.files.create(file=("in.jsonl", data), purpose="batch")
+    made = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
+    until = time.monotonic() + 120
+    while made.status not in ("completed", "failed") and time.monotonic() < until:
+        time.sleep(0.2)
+        made = client.batches.retrieve(made.id)
+    assert made.status == "completed"
+    (row,) = map(json.loads, client.files.content(str(made.output_file_id)).text.splitlines())
+    answer = row["response"]["body"]
+    assert answer.get("output") or answer["choices"][0]["message"]["content"]
+    refused = [
+        json.loads(line)["response"]["status_code"]
+        for line in client.files.content(str(made.error_file_id)).text.splitlines()
+    ]
+    assert refused == [400, 400]
