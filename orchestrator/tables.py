@@ -474,6 +474,7 @@ uploads = Table(
     Column("keep_s", Integer),  # how long its file is kept; NULL: for ever
     Column("status", Text, nullable=False),  # pending | completed | cancelled
     Column("asset", Text),
+    Column("key", Text),  # who sends it
     _when("created_at", born=True),
     Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
     Index("uploads_expiry", "expires_at"),
