@@ -399,6 +399,12 @@ webhook_deliveries = Table(
         "webhook_deliveries_due", "endpoint", "due_at", postgresql_where=text("status = 'pending'")
     ),
     Index("webhook_deliveries_job", "job", postgresql_where=text("job IS NOT NULL")),
+    Index(
+        "webhook_deliveries_leased",
+        "tenant",
+        "leased_until",
+        postgresql_where=text("status = 'pending'"),
+    ),
 )
 
 keys = Table(
