@@ -6,8 +6,8 @@ files at the end. All it knows is in the database: killed at any point, another 
 
 import json
 import logging
-import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +27,7 @@ from orchestrator import asset_rows, batches, engine, jobs, keys
 from orchestrator.batches import Batch, Line
 from orchestrator.database import raw
 from orchestrator.keys import Caller
+from orchestrator.rounds import Rounds
 
 log = logging.getLogger("medley.api")
 EVERY_S = 0.5
@@ -36,29 +37,18 @@ MAX_LINE = 16 << 20
 MAX_ERRORS = 100
 
 
-class Batcher:
-    """A thread that looks twice a second."""
+class Batcher(Rounds):
+    """Looks twice a second."""
+
+    name = "batcher"
 
     def __init__(self, here: Service) -> None:
+        super().__init__(EVERY_S)
         self._here = here
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
-    def start(self) -> None:
-        """Begins."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                move_all(self._here)
-            except Exception as error:  # noqa: BLE001 - it must outlive the database
-                log.warning("batcher cannot go on error=%s", error)
+    def round(self) -> None:
+        """Moves all open batches on."""
+        move_all(self._here)
 
 
 def move_all(here: Service) -> None:
@@ -191,12 +181,13 @@ def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
     endpoint = ENDPOINTS[batch.endpoint]
     asked: list[str] = []
     try:
-        here = here.serving(_caller(here, conn, batch))
+        here = _offline(here.serving(_caller(here, conn, batch)))
     except Unauthorized as error:
         batches.give_up(conn, batch.id, _refused(error))
         return asked
     for line in batches.lines(conn, batch.id, state="waiting", limit=max(0, room)):
         try:
+            here.admission.check(conn)  # before media of a line that must wait are looked at
             body = endpoint.read(_body(here, conn, batch, line))
             prepared = endpoint.prepare(here, batch.tenant, body)
             with conn.begin_nested():
@@ -209,6 +200,13 @@ def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
             batches.mark(conn, batch.id, line.number, "running", job=job)
             asked.append(job)
     return asked
+
+
+def _offline(here: Service) -> Service:
+    """The same, fetching nothing: batches of all tenants wait for this thread, and no line may make
+    it wait for a stranger.
+    """
+    return replace(here, settings=here.settings.model_copy(update={"url_inputs": False}))
 
 
 def _caller(here: Service, conn: Connection, batch: Batch) -> Caller:
