@@ -25,8 +25,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 #: Rooms of OpenAI's that are not offered, and whose names mean nothing else here.
 UNSUPPORTED_ROOMS = frozenset(
-    {"agents", "assistants", "chatkit", "containers", "decisions", "evals", "fine_tuning"}
-    | {"live", "moderations", "realtime", "skills", "threads"}
+    {"agents", "assistants", "chatkit", "completions", "containers", "decisions", "evals"}
+    | {"fine_tuning", "live", "moderations", "realtime", "skills", "threads"}
 )
 #: Where callers read OpenAI's form: errors are plain JSON there, and a wrong value is a 400.
 OPENAI_ROOMS = frozenset(
@@ -215,6 +215,8 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         found = [dict(item) for item in error.errors()]
+        if any(_is_unread(item) for item in found):
+            return response(request, 415, "unsupported_media", "Send application/json.")
         if is_openai(request.url.path):
             where = [("body", *place(item["loc"][1:])) for item in found]
             pairs = zip(found, where, strict=True)
@@ -226,7 +228,7 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
             )
         faults = [_fault(item) for item in found]
         detail = (
-            f"{faults[0]['pointer']}: {faults[0]['reason']}"
+            f"{faults[0]['pointer'] or 'body'}: {faults[0]['reason']}"
             if faults
             else "The request is not valid."
         )
@@ -253,8 +255,14 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
+def _is_unread(item: Mapping[str, Any]) -> bool:
+    """Whether a body was not read as JSON, because its `Content-Type` says something else."""
+    return tuple(item["loc"]) == ("body",) and isinstance(item.get("input"), bytes)
+
+
 def _fault(item: Mapping[str, Any]) -> dict[str, str]:
     where, *rest = item["loc"] or ("body",)
     places = "".join("/" + str(place).replace("~", "~0").replace("/", "~1") for place in rest)
     pointer = places if where == "body" else f"{where}{places}"
-    return {"pointer": pointer, "reason": str(item["msg"]), "suggestion": advice(item)}
+    reason = str(item["msg"]).removeprefix("Value error, ")
+    return {"pointer": pointer, "reason": reason, "suggestion": advice(item)}

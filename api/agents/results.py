@@ -155,7 +155,8 @@ def link_to(asset: Asset, name: str | None = None) -> Link:
 def describe(asset: Asset) -> str:
     """What was measured of an asset, in a few words."""
     facts: Mapping[str, Any] = asset.facts.to_data()
-    size = f"{facts['width']} x {facts['height']} px" if facts.get("width") else ""
+    wide, high = facts.get("width"), facts.get("height")
+    size = f"{wide} x {high} px" if wide and high else f"{wide} numbers" if wide else ""
     long = f"{facts['seconds']:.1f} s" if facts.get("seconds") else ""
     return ", ".join(item for item in (str(asset.modality), size, long) if item)
 

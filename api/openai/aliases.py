@@ -13,7 +13,7 @@ from orchestrator.routing import Policy, candidates
 
 #: Any model of this installation that can do what is asked.
 ANY = "medley"
-#: By tool, the names of OpenAI's models that do the same.
+#: By tool, the names of OpenAI's models that do the same; whoever answers stands for the whole.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "text_to_image": (
         *("gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2"),
@@ -25,7 +25,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "text_to_video": ("sora-2", "sora-2-pro"),
     "answer": (
         *("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"),
-        *("gpt-5", "gpt-5-mini", "gpt-5-nano"),
+        *("gpt-5", "gpt-5-mini", "gpt-5-nano", ANY),
     ),
 }
 #: Tools that are asked for by the names of another one.

@@ -15,7 +15,7 @@ from api.attached import Judged
 from api.incoming import SentFile, media_type_of, read_form
 from api.openai.calls import Refused
 from api.problems import ApiError
-from api.schemas.common import Body
+from api.schemas.common import Call
 from api.state import Service
 from medley.errors import CallerError
 from orchestrator.asset_rows import Asset
@@ -27,7 +27,7 @@ Ignored = Annotated[Any, Field(default=None, description="Accepted and ignored."
 FileId = Annotated[str, Field(max_length=64)]
 
 
-class Asked(Body):
+class Asked(Call):
     """The body of a call."""
 
 

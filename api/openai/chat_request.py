@@ -13,7 +13,7 @@ from api.openai.submit import Draft
 from api.openai.talk import Talk
 from api.openai.text_models import hub_of
 from api.openai.tools import read_chat_tools, read_choice, read_form
-from api.schemas.common import Body, Metadata
+from api.schemas.common import Body, Call, Metadata
 from medley.modality import Modality
 from medley.tasks import Sampling
 from orchestrator.checking import Rules
@@ -43,7 +43,7 @@ class StreamOptions(Body):
     include_obfuscation: Ignored
 
 
-class ChatIn(Body):
+class ChatIn(Call):
     """A request for a chat completion."""
 
     model: str = Field(
@@ -112,6 +112,7 @@ def draft_of(body: ChatIn, rules: Rules) -> Draft:
         seed=body.seed,
         outputs=list(dict.fromkeys(outputs)),
         voice=voice,
+        at="/messages",
     )
     asked = Asked(
         api="chat",

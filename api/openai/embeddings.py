@@ -67,7 +67,9 @@ class EmbeddingsIn(Asked):
     @field_validator("input", mode="before")
     @classmethod
     def _no_tokens(cls, given: Any) -> Any:
-        if isinstance(given, list) and given:
+        if isinstance(given, list) and not 1 <= len(given) <= MAX_INPUTS:
+            raise ValueError(f"give 1 to {MAX_INPUTS} inputs, not {len(given)}")
+        if isinstance(given, list):
             first = given[0][0] if isinstance(given[0], list) and given[0] else given[0]
             if isinstance(first, int):
                 raise ValueError("tokens of another model's vocabulary are not taken; send words")

@@ -112,8 +112,9 @@ async def bring(here: Service, found: Sequence[Media]) -> dict[str, Kept]:
     except MedleyError as error:
         if error.status >= 500:
             raise
-        place = error.errors[0].get("pointer", "") if error.errors else far[0].at
-        raise wrong(str(place), error.message) from None
+        fault = error.errors[0] if error.errors else {}
+        place, reason = fault.get("pointer", far[0].at), fault.get("reason", error.message)
+        raise wrong(str(place), str(reason)) from None
     kept: dict[str, Kept] = {}
     for media, file in zip(far, judged, strict=True):
         _fits(media, file.facts.modality)

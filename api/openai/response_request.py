@@ -14,7 +14,7 @@ from api.openai.submit import Draft
 from api.openai.talk import Talk
 from api.openai.text_models import hub_of
 from api.openai.tools import Chosen, read_choice, read_form, read_tools
-from api.schemas.common import Body, Metadata
+from api.schemas.common import Call, Metadata
 from medley.modality import Modality
 from medley.tasks import Sampling
 from orchestrator.checking import Rules
@@ -23,7 +23,7 @@ Ignored = Annotated[Any, Field(default=None, description="Accepted and ignored."
 STEPS = "medley:steps"  #: in `include`: plan and steps are told, too
 
 
-class Counted(Body):
+class Counted(Call):
     """What the tokens of a request depend on."""
 
     model: str = Field(

@@ -45,6 +45,7 @@ class Talk:
     max_steps: int | None = None  # of a plan
     counts: bool = False  # the tokens of the chat are counted, and nothing is said
     conversation: str | None = None
+    at: str = "/input"  # where the request says what is said now
 
     @property
     def chats(self) -> bool:
@@ -57,9 +58,9 @@ class Talk:
 def order_of(talk: Talk, tenant: str, rules: Rules, **more: Any) -> Order:
     """The order. Raises `BadParameter`, `Unsupported`."""
     if not (talk.said or talk.before):
-        raise wrong("/input", "There is nothing to answer.")
+        raise wrong(talk.at, "There is nothing to answer.")
     if len(talk.before) + len(talk.said) >= MAX_MESSAGES:
-        raise wrong("/input", f"A chat has at most {MAX_MESSAGES} messages.")
+        raise wrong(talk.at, f"A chat has at most {MAX_MESSAGES} messages.")
     return (_chat if talk.chats else _planned)(talk, tenant, rules, more)
 
 
@@ -72,7 +73,7 @@ def _planned(talk: Talk, tenant: str, rules: Rules, more: Mapping[str, Any]) -> 
     )
     asked: list[Part] = [part for item in spoken[first:] for part in item.parts]
     if not asked:
-        raise wrong("/input", "The last message has to be a user's.")
+        raise wrong(talk.at, "The last message has to be a user's.")
     earlier = [item for item in (*talk.before, *spoken[:first]) if item.role != "system"]
     models = {"plan": talk.hub, "answer": talk.hub} if talk.hub else {}
     options = {

@@ -1,6 +1,7 @@
 // A workflow as an endpoint: the programs that run it, and its publication as a tool.
 import { put, remove } from "./client.js";
 import { button, element } from "./dom.js";
+import { flowPrograms } from "./programs.js";
 import { tabs } from "./rooms.js";
 import { copy, toast } from "./shell.js";
 import { words } from "./words.js";
@@ -10,30 +11,10 @@ const say = words({
   zh: { endpoint: "接口", endpointAbout: "运行最新版本；{pinned} 固定为此版本。", publish: "作为工具", publishAbout: "计划可以把它当作一个步骤使用，包括语言模型写的计划。它的输出是回答中显示的内容。", name: "名称", doPublish: "发布", withdraw: "撤回", published: "已发布为 {name}", withdrawn: "已撤回", unsaved: "请先保存。", shows: "请先将至少一个输出连到回答。", snippet: "程序", bad: "小写字母、数字和 _。" },
 });
 
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-
-/** `{curl, python, shell}`: programs that run the saved workflow. Files go along as fields of a form. */
-export function programs(saved, origin = location.origin) {
-  const values = {}, files = {};
-  for (const [name, input] of Object.entries(saved.inputs)) {
-    const words = input.modality.split("|").includes("text"), kind = input.modality.split("|")[0];
-    const value = words ? input.default ?? "…" : { file: name };
-    if (!words) files[name] = `${name}.${{ image: "png", audio: "wav", video: "mp4" }[kind] ?? "bin"}`;
-    values[name] = input.many ? [value] : value;
-  }
-  const body = JSON.stringify({ inputs: values }), path = `/v1/workflows/${saved.id}/runs`, forms = Object.entries(files);
-  const sent = forms.length ? [`-F request=${quoted(body)}`, ...forms.map(([name, file]) => `-F ${name}=@${file}`)] : ["-H 'Content-Type: application/json'", `-d ${quoted(body)}`];
-  const curl = [`curl ${origin}${path}`, "-H 'Prefer: wait=60'", ...sent].join(" \\\n  ");
-  const given = forms.length ? `, {${forms.map(([name, file]) => `"${name}": Path("${file}")`).join(", ")}}` : "";
-  const python = [...(forms.length ? ["from pathlib import Path", ""] : []), "from medley.client import Client", "", `with Client("${origin}") as medley:`, `    job = medley.send("${path}", ${body.replaceAll(/\b(true|false)\b/g, (word) => word[0].toUpperCase() + word.slice(1))}${given})`, "    for event in medley.follow(job[\"id\"]):", "        print(event.type, event.step or \"\")", "    print(medley.job(job[\"id\"])[\"outputs\"])"].join("\n");
-  const shell = [`medley workflow run ${saved.id}`, ...Object.entries(values).map(([name, value]) => { const one = [value].flat()[0]; return `-i ${name}=${one.file !== undefined ? `@${files[name]}` : quoted(one)}`; })].join(" \\\n  ");
-  return { curl, python, shell };
-}
-
 /** The panel in `place`; `saved` is the stored workflow, or null. `onChange(saved)` after publishing and withdrawing. */
 export function showCode(place, saved, onChange) {
   if (!saved) return place.replaceChildren(element("p", { class: "soft" }, say("unsaved")));
-  const made = programs(saved), shown = element("pre", { tabindex: 0, "aria-label": say("snippet") });
+  const made = flowPrograms(saved), shown = element("pre", { tabindex: 0, "aria-label": say("snippet") });
   let current = "curl";
   const chosen = tabs([["curl", "curl"], ["python", "Python"], ["shell", "Shell"]], current, (name) => { current = name; shown.textContent = made[name]; }, say("snippet"));
   shown.textContent = made.curl;

@@ -2,6 +2,7 @@
 import { get } from "./client.js";
 import { button, element } from "./dom.js";
 import { tile } from "./media.js";
+import { jobPrograms, planOf } from "./programs.js";
 import { copy } from "./shell.js";
 import { plain, words } from "./words.js";
 
@@ -33,7 +34,6 @@ const say = words({
     uploads: "来源文件",
   },
 });
-const LEFT_OUT = ["ask", "models", "approve", "best_of", "max_redraws", "max_revisions", "commercial_only"];
 
 /** The steps that a step rests on, itself last. */
 function chain(steps, id, seen = new Set()) {
@@ -82,60 +82,6 @@ export function recipeOf(job, output) {
   );
 }
 
-/** The body that asks for the same job again. */
-export function bodyOf(job) {
-  const options = Object.fromEntries(Object.entries(job.options ?? {}).filter(([name, value]) => !isPlain(name, value)));
-  const rest = Object.keys(options).length ? { options } : {};
-  if (job.kind === "request")
-    return {
-      input: job.input.map((part) => (part.type === "asset" ? { type: "asset", asset: part.asset } : { type: "text", text: part.text })),
-      ...rest,
-    };
-  return { plan: planOf(job), ...rest };
-}
-
-function isPlain(name, value) {
-  if (!LEFT_OUT.includes(name)) return value === null;
-  return (
-    { ask: true, approve: "auto", best_of: 1, max_redraws: 0, max_revisions: 1, commercial_only: false }[name] === value ||
-    (name === "models" && !Object.keys(value ?? {}).length)
-  );
-}
-
-/** The plan document out of a job's steps. */
-export function planOf(job) {
-  const steps = (job.plan?.steps ?? []).filter((step) => step.tool !== "plan" && step.tool !== "answer");
-  return {
-    steps: steps.map(({ id, tool, inputs, params, model }) => ({ id, tool, inputs, params, ...(model ? { model } : {}) })),
-    reply: job.plan?.reply ?? {},
-  };
-}
-
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const python = (value) =>
-  JSON.stringify(value, null, 4).replaceAll(
-    /(?<=[:[,{\s])(true|false|null)(?=[\s,\]}])/g,
-    (word) => ({ true: "True", false: "False", null: "None" })[word],
-  );
-
-/** `{curl, python, openai}`: programs that make the same job. */
-export function programs(job, origin = location.origin) {
-  const body = bodyOf(job),
-    input = body.input ?? [],
-    text = input
-      .filter((part) => part.text)
-      .map((part) => part.text)
-      .join("\n");
-  const curl = `curl ${origin}/v1/jobs \\\n  -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\\n  -d ${quoted(JSON.stringify(body))}`;
-  const client = `from medley.client import Client\n\nwith Client(${JSON.stringify(origin)}) as medley:\n    job = medley.post("/v1/jobs", ${python(body).replaceAll("\n", "\n    ")})\n    for event in medley.follow(job["id"]):\n        print(event.type, event.step or "")\n    print(medley.job(job["id"])["answer"])`;
-  const parts = input.map((part) => (part.text ? { type: "input_text", text: part.text } : { type: "input_image", file_id: part.asset }));
-  const media = input.some((part) => part.asset);
-  const openai = `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="…")\nanswer = client.responses.create(\n    model="medley",\n    input=${media ? python([{ role: "user", content: parts }]).replaceAll("\n", "\n    ") : JSON.stringify(text)},\n)\nprint(answer.output_text)`;
-  return job.kind === "request" && !input.some((part) => part.asset && part.modality !== "image")
-    ? { curl, python: client, openai }
-    : { curl, python: client };
-}
-
 let described = null;
 
 /** Whether the service has this route. */
@@ -146,7 +92,7 @@ async function has(path) {
 
 /** Tabs with the programs, each with a copy button. OpenAI's SDK stands there where the service speaks with it. */
 export function programTabs(job) {
-  const { openai, ...made } = programs(job),
+  const { openai, ...made } = jobPrograms(job),
     names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
   made.json = JSON.stringify(planOf(job), null, 2);
   const shown = element("pre", { tabindex: 0, role: "tabpanel" });

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
 from api import problems
 
@@ -23,6 +23,19 @@ class Body(BaseModel):
     """What a caller sends: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Call(Body):
+    """The body of a call of OpenAI's: a member that is null counts as left out. Clients in other
+    languages send all members that they know, most of them null.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if value is not None}
+        return given
 
 
 class Out(BaseModel):

@@ -18,7 +18,8 @@ class ModelOut(Out):
         default=None, description="The model that serves, where one of its aliases was asked for."
     )
     aliases: list[str] = Field(
-        default_factory=list, description="Names of OpenAI's models that lead to it here."
+        default_factory=list,
+        description="Names of OpenAI's models, and `medley`, that lead to it here.",
     )
     family: str
     fidelity: Literal["exact", "reproduction", "successor", "built", "stand-in"] = Field(

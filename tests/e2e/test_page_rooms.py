@@ -3,6 +3,9 @@ whole service with the bundled models.
 """
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +174,49 @@ def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Medley)
     page.click("[data-name=versions]")
     page.wait_for_selector(".versions li:nth-child(2)")
     assert "changed write" in page.locator(".versions li").first.inner_text()
+
+
+def test_the_programs_that_the_page_shows_do_what_they_say(
+    page: Any, medley: Medley, drawn: dict[str, str], tmp_path: Path
+) -> None:
+    words = "Is it : true, or 'false'?\nWhat is \"null\" : null,"
+    job = medley.run(words, [medley.asset(drawn["cat"])], options={"ask": False}).wait()
+    inputs = {
+        "pic": {"modality": "image"},
+        "words": {"modality": "text", "default": "a; it's : true,"},
+    }
+    plan = {
+        "steps": [
+            {"id": "s1", "tool": "rotate", "inputs": {"image": {"input": "pic"}}},
+            {"id": "s2", "tool": "speak", "inputs": {"text": {"input": "words"}}},
+        ],
+        "reply": {"show": ["s1.image"]},
+    }
+    flow = medley.post("/v1/workflows", {"name": "Turned", "inputs": inputs, "plan": plan})
+    of_job, of_flow = page.evaluate(
+        "async ([job, flow]) => { const made = await import('/programs.js');"
+        " return [made.jobPrograms(job), made.flowPrograms(flow)] }",
+        [medley.get(f"/v1/jobs/{job.id}"), flow],
+    )
+    (tmp_path / "pic.png").write_bytes(medley.asset(drawn["cat"]).read())
+    python = "\n".join([of_job["python"], of_job["openai"], of_flow["python"]])
+    cli = "import sys; from medley.cli import app; sys.argv = ['medley', *sys.argv[1:]]; app()"
+    shell = shlex.split(of_flow["shell"].replace("\\\n", ""))
+    curl = shlex.split(of_flow["curl"].replace("\\\n", ""))
+    assert shell[0] == "medley"
+    for command in (
+        [sys.executable, "-c", python],
+        [sys.executable, "-c", cli, *shell[1:], "--url", medley.url],
+        [*curl, "-sS", "--fail-with-body"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    jobs = [medley.get(f"/v1/jobs/{one.id}") for one in medley.jobs(limit=5)]
+    again = [one for one in jobs if one["kind"] == "request"]
+    assert [one["input"][0]["text"] for one in again] == [words] * 2
+    ran = [one for one in jobs if one["kind"] != "request"]
+    said = [step["inputs"]["text"] for one in ran for step in one["plan"]["steps"][1:]]
+    assert said == [{"text": "a; it's : true,"}] * 3
 
 
 def test_a_version_saved_elsewhere_is_not_overwritten_unasked(page: Any, medley: Medley) -> None:

@@ -6,6 +6,7 @@ import base64
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -20,11 +21,15 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
+from api.agents.results import describe
 from api.main import create_app
 from medley.embedded import EmbeddedValkey
 from medley.errors import BackendError
+from medley.media.facts import Facts
+from medley.modality import Modality
 from medley.settings import Settings
 from orchestrator import jobs, keys
+from orchestrator.asset_rows import Asset
 from orchestrator.keys import NewKey
 from tests.flow.api_world import caption_plan, png, served, wav
 from tests.flow.port_world import Service, patiently, serving
@@ -226,6 +231,22 @@ def test_assets_are_resources_in_pages(service: Service, monkeypatch: pytest.Mon
     for uri in ("asset://asset_nobody", "file:///etc/passwd"):
         with pytest.raises(MCPError):
             talk(service, lambda client, uri=uri: client.read_resource(uri))
+
+
+def test_a_vector_is_described_by_its_length() -> None:
+    facts = Facts(modality=Modality.EMBEDDING, media_type="application/x-vector", width=256)
+    vector = Asset(
+        id="asset_v",
+        tenant="default",
+        sha256="",
+        size=1024,
+        modality=facts.modality,
+        media_type=facts.media_type,
+        facts=facts,
+        origin={},
+        created_at=datetime.now(UTC),
+    )
+    assert describe(vector) == "embedding, 256 numbers"
 
 
 def test_saved_workflows_are_prompts_with_typed_arguments(service: Service) -> None:

@@ -515,6 +515,7 @@ def test_hard_coded_models_are_there(client: openai.OpenAI) -> None:
         ("gpt-image-1", "starter/generator"),
         ("whisper-1", "own/ear"),
         ("text-embedding-3-small", "starter/encoder"),
+        ("medley", "starter/hub"),
     ):
         found = client.models.retrieve(name)
         assert (found.id, found.root) == (name, behind)  # type: ignore[attr-defined]
@@ -526,7 +527,48 @@ def test_what_is_not_offered_says_so(client: openai.OpenAI, web: httpx2.Client) 
     assert (error.status_code, error.code) == (404, "unsupported_endpoint")
     for path in ("/v1/assistants", "/v1/fine_tuning/jobs", "/v1/threads/a/messages"):
         assert web.get(path).json()["error"]["code"] == "unsupported_endpoint"
-    assert web.post("/v1/images/variations").json()["error"]["code"] == "unsupported_endpoint"
+    for path in (
+        *("/v1/images/variations", "/v1/completions", "/v1/responses/compact"),
+        *("/v1/vector_stores/vs_a/file_batches", "/v1/vector_stores/vs_a/files/asset_b"),
+    ):
+        assert web.post(path, json={}).json()["error"]["code"] == "unsupported_endpoint"
+    assert refused(client.chat.completions.list).code == "unsupported_endpoint"
+    assert web.get("/v1/vector_stores/vs_assets/files/asset_b").json()["code"] == "not_found"
+
+
+NULLS: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/embeddings", {"input": "a", "encoding_format": None, "modality": None}),
+    ("/v1/audio/speech", {"model": "tts-1", "voice": "alloy", "input": "a", "speed": None,
+                          "instructions": None, "response_format": None}),
+    ("/v1/images/generations", {"prompt": "a", "n": None, "negative_prompt": None}),
+    ("/v1/chat/completions", {"model": None, "messages": [{"role": "user", "content": "a"}],
+                              "functions": None, "prediction": None}),
+    ("/v1/responses", {"model": None, "input": "a", "prompt": None, "background": True}),
+    ("/v1/vector_stores", {"name": None, "file_ids": None, "expires_after": None}),
+]  # fmt: skip
+
+
+def test_a_null_is_as_good_as_nothing(web: httpx2.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.openai.calls.PATIENCE_S", 0.1)
+    monkeypatch.setattr("api.openai.telling.PATIENCE_S", 0.1)
+    for path, body in NULLS:
+        reply = web.post(path, json=body)
+        assert reply.status_code in (200, 504), f"{path}: {reply.text}"
+
+
+def test_what_is_wrong_is_said_once_and_in_plain_words(web: httpx2.Client) -> None:
+    def said(path: str, **body: Any) -> Any:
+        return web.post(path, **body).json()["error"]["message"]
+
+    picture = {"prompt": "a cat", "size": "wide"}
+    assert said("/v1/images/generations", json=picture).startswith("/size: Say `auto`")
+    assert "1 to 2048 inputs, not 0" in said("/v1/embeddings", json={"input": []})
+    assert said("/v1/embeddings", data={"input": "a"}) == "Send application/json."
+    system: dict[str, Any] = {"messages": [{"role": "system", "content": "Be brief."}]}
+    assert said("/v1/chat/completions", json=system).startswith("messages: The last message")
+    file = {"type": "input_file", "file_url": "http://127.0.0.1/a.png"}
+    body = {"input": [{"role": "user", "content": [file]}]}
+    assert said("/v1/responses", json=body).count("file_url") == 1
 
 
 def test_other_clients_forms_are_read(web: httpx2.Client, worker: Worker) -> None:
