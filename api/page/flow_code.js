@@ -1,5 +1,5 @@
 // A workflow as an endpoint: the programs that run it, and its publication as a tool.
-import { put, remove } from "./client.js";
+import { keyOfReader, put, remove } from "./client.js";
 import { button, element } from "./dom.js";
 import { tabs } from "./rooms.js";
 import { copy, toast } from "./shell.js";
@@ -23,10 +23,14 @@ export function programs(saved, origin = location.origin) {
   }
   const body = JSON.stringify({ inputs: values }), path = `/v1/workflows/${saved.id}/runs`, forms = Object.entries(files);
   const sent = forms.length ? [`-F request=${quoted(body)}`, ...forms.map(([name, file]) => `-F ${name}=@${file}`)] : ["-H 'Content-Type: application/json'", `-d ${quoted(body)}`];
-  const curl = [`curl ${origin}${path}`, "-H 'Prefer: wait=60'", ...sent].join(" \\\n  ");
-  const given = forms.length ? `, {${forms.map(([name, file]) => `"${name}": Path("${file}")`).join(", ")}}` : "";
-  const python = [...(forms.length ? ["from pathlib import Path", ""] : []), "from medley.client import Client", "", `with Client("${origin}") as medley:`, `    job = medley.send("${path}", ${body.replaceAll(/\b(true|false)\b/g, (word) => word[0].toUpperCase() + word.slice(1))}${given})`, "    for event in medley.follow(job[\"id\"]):", "        print(event.type, event.step or \"\")", "    print(medley.job(job[\"id\"])[\"outputs\"])"].join("\n");
-  const shell = [`medley workflow run ${saved.id}`, ...Object.entries(values).map(([name, value]) => { const one = [value].flat()[0]; return `-i ${name}=${one.file !== undefined ? `@${files[name]}` : quoted(one)}`; })].join(" \\\n  ");
+  const key = keyOfReader();
+  const curl = [`curl ${origin}${path}`, ...(key ? [`-H 'Authorization: Bearer ${key}'`] : []), "-H 'Prefer: wait=60'", ...sent].join(" \\\n  ");
+  const given = Object.entries(values).map(([name, value]) => {
+    const one = [value].flat()[0], given = files[name] ? `Path(${JSON.stringify(files[name])})` : JSON.stringify(one);
+    return `${JSON.stringify(name)}: ${Array.isArray(value) ? `[${given}]` : given}`;
+  });
+  const python = [...(forms.length ? ["from pathlib import Path", ""] : []), "from medley.client import Medley", "", `with Medley("${origin}"${key ? `, api_key="${key}"` : ""}) as medley:`, `    job = medley.run_workflow("${saved.id}", {${given.join(", ")}}).watch()`, "    print(job.answer)", "    for asset in job.assets:", "        print(asset.save())"].join("\n");
+  const shell = [`medley workflows run ${saved.id}`, ...Object.entries(values).map(([name, value]) => { const one = [value].flat()[0]; return `-i ${name}=${one.file !== undefined ? `@${files[name]}` : quoted(one)}`; })].join(" \\\n  ");
   return { curl, python, shell };
 }
 

@@ -1,5 +1,5 @@
 // How something was made, and the same again from elsewhere: the recipe of an output, and a job as curl, Python and OpenAI's SDK.
-import { get } from "./client.js";
+import { get, keyOfReader } from "./client.js";
 import { button, element } from "./dom.js";
 import { tile } from "./media.js";
 import { copy } from "./shell.js";
@@ -16,7 +16,7 @@ const say = words({
     openai: "OpenAI SDK",
     asJson: "The plan as JSON",
     from: "from {step}",
-    record: "Its full record",
+    record: "All of how it was made",
     uploads: "Made from",
   },
   zh: {
@@ -29,7 +29,7 @@ const say = words({
     openai: "OpenAI SDK",
     asJson: "计划 JSON",
     from: "来自 {step}",
-    record: "完整记录",
+    record: "完整的制作过程",
     uploads: "来源文件",
   },
 });
@@ -126,27 +126,21 @@ export function programs(job, origin = location.origin) {
       .filter((part) => part.text)
       .map((part) => part.text)
       .join("\n");
-  const curl = `curl ${origin}/v1/jobs \\\n  -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\\n  -d ${quoted(JSON.stringify(body))}`;
-  const client = `from medley.client import Client\n\nwith Client(${JSON.stringify(origin)}) as medley:\n    job = medley.post("/v1/jobs", ${python(body).replaceAll("\n", "\n    ")})\n    for event in medley.follow(job["id"]):\n        print(event.type, event.step or "")\n    print(medley.job(job["id"])["answer"])`;
+  const key = keyOfReader(),
+    bearer = key ? ` \\\n  -H 'Authorization: Bearer ${key}'` : "";
+  const curl = `curl ${origin}/v1/jobs${bearer} \\\n  -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\\n  -d ${quoted(JSON.stringify(body))}`;
+  const client = `from medley.client import Medley\n\nwith Medley(${JSON.stringify(origin)}${key ? `, api_key="${key}"` : ""}) as medley:\n    made = medley.post("/v1/jobs", ${python(body).replaceAll("\n", "\n    ")})\n    job = medley.job(made["id"]).watch()\n    print(job.answer)\n    for asset in job.assets:\n        print(asset.save())`;
   const parts = input.map((part) => (part.text ? { type: "input_text", text: part.text } : { type: "input_image", file_id: part.asset }));
   const media = input.some((part) => part.asset);
-  const openai = `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="…")\nanswer = client.responses.create(\n    model="medley",\n    input=${media ? python([{ role: "user", content: parts }]).replaceAll("\n", "\n    ") : JSON.stringify(text)},\n)\nprint(answer.output_text)`;
+  const openai = `from openai import OpenAI\n\nclient = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="${key ?? "-"}")\nanswer = client.responses.create(\n    model="medley",\n    input=${media ? python([{ role: "user", content: parts }]).replaceAll("\n", "\n    ") : JSON.stringify(text)},\n)\nprint(answer.output_text)`;
   return job.kind === "request" && !input.some((part) => part.asset && part.modality !== "image")
     ? { curl, python: client, openai }
     : { curl, python: client };
 }
 
-let described = null;
-
-/** Whether the service has this route. */
-async function has(path) {
-  described ??= get("/openapi.json").catch(() => ({ paths: {} }));
-  return path in ((await described).paths ?? {});
-}
-
-/** Tabs with the programs, each with a copy button. OpenAI's SDK stands there where the service speaks with it. */
+/** Tabs with the programs, each with a copy button. */
 export function programTabs(job) {
-  const { openai, ...made } = programs(job),
+  const made = programs(job),
     names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
   made.json = JSON.stringify(planOf(job), null, 2);
   const shown = element("pre", { tabindex: 0, role: "tabpanel" });
@@ -165,6 +159,7 @@ export function programTabs(job) {
             onclick: () => {
               current = name;
               show();
+              tabs.querySelector("[aria-selected=true]").focus();
             },
           },
           names[name],
@@ -173,13 +168,6 @@ export function programTabs(job) {
     );
     shown.textContent = made[current];
   };
-  if (openai)
-    has("/v1/responses").then((there) => {
-      if (there) {
-        made.openai = openai;
-        show();
-      }
-    });
   tabs.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key],
       all = Object.keys(made);
@@ -220,7 +208,7 @@ async function lineageOf(asset, spot) {
       ...uploads.map((node) =>
         element("a", { href: `#/assets/${node.id}`, "aria-label": node.name ?? node.id }, tile(node.id, node.modality, 28)),
       ),
-      element("a", { href: `/v1/assets/${asset}/provenance` }, say("record")),
+      element("a", { href: `#/assets/${asset}` }, say("record")),
     ),
   );
 }
