@@ -8,7 +8,6 @@ them, files past the time that their sender set, and uploads that nobody ended.
 """
 
 import logging
-import threading
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ from medley.errors import Conflict
 from orchestrator import asset_rows, asset_use, audit, idempotency, jobs, sessions, uploads
 from orchestrator.asset_rows import referenced
 from orchestrator.assets import AssetStore
+from orchestrator.rounds import Rounds
 from orchestrator.webhooks import deliveries
 
 log = logging.getLogger(__name__)
@@ -64,31 +64,19 @@ def _forget_files(conn: Connection) -> None:
         asset_rows.remove(conn, tenant, asset)
 
 
-class Janitor:
-    """A thread that cleans at its start and then every hour."""
+class Janitor(Rounds):
+    """Cleans at its start and then every hour."""
+
+    name = "janitor"
 
     def __init__(self, engine: Engine, store: AssetStore, keep_days: float | None = None) -> None:
+        super().__init__(EVERY_S, first_s=0.0)
         self._engine, self._store, self._keep_days = engine, store, keep_days
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
-    def start(self) -> None:
-        """Begins to clean."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                removed = clean_once(self._engine, self._store)
-                days = self._keep_days
-                forgotten = 0 if days is None else forget_jobs(self._engine, days)
-                if removed or forgotten:
-                    log.info("janitor removed=%d forgotten=%d", removed, forgotten)
-            except Exception as error:  # noqa: BLE001 - it must outlive database and disk
-                log.warning("janitor could not clean error=%s", error)
-            self._stop.wait(EVERY_S)
+    def round(self) -> None:
+        """All that is too old now."""
+        removed = clean_once(self._engine, self._store)
+        days = self._keep_days
+        forgotten = 0 if days is None else forget_jobs(self._engine, days)
+        if removed or forgotten:
+            log.info("janitor removed=%d forgotten=%d", removed, forgotten)

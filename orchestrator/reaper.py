@@ -6,14 +6,14 @@ Only a lease that has run out on the database's clock is over; a database that d
 """
 
 import logging
-import threading
 import time
 
 from sqlalchemy import Engine
 
 from medley.settings import Settings
 from orchestrator import quotas
-from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.database import Raw
+from orchestrator.rounds import DatabaseRounds
 from orchestrator.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -29,45 +29,27 @@ def reap_once(conn: Raw) -> dict[str, int]:
     return dict(row[0])
 
 
-class Reaper:
-    """A thread that reaps every second."""
+class Reaper(DatabaseRounds):
+    """Reaps every second."""
+
+    name = "reaper"
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
+        url = engine.url.render_as_string(hide_password=False)
+        super().__init__(url, every_s=min(1.0, settings.lease_ttl_s / 4))
         self._engine, self._settings = engine, settings
         self._looked = 0.0
-        self._url = engine.url.render_as_string(hide_password=False)
-        self._every_s = min(1.0, settings.lease_ttl_s / 4)
         self._tally = Tally(on=settings.metrics)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
-    def start(self) -> None:
-        """Begins to reap."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        conn: Raw | None = None
-        while not self._stop.wait(self._every_s):
-            try:
-                if conn is None or conn.closed:
-                    conn = connect(self._url)
-                done = reap_once(conn)
-                for what, count in done.items():
-                    self._tally.add("medley_reaped_total", count, what=what)
-                self._tally.write(conn)
-                if done["lost"] or done["stopped"]:
-                    log.info("reaped lost=%d stopped=%d", done["lost"], done["stopped"])
-                self._stop_overrun()
-            except Exception as error:  # noqa: BLE001 - it must outlive whatever the database does
-                log.warning("reaper cannot reach the database error=%s", error)
-                close_quietly(conn)
-                conn = None
-        close_quietly(conn)
+    def round(self) -> None:
+        """What is overdue now."""
+        done = reap_once(self.conn)
+        for what, count in done.items():
+            self._tally.add("medley_reaped_total", count, what=what)
+        self._tally.write(self.conn)
+        if done["lost"] or done["stopped"]:
+            log.info("reaped lost=%d stopped=%d", done["lost"], done["stopped"])
+        self._stop_overrun()
 
     def _stop_overrun(self) -> None:
         if time.monotonic() - self._looked < OVERRUN_EVERY_S:

@@ -7,10 +7,8 @@ on the way is sent again; whatever arrives twice claims nothing.
 """
 
 import logging
-import threading
 from collections.abc import Mapping
 
-import psycopg
 from celery import Celery
 from kombu.entity import Queue
 from sqlalchemy import Engine
@@ -19,7 +17,8 @@ from medley.settings import Settings
 from medley.status import Lane
 from orchestrator.broker import WAKE, broker_config, queue_of
 from orchestrator.crashes import crash_point
-from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.database import Raw
+from orchestrator.rounds import DatabaseRounds
 from orchestrator.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -70,51 +69,18 @@ def relay_once(conn: Raw, app: Celery, tally: Tally | None = None) -> int:
     return sum(count for _, count in rows)
 
 
-class Relay:
-    """A thread that relays. `nudge` it after a commit that made steps ready."""
+class Relay(DatabaseRounds):
+    """Relays. `nudge` it after a commit that made steps ready."""
+
+    name = "relay"
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._url = engine.url.render_as_string(hide_password=False)
+        super().__init__(engine.url.render_as_string(hide_password=False), every_s=POLL_S)
         self._app = make_app(settings)
         self._tally = Tally(on=settings.metrics)
-        self._nudged = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
-    def start(self) -> None:
-        """Begins to relay."""
-        self._thread.start()
-
-    def nudge(self) -> None:
-        """Something may be ready: look now."""
-        self._nudged.set()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stopping = True
-        self._nudged.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        pause = POLL_S
-        conn: Raw | None = None
-        while True:
-            self._nudged.wait(pause)
-            self._nudged.clear()
-            if self._stopping:
-                break
-            try:
-                if conn is None or conn.closed:
-                    conn = connect(self._url)
-                pause = 0.0 if relay_once(conn, self._app, self._tally) >= BATCH else POLL_S
-                self._tally.write(conn)
-            except psycopg.Error as error:
-                # Not known is not lost: the rows are there when the database is.
-                log.warning("relay cannot reach the database error=%s", error)
-                close_quietly(conn)
-                conn = None
-                pause = min(max(pause * 2, POLL_S), 2.0)
-            except Exception:
-                log.exception("relay failed")
-                pause = 2.0
-        close_quietly(conn)
+    def round(self) -> float | None:
+        """Sends what is due; at once again where there may be more."""
+        sent = relay_once(self.conn, self._app, self._tally)
+        self._tally.write(self.conn)
+        return 0.0 if sent >= BATCH else None

@@ -9,7 +9,6 @@ becomes a new one of the same pid.
 import logging
 import os
 import sys
-import threading
 import time
 from dataclasses import dataclass
 
@@ -18,8 +17,9 @@ import psutil
 from medley.settings import Settings
 from medley.toolset import installed
 from orchestrator.catalogue import load_catalogue
-from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.database import Raw
 from orchestrator.engine import Offer
+from orchestrator.rounds import DatabaseRounds
 from workers.child import announce
 from workers.leaving import name_of_main
 from workers.offering import Offering
@@ -57,46 +57,27 @@ class Patience:
         return now - self.since >= longest
 
 
-class Watchdog:
-    """A thread of the main process that looks, and in the end replaces the process."""
+class Watchdog(DatabaseRounds):
+    """Looks from the main process, and in the end replaces the process."""
+
+    name = "watchdog"
 
     def __init__(self, settings: Settings) -> None:
         assert settings.database_url is not None
-        self._url = settings.database_url
+        super().__init__(settings.database_url, every_s=settings.stall_s / LOOKS)
         self._offering = Offering(
             settings=settings, tools=installed(settings), models=load_catalogue(settings)
         )
         self._patience = Patience(settings.stall_s)
-        self._every_s = settings.stall_s / LOOKS
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
-    def start(self) -> None:
-        """Begins to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-
-    def _run(self) -> None:
-        conn: Raw | None = None
-        while not self._stop.wait(self._every_s):
-            try:
-                if conn is None or conn.closed:
-                    conn = connect(self._url)
-                if self._offering.look():
-                    announce(conn, name_of_main(os.getpid()), self._offering)
-                look = take_look(conn, self._offering.offer)
-            except Exception as error:  # noqa: BLE001 - not known is not lost
-                log.warning("watchdog cannot reach the database error=%s", error)
-                close_quietly(conn)
-                conn = None
-                continue
-            if self._patience.lost(look, time.monotonic()) and not self._stop.is_set():
-                log.error("no child took step=%s for too long: starting anew", look.waiting)
-                start_anew()
-        close_quietly(conn)
+    def round(self) -> None:
+        """One look."""
+        if self._offering.look():
+            announce(self.conn, name_of_main(os.getpid()), self._offering)
+        look = take_look(self.conn, self._offering.offer)
+        if self._patience.lost(look, time.monotonic()) and not self.stopping:
+            log.error("no child took step=%s for too long: starting anew", look.waiting)
+            start_anew()
 
 
 def take_look(conn: Raw, offer: Offer) -> Look:

@@ -6,7 +6,6 @@ files at the end. All it knows is in the database: killed at any point, another 
 
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +26,7 @@ from orchestrator import asset_rows, batches, engine, jobs, keys
 from orchestrator.batches import Batch, Line
 from orchestrator.database import raw
 from orchestrator.keys import Caller
+from orchestrator.rounds import Rounds
 
 log = logging.getLogger("medley.api")
 EVERY_S = 0.5
@@ -36,29 +36,18 @@ MAX_LINE = 16 << 20
 MAX_ERRORS = 100
 
 
-class Batcher:
-    """A thread that looks twice a second."""
+class Batcher(Rounds):
+    """Looks twice a second."""
+
+    name = "batcher"
 
     def __init__(self, here: Service) -> None:
+        super().__init__(EVERY_S)
         self._here = here
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
-    def start(self) -> None:
-        """Begins."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                move_all(self._here)
-            except Exception as error:  # noqa: BLE001 - it must outlive the database
-                log.warning("batcher cannot go on error=%s", error)
+    def round(self) -> None:
+        """Moves all open batches on."""
+        move_all(self._here)
 
 
 def move_all(here: Service) -> None:

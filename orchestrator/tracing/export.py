@@ -7,7 +7,6 @@ attempts of workers that were killed are there like all others.
 
 import logging
 import os
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,12 @@ from sqlalchemy import Connection, Engine, text
 
 from medley.errors import NotFound
 from medley.settings import Settings
+from orchestrator.rounds import Rounds
 from orchestrator.tracing.otlp import nanoseconds
 from orchestrator.tracing.spans import Span, read_spans
 
 if TYPE_CHECKING:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -114,36 +115,34 @@ def _readable(span: Span, resource: "Resource") -> "ReadableSpan":
     )
 
 
-class TraceExporter:
-    """A thread that exports; it is not started where no collector is named."""
+class TraceExporter(Rounds):
+    """Exports; it does not start where no collector is named."""
+
+    name = "traces"
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
+        super().__init__(EVERY_S)
         self._engine, self._prompts = engine, settings.trace_prompts
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._exporter: OTLPSpanExporter | None = None
 
     def start(self) -> None:
         """Begins to export, if there is somewhere to export to."""
         if exports():
-            self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
-            self._thread.start()
+            super().start()
 
-    def stop(self) -> None:
-        """Exports what is due by now, and ends the thread."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
+    def round(self) -> None:
+        """Exports what is due by now."""
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        exporter = OTLPSpanExporter()
-        last = False
-        while not last:
-            last = self._stop.wait(EVERY_S)
-            try:
-                while export_once(self._engine, exporter, prompts=self._prompts) == BATCH:
-                    pass
-            except Exception as error:  # noqa: BLE001 - it must outlive database and collector
-                log.warning("traces not exported error=%s", type(error).__name__)
-        exporter.shutdown()  # type: ignore[no-untyped-call]
+        if self._exporter is None:
+            self._exporter = OTLPSpanExporter()
+        while export_once(self._engine, self._exporter, prompts=self._prompts) == BATCH:
+            pass
+
+    last = round
+
+    def close(self) -> None:
+        """Lets go of the collector."""
+        if self._exporter is not None:
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
+            self._exporter = None

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
@@ -26,7 +25,8 @@ from medley.net.policy import Policy
 from medley.net.post import POST_S, post
 from medley.settings import Settings
 from orchestrator.crashes import crash_point
-from orchestrator.database import Raw, close_quietly, connect
+from orchestrator.database import Raw
+from orchestrator.rounds import DatabaseRounds
 from orchestrator.tally import Tally
 from orchestrator.webhooks import message
 
@@ -105,63 +105,33 @@ def settle(conn: Raw, done: Outcome) -> str:
     return str(row[0])
 
 
-class Sender:
-    """A thread that claims and settles, and those that post."""
+class Sender(DatabaseRounds):
+    """Claims and settles, with further threads that post. `nudge` it when something may be due."""
+
+    name = "webhooks"
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._url = engine.url.render_as_string(hide_password=False)
+        super().__init__(engine.url.render_as_string(hide_password=False), every_s=POLL_S)
         self._policy = Policy.of(settings, plain=settings.webhook_plain)
         self._room = settings.webhook_senders
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._unsettled: Outcome | None = None
         self._tally = Tally(on=settings.metrics)
-        self._nudged = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-        self._on = settings.webhook_senders > 0
 
     def start(self) -> None:
-        """Begins to send."""
-        if self._on:
-            self._thread.start()
+        """Begins to send, where that is wanted of this process."""
+        if self._room > 0:
+            super().start()
 
-    def nudge(self) -> None:
-        """Something may be due: look now."""
-        self._nudged.set()
+    def round(self) -> None:
+        """Writes down what came of the messages that were sent, and sends those that are due."""
+        self._settle_all(self.conn)
+        self._send_due(self.conn)
+        self._tally.write(self.conn)
 
-    def stop(self) -> None:
-        """Ends the thread. What is on its way is not waited for; it is sent again."""
-        self._stopping = True
-        self._nudged.set()
-        if self._on:
-            self._thread.join(timeout=10)
-
-    def _run(self) -> None:
-        conn: Raw | None = None
-        pause = POLL_S
-        while True:
-            self._nudged.wait(pause)
-            self._nudged.clear()
-            try:
-                if conn is None or conn.closed:
-                    conn = connect(self._url)
-                self._settle_all(conn)
-                if self._stopping:
-                    break
-                self._send_due(conn)
-                self._tally.write(conn)
-                pause = POLL_S
-            except psycopg.Error as error:
-                log.warning("webhooks cannot reach the database error=%s", error)
-                close_quietly(conn)
-                conn = None
-                pause = min(pause * 2, 5.0)
-            except Exception:
-                log.exception("webhooks failed")
-                pause = 5.0
-            if self._stopping:
-                break
-        close_quietly(conn)
+    def last(self) -> None:
+        """What is on its way is not waited for; it is sent again."""
+        self._settle_all(self.conn)
 
     def _settle_all(self, conn: Raw) -> None:
         while True:
@@ -186,7 +156,7 @@ class Sender:
         done = send(due, self._policy)
         crash_point("webhook.after_send_before_mark")
         self._done.put(done)
-        self._nudged.set()
+        self.nudge()
 
 
 assert LEASE_S > 2 * POST_S

@@ -116,7 +116,7 @@ def test_what_is_not_stored_is_passed_on_without_a_number(service: Service) -> N
     service.finish(job, asset)
     assert names(list(stream))[-1] == "job.succeeded"
     assert preview["data"]["data"] == {"image": "anBlZw==", "media_type": "image/jpeg"}
-    assert (delta["event"], delta["data"]["data"]) == ("text.delta", {"text": "Hel"})
+    assert (delta["event"], delta["data"]["data"]) == ("text.delta", {"text": "Hel", "at": 0})
     assert "id" not in preview
 
 
