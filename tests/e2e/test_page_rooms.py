@@ -247,6 +247,16 @@ def test_a_job_becomes_a_workflow_with_inputs(
     page.wait_for_selector(".graph .ends.text")
 
 
+def test_a_search_is_not_among_the_requests(
+    page: Any, medley: Medley, drawn: dict[str, str]
+) -> None:
+    found = medley.post("/v1/search", {"mix": [{"text": "pizza", "weight": 1}]})
+    job = medley.job(found.get("job") or found["id"]).wait().id
+    page.reload()
+    page.wait_for_selector("#recent a")
+    assert f"#/jobs/{job}" not in page.locator("#recent").inner_html()
+
+
 def test_no_view_looks_otherwise_after_another_one(page: Any) -> None:
     worn = """() => [...document.styleSheets].filter((sheet) => !sheet.disabled)
         .map((sheet) => new URL(sheet.href).pathname)"""
@@ -281,7 +291,7 @@ def test_a_step_that_gave_nothing_keeps_room_for_one_picture(page: Any, medley: 
 
 
 def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medley: Medley) -> None:
-    medley.events(medley.submit("Say hello aloud.")["id"])
+    medley.run("Say hello aloud.").wait()
     open_room(page, "/models", "[data-model='starter/encoder']")
     row = page.locator("[data-model='starter/encoder']")
     for act in ("Unload", "Load"):
