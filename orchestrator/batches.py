@@ -12,12 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal_column, select, update
 
-from medley.errors import Conflict, NotFound
+from medley.errors import Conflict, NotFound, QuotaExceeded
 from medley.ids import new_id
 from orchestrator.tables import batch_lines, batches
 
 _NOW = func.clock_timestamp()
 _CHUNK = 1000
+MAX_OPEN = 64  #: batches of one tenant that have not ended: every round looks at all of them
+WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,10 @@ def create(
     keep_s: int | None,
     key: str | None = None,
 ) -> str:
-    """A new batch, asked for with this key; its id."""
+    """A new batch, asked for with this key; its id. Raises `QuotaExceeded` for too many."""
+    mine = (batches.c.tenant == tenant, batches.c.ended_at.is_(None))
+    if conn.execute(select(func.count()).where(*mine)).scalar_one() >= MAX_OPEN:
+        raise QuotaExceeded(f"A tenant may have {MAX_OPEN} batches that have not ended.", WAIT_S)
     made = new_id("batch")
     conn.execute(
         insert(batches).values(

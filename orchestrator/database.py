@@ -19,13 +19,17 @@ Raw = psycopg.Connection[TupleRow]
 
 
 def create_engine(database_url: str, *, pool_size: int = 5, max_overflow: int = 10) -> Engine:
-    """A SQLAlchemy engine over psycopg 3; takes `postgresql://` and `postgresql+psycopg://`."""
+    """A SQLAlchemy engine over psycopg 3; takes `postgresql://` and `postgresql+psycopg://`.
+
+    Its errors, which are logged, do not show the values of a query: they are what callers said.
+    """
     url = make_url(database_url).set(drivername="postgresql+psycopg")
     return sqlalchemy.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"application_name": "medley", "connect_timeout": 10},
     )
 

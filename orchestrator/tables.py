@@ -399,6 +399,12 @@ webhook_deliveries = Table(
         "webhook_deliveries_due", "endpoint", "due_at", postgresql_where=text("status = 'pending'")
     ),
     Index("webhook_deliveries_job", "job", postgresql_where=text("job IS NOT NULL")),
+    Index(
+        "webhook_deliveries_leased",
+        "tenant",
+        "leased_until",
+        postgresql_where=text("status = 'pending'"),
+    ),
 )
 
 keys = Table(
@@ -474,6 +480,7 @@ uploads = Table(
     Column("keep_s", Integer),  # how long its file is kept; NULL: for ever
     Column("status", Text, nullable=False),  # pending | completed | cancelled
     Column("asset", Text),
+    Column("key", Text),  # who sends it
     _when("created_at", born=True),
     Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
     Index("uploads_expiry", "expires_at"),

@@ -1,7 +1,8 @@
 """Uploads in parts: each part is kept under its hash as it comes, and the whole file is put
 together at the end. Parts need no order and no single process, and survive a restart.
 
-No asset names the bytes of a part, so the sweep of the store removes them a day later.
+No asset names the bytes of a part, so the sweep of the store removes them a day later. Until then
+they count as stored; where a file was made of them, the file counts instead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class Upload:
     keep_s: int | None
     status: str  # pending | completed | cancelled | expired
     asset: str | None
+    key: str | None
     created_at: datetime
     expires_at: datetime
 
@@ -67,8 +69,9 @@ def create(
     mime_type: str,
     purpose: str,
     keep_s: int | None,
+    key: str | None = None,
 ) -> Upload:
-    """A new upload of so many bytes."""
+    """A new upload of so many bytes, sent with this key."""
     row = conn.execute(
         insert(uploads)
         .values(
@@ -79,6 +82,7 @@ def create(
             mime_type=mime_type,
             purpose=purpose,
             keep_s=keep_s,
+            key=key,
             status="pending",
             expires_at=_NOW + literal_column(f"interval '{PENDING_S} seconds'"),
         )
@@ -136,6 +140,11 @@ def parts(conn: Connection, upload: Upload, part_ids: Sequence[str]) -> list[Par
     if size != upload.bytes:
         raise PartsDoNotFit(f"The parts have {size} bytes; {upload.bytes} were announced.")
     return listed
+
+
+def use_up(conn: Connection, part_ids: Sequence[str]) -> None:
+    """Forgets parts that a file was made of."""
+    conn.execute(delete(upload_parts).where(upload_parts.c.id.in_(part_ids)))
 
 
 def end(conn: Connection, tenant: str, upload: str, status: str, asset: str | None) -> Upload:

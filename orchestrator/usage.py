@@ -29,10 +29,13 @@ SELECT count(*) FILTER (WHERE open) AS open_jobs,
         + coalesce((SELECT tokens FROM gone), 0) AS tokens
 FROM mine
 """)
-_STORED = text(
-    "SELECT coalesce(sum(size), 0)::bigint FROM assets"
-    " WHERE tenant = :tenant AND (CAST(:key AS text) IS NULL OR key = :key)"
-)
+_STORED = text("""
+SELECT coalesce(sum(size), 0)::bigint FROM (
+    SELECT size FROM assets WHERE tenant = :tenant AND (CAST(:key AS text) IS NULL OR key = :key)
+    UNION ALL
+    SELECT p.size FROM uploads u JOIN upload_parts p ON p.upload = u.id
+    WHERE u.tenant = :tenant AND (CAST(:key AS text) IS NULL OR u.key = :key)) every
+""")
 #: By job (model '') and by the models of its steps.
 _PARTS = """
 SELECT j.tenant, (j.created_at AT TIME ZONE 'UTC')::date AS day, coalesce(j.key, '') AS key,
@@ -124,7 +127,7 @@ def used(conn: Connection, tenant: str, key: str | None = None) -> Used:
 
 
 def stored(conn: Connection, tenant: str, key: str | None = None) -> int:
-    """How many bytes the key, or the whole tenant, has in the store."""
+    """How many bytes the key, or the whole tenant, has in the store, parts of uploads included."""
     return int(conn.execute(_STORED, {"tenant": tenant, "key": key}).scalar_one())
 
 

@@ -7,6 +7,7 @@ files at the end. All it knows is in the database: killed at any point, another 
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -180,12 +181,13 @@ def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
     endpoint = ENDPOINTS[batch.endpoint]
     asked: list[str] = []
     try:
-        here = here.serving(_caller(here, conn, batch))
+        here = _offline(here.serving(_caller(here, conn, batch)))
     except Unauthorized as error:
         batches.give_up(conn, batch.id, _refused(error))
         return asked
     for line in batches.lines(conn, batch.id, state="waiting", limit=max(0, room)):
         try:
+            here.admission.check(conn)  # before media of a line that must wait are looked at
             body = endpoint.read(_body(here, conn, batch, line))
             prepared = endpoint.prepare(here, batch.tenant, body)
             with conn.begin_nested():
@@ -198,6 +200,13 @@ def _ask(here: Service, conn: Connection, batch: Batch, room: int) -> list[str]:
             batches.mark(conn, batch.id, line.number, "running", job=job)
             asked.append(job)
     return asked
+
+
+def _offline(here: Service) -> Service:
+    """The same, fetching nothing: batches of all tenants wait for this thread, and no line may make
+    it wait for a stranger.
+    """
+    return replace(here, settings=here.settings.model_copy(update={"url_inputs": False}))
 
 
 def _caller(here: Service, conn: Connection, batch: Batch) -> Caller:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from api import downloads
@@ -17,6 +18,7 @@ from api.openai.calls import Refused
 from api.schemas.common import Out, Page, documented, page
 from api.state import Here, Service, Tenant
 from medley.errors import CallerError, NotFound
+from medley.media.facts import Facts
 from medley.modality import Modality
 from orchestrator import asset_rows, asset_use
 from orchestrator.asset_rows import Asset
@@ -159,18 +161,34 @@ def delete_file(file_id: str, here: Here, tenant: Tenant) -> FileDeleted:
 
 def take(here: Service, tenant: str, file: SentFile, purpose: str, keep_s: int | None) -> Asset:
     """Judges, keeps and registers a file. Raises `Refused` for one that cannot be used."""
+    facts = judge(here, file)
+    with here.db.begin() as conn:
+        return enter(conn, here, tenant, file, facts, purpose, keep_s)
+
+
+def judge(here: Service, file: SentFile) -> Facts:
+    """What the file is; its bytes are kept. Raises `Refused` for one that cannot be used."""
     try:
-        facts = take_in(here.store, file.received, here.limits, words=True)
+        return take_in(here.store, file.received, here.limits, words=True)
     except CallerError as error:
         raise Refused(file.field or "file", error.message) from None
+
+
+def enter(
+    conn: Connection,
+    here: Service,
+    tenant: str,
+    file: SentFile,
+    facts: Facts,
+    purpose: str,
+    keep_s: int | None,
+) -> Asset:
+    """Registers a file whose bytes are kept. Raises `QuotaExceeded`."""
     name = display_name(file.name)
-    with here.db.begin() as conn:
-        origin = {"kind": "upload", "name": name}
-        asset = asset_rows.register(conn, tenant, file.received, facts, origin, here.caller.key)
-        here.admission.check_bytes(conn)
-        return asset_rows.mark_file(
-            conn, tenant, asset.id, purpose=purpose, name=name, keep_s=keep_s
-        )
+    origin = {"kind": "upload", "name": name}
+    asset = asset_rows.register(conn, tenant, file.received, facts, origin, here.caller.key)
+    here.admission.check_bytes(conn)
+    return asset_rows.mark_file(conn, tenant, asset.id, purpose=purpose, name=name, keep_s=keep_s)
 
 
 def find(here: Service, tenant: str, file_id: str) -> Asset:

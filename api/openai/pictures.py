@@ -1,4 +1,6 @@
-"""Pictures that a job has made, on their way to the caller: as base64 or as an address."""
+"""Pictures that a job has made, on their way to the caller, as base64 or as an address; either way
+with their recipe.
+"""
 
 import base64
 import io
@@ -33,9 +35,11 @@ def pictures(
         size = f"{asset.facts.width}x{asset.facts.height}"
         one = ImageOut(asset=asset.id, size=size, drawn_size=drawn_size(view, name, default=size))
         if asked.response_format == "url":
-            one.url = base + views.content_url(asset.id)
+            one.url = f"{base}{views.content_url(asset.id)}?recipe=true"
         else:
-            one.b64_json = base64.b64encode(here.store.path(asset.sha256).read_bytes()).decode()
+            carried = here.carrier.of(tenant, asset)
+            file = carried.path if carried else here.store.path(asset.sha256)
+            one.b64_json = base64.b64encode(file.read_bytes()).decode()
         made.append(one)
     return made
 

@@ -13,7 +13,7 @@ from api.incoming import SentFile, display_name, media_type_of, read_form
 from api.openai import bodies
 from api.openai.bodies import Asked
 from api.openai.calls import Refused
-from api.openai.files import ExpiresAfter, FileOut, Purpose, find, take, unix
+from api.openai.files import ExpiresAfter, FileOut, Purpose, enter, find, judge, unix
 from api.problems import ApiError
 from api.schemas.common import Out, documented
 from api.state import Here, Service, Tenant
@@ -82,6 +82,7 @@ def create_upload(body: UploadIn, here: Here, tenant: Tenant) -> UploadOut:
             mime_type=body.mime_type,
             purpose=body.purpose,
             keep_s=body.expires_after.seconds if body.expires_after else None,
+            key=here.caller.key,
         )
     return _out(made, None)
 
@@ -145,8 +146,10 @@ def complete_upload(upload_id: str, body: CompleteIn, here: Here, tenant: Tenant
         here.store.discard(received)
         raise Refused("md5", f"The parts have the MD5 sum {check.hexdigest()}.")
     file = SentFile(field="part_ids", name=upload.filename, received=received)
-    asset = take(here, tenant, file, upload.purpose, upload.keep_s)
+    facts = judge(here, file)
     with here.db.begin() as conn:
+        uploads.use_up(conn, body.part_ids)
+        asset = enter(conn, here, tenant, file, facts, upload.purpose, upload.keep_s)
         done = uploads.end(conn, tenant, upload_id, "completed", asset.id)
     return _out(done, FileOut.of(asset))
 
@@ -175,7 +178,9 @@ def _pending(here: Service, tenant: str, upload: str) -> None:
 def _add(here: Service, tenant: str, upload: str, received: Received) -> uploads.Part:
     here.store.keep(received)
     with here.db.begin() as conn:
-        return uploads.add_part(conn, tenant, upload, received)
+        part = uploads.add_part(conn, tenant, upload, received)
+        here.admission.check_bytes(conn)
+        return part
 
 
 def _out(upload: uploads.Upload, file: FileOut | None) -> UploadOut:

@@ -90,15 +90,16 @@ class AssetHandle(Handle):
 
     @operation
     def save(self, to: Path | str = ".") -> Flow[Path]:
-        """Writes its bytes to a file, or under a free name into a folder; gives the file.
+        """Writes it to a file, or under a free name into a folder; gives the file. What a job made
+        carries its recipe, so these may be other bytes than those that `read` gives.
 
         A broken download leaves nothing behind.
         """
-        target = Path(to)
+        target, carried = Path(to), f"{self.path}?recipe=true"
         choose: Callable[[str], Path] = (
             partial(free_name, target, self.name) if target.is_dir() else lambda _: target
         )
-        return (yield from type(self._client).download.flow(self._client, self.path, choose))
+        return (yield from type(self._client).download.flow(self._client, carried, choose))
 
     def _repr_png_(self) -> bytes | None:
         return self._shown() if self.media_type == "image/png" else None

@@ -24,6 +24,11 @@ FLAGS = [
 ]  # fmt: skip
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the page come last: their service and browser stay until the end."""
+    items.sort(key=lambda item: "page_service" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def page_service() -> Iterator[str]:
     if not WEIGHTS.exists():

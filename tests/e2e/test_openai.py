@@ -49,6 +49,7 @@ def test_the_sdk_draws_speaks_embeds_and_searches_here(client: openai.OpenAI) ->
     assert drawn.data[0].drawn_size == "64x64"
     with Image.open(io.BytesIO(base64.b64decode(drawn.data[0].b64_json))) as picture:
         assert picture.size == (1024, 1024)
+        assert "medley" in picture.info  # its recipe
     quick = {"num_inference_steps": 4}
     kinds = [
         event.type

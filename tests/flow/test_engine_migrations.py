@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from orchestrator.database import create_engine
 from orchestrator.migrations import config, upgrade
@@ -38,3 +40,9 @@ def test_many_may_migrate_at_once(empty_database_url: str) -> None:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [
             (newest,)
         ]
+
+
+def test_errors_do_not_show_what_callers_said(database_url: str) -> None:
+    with create_engine(database_url).connect() as connection, pytest.raises(DBAPIError) as wrong:
+        connection.execute(text("SELECT :words || 1/0"), {"words": "a secret"})
+    assert "a secret" not in str(wrong.value)

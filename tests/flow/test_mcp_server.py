@@ -6,6 +6,7 @@ import base64
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import anyio
@@ -439,7 +440,8 @@ def test_a_service_that_is_stopped_leaves_the_job_to_its_successor(settings: Set
 def test_a_key_decides_whose_things_are_seen_and_what_may_be_done(settings: Settings) -> None:
     with served(create_app(settings)) as url:
         opened = Service(url, settings)
-        mine = opened.upload(png())
+        mine, workflow = opened.upload(png()), opened.workflow()
+        job = opened.client.post("/v1/jobs", json={"input": "mine"}).json()["id"]
         with opened.hands.db.begin() as conn:
             secrets = {
                 scopes: keys.create(
@@ -452,18 +454,49 @@ def test_a_key_decides_whose_things_are_seen_and_what_may_be_done(settings: Sett
             headers = {"Authorization": f"Bearer {secret}"}
             async with (
                 httpx2.AsyncClient(headers=headers, timeout=60) as http,
-                Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+                Client(
+                    streamable_http_client(f"{url}/mcp", http_client=http),
+                    extensions=[Tasks()],
+                    elicitation_callback=nobody,
+                ) as client,
             ):
                 assert (await client.list_tools()).tools
                 asked = {"request": "Draw", "media": [mine], "approve": "plan"}
-                refused = await client.call_tool("generate", asked)
-                assert refused.is_error  # another tenant's picture
+                foreign: list[tuple[str, dict[str, Any]]] = [
+                    ("generate", asked),
+                    ("edit", {"request": "Draw", "media": [mine]}),
+                    ("plan", {"request": "Draw", "media": [mine]}),
+                    ("search_assets", {"like": f"asset://{mine}"}),
+                    ("run_workflow", {"workflow": workflow}),
+                    ("job_status", {"job": job}),
+                    ("answer_job", {"job": job, "approve": True}),
+                    ("cancel_job", {"job": job}),
+                ]
+                for tool, arguments in foreign:
+                    refused = await client.call_tool(tool, arguments)
+                    assert refused.is_error, tool
+                    assert "no " in words(refused), tool
+                nothing: list[Callable[[], Awaitable[Any]]] = [
+                    lambda: client.read_resource(f"asset://{mine}"),
+                    lambda: client.get_prompt(workflow),
+                    *(
+                        partial(ask, client, f"tasks/{what}", job, inputResponses={})
+                        for what in ("get", "update", "cancel")
+                    ),
+                ]
+                for attempt in nothing:
+                    with pytest.raises(MCPError) as gone:
+                        await attempt()
+                    assert gone.value.error.data["code"] == "not_found"
+                assert (await client.list_prompts()).prompts == []
                 return list((await client.list_resources()).resources)
 
         wait_for_the_ring(opened)
         assert opened.client.post("/mcp", json={}).status_code == 401
         assert "`generate`" in opened.client.get("/llms.txt").text
         assert anyio.run(look, url, secrets["run", "read"]) == []
+        with opened.hands.db.connect() as conn:
+            assert jobs.get(conn, "default", job).status == "queued"
         with pytest.raises(BaseExceptionGroup) as refused:
             anyio.run(look, url, secrets["run",])
         assert "scope" in str(innermost(refused.value))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -249,6 +250,47 @@ def test_a_batcher_that_died_has_asked_for_nothing_twice(
     with worker.working(vectors) as seen:
         wait_for(lambda: moved(state, client, made.id).status == "completed")
     assert len(seen) == 3
+
+
+def test_a_line_of_a_batch_fetches_nothing(
+    client: openai.OpenAI, service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, _ = service
+    asked: list[str] = []
+    monkeypatch.setattr("api.links.fetch", lambda url, *_, **__: asked.append(url))
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/slow.png"}}
+    made = begin(client, embedding_lines({"model": "medley", "input": [part]}))
+    wait_for(lambda: moved(state, client, made.id).status == "completed")
+    (wrong,) = rows(client, client.batches.retrieve(made.id).error_file_id)
+    assert wrong["response"]["status_code"] == 400
+    assert "upload" in wrong["response"]["body"]["error"]["message"]
+    assert asked == []
+
+
+def test_lines_that_must_wait_are_not_looked_at(
+    client: openai.OpenAI, service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, _ = service
+    made = begin(client, embedding_lines({"model": "medley", "input": "a"}))
+    moved(state, client, made.id)
+    seen: list[Any] = []
+    full = replace(state.admission, queue=replace(state.admission.queue, most=0))
+    with monkeypatch.context() as patch:
+        patch.setattr("api.openai.embeddings.call_of", lambda *given: seen.append(given))
+        assert moved(replace(state, admission=full), client, made.id).status == "in_progress"
+    assert seen == []
+
+
+def test_a_tenant_has_so_many_open_batches(
+    client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MAX_OPEN", 1)
+    file = begin(client, embedding_lines({"model": "medley", "input": "a"})).input_file_id
+    with pytest.raises(openai.RateLimitError) as again:
+        client.batches.create(
+            input_file_id=file, endpoint="/v1/embeddings", completion_window="24h"
+        )
+    assert again.value.code == "quota_exceeded"
 
 
 def test_a_vector_store_is_a_set_of_files(client: openai.OpenAI) -> None:

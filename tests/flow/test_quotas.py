@@ -147,6 +147,36 @@ def test_stored_bytes_are_limited(world: World) -> None:
     assert upload(png("blue", (8, 8))).status_code == 201
 
 
+def test_parts_of_uploads_count_until_they_are_a_file(world: World) -> None:
+    key, other = give_key(world, bytes_stored=10), give_key(world)
+    asked = {"bytes": 6, "filename": "a.txt", "mime_type": "text/plain", "purpose": "user_data"}
+    first, second = (key("POST", "/v1/uploads", json=asked).json()["id"] for _ in range(2))
+
+    def add(upload: str, by: Holder = key) -> Any:
+        return by("POST", f"/v1/uploads/{upload}/parts", files={"data": ("a", b"words.")})
+
+    part, refused = add(first), add(second)
+    assert (part.status_code, refused.status_code) == (200, 429)
+    assert refused.json()["error"]["code"] == "quota_exceeded"
+    assert key("GET", "/v1/usage").json()["key"]["used"]["bytes_stored"] == 6
+    assert key("POST", f"/v1/uploads/{first}/cancel").status_code == 200
+    assert add(second).status_code == 429  # the bytes are still there
+    third = other("POST", "/v1/uploads", json=asked).json()["id"]
+    parts = {"part_ids": [add(third, other).json()["id"]]}
+    done = other("POST", f"/v1/uploads/{third}/complete", json=parts)
+    assert done.json()["status"] == "completed"
+    assert other("GET", "/v1/usage").json()["key"]["used"]["bytes_stored"] == 6
+
+
+def test_a_file_may_be_as_large_as_the_quota_in_parts_too(world: World) -> None:
+    key = give_key(world, bytes_stored=6)
+    asked = {"bytes": 6, "filename": "a.txt", "mime_type": "text/plain", "purpose": "user_data"}
+    upload = key("POST", "/v1/uploads", json=asked).json()["id"]
+    part = key("POST", f"/v1/uploads/{upload}/parts", files={"data": ("a", b"words.")}).json()
+    done = key("POST", f"/v1/uploads/{upload}/complete", json={"part_ids": [part["id"]]})
+    assert done.json()["file"]["bytes"] == 6, done.text
+
+
 def test_a_tenants_keys_share_its_quota(settings: Settings) -> None:
     shared = settings.model_copy(update={"tenant_quota": Quota(jobs_per_day=2)})
     with open_world(create_app(shared), shared) as world:

@@ -27,12 +27,15 @@ from tests.flow.api_world import Holder, World, caption_plan, give_key, open_wor
 
 MARKER = "zq-owned-by-alice"  # in everything that she writes
 PICTURE = png("purple")
+LINE = json.dumps(
+    {"custom_id": MARKER, "method": "POST", "url": "/v1/embeddings", "body": {"input": MARKER}}
+)
 #: What she has is at these parameters; a parameter that is not here is tried with everything.
 KINDS = {
     "asset_id": "asset", "conversation_id": "conv", "message_id": "msg", "job_id": "job",
     "workflow_id": "wf", "key_id": "key", "step_id": "step",
     "webhook_endpoint_id": "we", "delivery_id": "wd", "file_id": "asset", "video_id": "job",
-    "upload_id": "upload", "store_id": "vs",
+    "upload_id": "upload", "store_id": "vs", "batch_id": "batch", "response_id": "resp",
 }  # fmt: skip
 SHARED = {"model"}  # names of the installation, the same for everybody
 ENDLESS = {"/v1/events"}
@@ -42,9 +45,15 @@ ENDLESS = {"/v1/events"}
 def world(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr("api.routes.plans.PATIENCE_S", 0.05)
     monkeypatch.setattr("api.routes.search.WAIT_S", 0)
+    monkeypatch.setattr("api.openai.batching.EVERY_S", 3600)  # nothing moves by itself
     free = settings.model_validate({**settings.model_dump(), "key_quota": {}})
     with open_world(create_app(free), free) as opened:
         yield opened
+
+
+def batch_of(file: str) -> dict[str, str]:
+    """What asks for a batch."""
+    return {"input_file_id": file, "endpoint": "/v1/embeddings", "completion_window": "24h"}
 
 
 class Belongings:
@@ -71,12 +80,17 @@ class Belongings:
             world.hands.finish(lease, outputs={"image": part}, cache_key=world.hands.key(lease))
         part_of = {"bytes": 9, "filename": f"{MARKER}.png", "mime_type": "image/png"}
         upload = key("POST", "/v1/uploads", json={**part_of, "purpose": "vision"}).json()["id"]
+        piece = key("POST", f"/v1/uploads/{upload}/parts", files={"data": (MARKER, b"9 bytes .")})
         store = key("POST", "/v1/vector_stores", json={"name": MARKER}).json()["id"]
+        files = {"file": (f"{MARKER}.jsonl", LINE.encode()), "purpose": (None, "batch")}
+        lines = key("POST", "/v1/files", files=files).json()["id"]
+        batch = key("POST", "/v1/batches", json=batch_of(lines)).json()["id"]
         log = key("GET", f"/v1/webhook_endpoints/{told}/deliveries").json()["data"]
         self.of_kind = {
             "asset": sent["id"], "conv": conversation, "msg": said["message"], "job": job["id"],
             "wf": saved, "key": key.id, "talk": said["id"], "step": "s1",
-            "we": told, "wd": log[0]["id"], "upload": upload, "vs": store,
+            "we": told, "wd": log[0]["id"], "upload": upload, "vs": store, "batch": batch,
+            "part": piece.json()["id"], "lines": lines, "resp": f"resp_{said['id'][4:]}",
         }  # fmt: skip
 
     @property
@@ -92,6 +106,11 @@ def unreal(value: str) -> str:
         return "ab" * 32
     prefix, line, rest = value.partition("_")
     return f"{prefix}_{'0' * len(rest)}" if line else "flow.nobody"
+
+
+def said(part: dict[str, Any]) -> dict[str, Any]:
+    """A message in OpenAI's form."""
+    return {"role": "user", "content": [part]}
 
 
 def bodies(ids: dict[str, str], sha256: str) -> list[dict[str, Any]]:
@@ -113,7 +132,18 @@ def bodies(ids: dict[str, str], sha256: str) -> list[dict[str, Any]]:
         {"sha256": sha256},
         {"hash": sha256},
         {"file_id": asset},
-        {"previous_response_id": ids["talk"].replace("job_", "resp_")},
+        {"previous_response_id": ids["resp"]},
+        {"input": "x", "previous_response_id": ids["resp"]},
+        {"input": [said({"type": "input_image", "file_id": asset})]},
+        {"model": "x", "messages": [said({"type": "file", "file": {"file_id": asset}})]},
+        {"prompt": "x", "input_reference": {"file_id": asset}},
+        {"prompt": "x", "images": [{"file_id": asset}]},
+        {"mix": [{"asset": asset, "weight": 1}]},
+        {"query": "x", "filter": {"store": ids["vs"]}},
+        {"file_ids": [asset]},
+        {"part_ids": [ids["part"]]},
+        batch_of(ids["lines"]),
+        {"items": [said({"type": "input_image", "file_id": asset})]},
         {"retry_of": ids["job"]},
         {"key": ids["key"]},
         {"title": "mine"},
@@ -224,12 +254,38 @@ def look(key: Holder, hers: Belongings) -> dict[str, Any]:
         f"/v1/assets/{ids['asset']}", f"/v1/workflows/{ids['wf']}", f"/v1/jobs/{ids['job']}",
         f"/v1/jobs/{ids['talk']}", f"/v1/conversations/{ids['conv']}/items", "/v1/keys/" + key.id,
         "/v1/tools/flow.alice", "/v1/jobs", "/v1/assets", "/v1/workflows", "/v1/conversations",
+        f"/v1/batches/{ids['batch']}", f"/v1/uploads/{ids['upload']}", "/v1/files",
+        f"/v1/vector_stores/{ids['vs']}/files", f"/v1/responses/{ids['resp']}",
     ]  # fmt: skip
     found = {path: key("GET", path) for path in paths}
     assert {reply.status_code for reply in found.values()} == {200}
     return {
         path: re.sub(r'"last_used_at":"[^"]*"', "", reply.text) for path, reply in found.items()
     }
+
+
+def test_every_parameter_of_an_address_is_known(world: World) -> None:
+    named = {
+        name.partition(":")[0]
+        for _, path, _ in operations(world)
+        for name in re.findall(r"\{([^}]+)\}", path)
+    }
+    assert named - KINDS.keys() - SHARED == {"name"}  # of a tool: tried with everything
+
+
+def test_parts_of_anothers_upload_are_not_put_together(world: World) -> None:
+    alice, bob = give_key(world, tenant="alice"), give_key(world, tenant="bob")
+    hers = Belongings(world, alice)
+    asked = {"bytes": 9, "filename": "a.txt", "mime_type": "text/plain", "purpose": "user_data"}
+    own = bob("POST", "/v1/uploads", json=asked).json()["id"]
+    part, never = hers.of_kind["part"], unreal(hers.of_kind["part"])
+
+    first, second = (
+        bob("POST", f"/v1/uploads/{own}/complete", json={"part_ids": [name]})
+        for name in (part, never)
+    )
+    assert first.status_code == 400
+    assert known_answer(first, part, never) == known_answer(second, part, never)
 
 
 def test_equal_bytes_are_not_told_of(world: World) -> None:

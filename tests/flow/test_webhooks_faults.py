@@ -19,6 +19,7 @@ from medley.net.policy import Policy
 from medley.settings import Settings
 from orchestrator.database import connect, create_engine, transaction
 from orchestrator.webhooks import endpoints
+from orchestrator.webhooks.endpoints import Hook
 from orchestrator.webhooks.sender import EACH, Sender, claim, send, settle
 from tests.rude_server import answer, rude
 
@@ -116,6 +117,23 @@ def test_an_endpoint_has_few_messages_on_their_way_over_all_senders(
         assert len(taken) == len({due.id for due in taken}) == EACH
         assert settle(one, send(taken[0], LOOPBACK)) == "failed"
         assert claim(two, 10) == [], "who failed last gets one at a time"
+
+
+def test_a_tenant_whose_jobs_all_have_webhooks_leaves_room_for_others(
+    db: Engine, database_url: str
+) -> None:
+    job = text("INSERT INTO jobs (id, tenant, status) VALUES (:id, :tenant, 'x')")
+    event = text("INSERT INTO events (job, seq, type) VALUES (:id, 1, 'job.failed')")
+    hook = Hook(url="https://slow.example", events=["job.*"])
+    with db.begin() as conn:
+        for number, tenant in enumerate(["greedy"] * 40 + ["other"]):
+            endpoints.add_for_job(conn, tenant, f"job_{number}", hook)
+            conn.execute(job, {"id": f"job_{number}", "tenant": tenant})
+            conn.execute(event, {"id": f"job_{number}"})
+    with connect(database_url) as conn:
+        taken = [due.payload["data"]["job"] for due in [*claim(conn, 32), *claim(conn, 8)]]
+    assert len(taken) == 17
+    assert "job_40" in taken
 
 
 def test_a_deleted_endpoint_gets_nothing_more(db: Engine, database_url: str) -> None:

@@ -74,8 +74,8 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- Messages that are due, at most `p_each` of one endpoint on their way at a time, and one of an endpoint that
--- failed last. Who dies while it sends loses them after `p_lease` seconds: then they are due again.
+-- Messages that are due, at most `p_each` of one endpoint on their way at a time, one of an endpoint that failed
+-- last, and 16 of one tenant, whose jobs may each name an endpoint of their own. Who dies while it sends loses them after `p_lease` seconds: then they are due again.
 CREATE OR REPLACE FUNCTION medley_messages(p_limit integer, p_each integer, p_lease float8)
 RETURNS TABLE (id text, token integer, attempt integer, type text, payload jsonb,
     url text, secret text, old_secret text)
@@ -88,6 +88,7 @@ DECLARE
     v_until timestamptz := v_now + p_lease * interval '1 s';
     v_room integer := p_limit;
     v_busy integer;
+    v_left integer;
     v_taken integer;
 BEGIN
     FOR v_endpoint IN
@@ -106,6 +107,9 @@ BEGIN
         SELECT * INTO e FROM webhook_endpoints w WHERE w.id = v_endpoint AND w.enabled
             AND (w.quiet_until IS NULL OR w.quiet_until <= v_now) FOR NO KEY UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
+        SELECT 16 - count(*) INTO v_left FROM webhook_deliveries d
+        WHERE d.tenant = e.tenant AND d.status = 'pending' AND d.leased_until > v_now AND d.due_at > v_now;
+        CONTINUE WHEN v_left <= 0;
         SELECT count(*) INTO v_busy FROM webhook_deliveries d
         WHERE d.endpoint = e.id AND d.status = 'pending' AND d.due_at > v_now AND d.leased_until > v_now;
         RETURN QUERY
@@ -113,7 +117,7 @@ BEGIN
                 token = d.token + 1, attempt = d.attempt + 1
             WHERE d.id IN (SELECT c.id FROM webhook_deliveries c
                 WHERE c.endpoint = e.id AND c.status = 'pending' AND c.due_at <= v_now ORDER BY c.due_at
-                LIMIT greatest(least(v_room, CASE WHEN e.failures > 0 THEN 1 ELSE p_each END - v_busy), 0))
+                LIMIT greatest(least(v_room, v_left, CASE WHEN e.failures > 0 THEN 1 ELSE p_each END - v_busy), 0))
             RETURNING d.id, d.token, d.attempt, d.type, d.payload, e.url, e.secret,
                 CASE WHEN e.old_until > v_now THEN e.old_secret END;
         GET DIAGNOSTICS v_taken = ROW_COUNT;
