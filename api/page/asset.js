@@ -1,6 +1,7 @@
 // One asset: seen big, what was measured of it, how it was made, what it can be used for, what keeps it.
-import { contentUrl, get, remove, thumbnailUrl } from "./client.js";
+import { contentUrl, downloadUrl, get, remove, thumbnailUrl } from "./client.js";
 import { button, element, icon } from "./dom.js";
+import { madeTable } from "./made.js";
 import { lightbox } from "./media.js";
 import { ask, trouble } from "./rooms.js";
 import { EMBEDDABLE, seek } from "./seek.js";
@@ -10,16 +11,16 @@ import { bytes, duration, plain, words } from "./words.js";
 
 const say = words({
   en: {
-    useIt: "Use as input", like: "More like this", mix: "Mix", link: "Copy the link", remove: "Delete", facts: "Facts", made: "How it was made", uploaded: "Uploaded", uploadedAs: "Uploaded as {name}", byJob: "Made in", byStep: "Step", byTool: "Tool", byModel: "Model",
-    said: "Words", kind: "Kind", size: "Size", pixels: "Pixels", seconds: "Length", rate: "Rate", channels: "Channels", fps: "Frames a second", frames: "Frames", when: "Since", hash: "SHA-256", other: "Other", settings: "Settings", given: "From",
-    recipe: "Recipe as JSON", uses: "Used by", noUses: "Nothing names it.", job: "Job", conversation: "Conversation", workflow: "Workflow", sure: "Delete this for good?", sureBody: "Nothing uses it. Its bytes go, too.", inUse: "It cannot be deleted yet",
+    useIt: "Use as input", like: "More like this", mix: "Mix", link: "Copy the link", remove: "Delete", facts: "Facts", made: "Origin", lineage: "How it was made", uploaded: "Uploaded", uploadedAs: "Uploaded as {name}", byJob: "Made in", byStep: "Step", byTool: "Tool", byModel: "Model",
+    said: "Words", kind: "Kind", size: "Size", pixels: "Pixels", seconds: "Length", rate: "Rate", channels: "Channels", fps: "Frames a second", frames: "Frames", when: "Since", hash: "SHA-256", other: "Other", 
+    uses: "Used by", noUses: "Nothing names it.", job: "Job", conversation: "Conversation", workflow: "Workflow", sure: "Delete this for good?", sureBody: "Nothing uses it. Its bytes go, too.", inUse: "It cannot be deleted yet",
     inUseBody: "These would lose it. Delete them first:", gone: "Deleted", vector: "A vector in the shared space. It can be searched with, and drawn.", noView: "A browser cannot show this kind. Download it to look at it.", big: "Show it big", looking: "Looking …", of: "The meaning of",
     flow: "The whole plan as a workflow", has_audio: "Has sound", yes: "yes", no: "no",
   },
   zh: {
-    useIt: "用作输入", like: "更多类似的", mix: "混合", link: "复制链接", remove: "删除", facts: "信息", made: "如何生成", uploaded: "上传的", uploadedAs: "上传时名为 {name}", byJob: "来自", byStep: "步骤", byTool: "工具", byModel: "模型",
-    said: "文字", kind: "类型", size: "大小", pixels: "像素", seconds: "时长", rate: "采样率", channels: "声道", fps: "帧率", frames: "帧数", when: "时间", hash: "SHA-256", other: "其他", settings: "参数", given: "来源",
-    recipe: "JSON 配方", uses: "被使用于", noUses: "没有被使用。", job: "任务", conversation: "对话", workflow: "工作流", sure: "永久删除？", sureBody: "没有被使用。其内容也会删除。", inUse: "还不能删除",
+    useIt: "用作输入", like: "更多类似的", mix: "混合", link: "复制链接", remove: "删除", facts: "信息", made: "来源", lineage: "如何生成", uploaded: "上传的", uploadedAs: "上传时名为 {name}", byJob: "来自", byStep: "步骤", byTool: "工具", byModel: "模型",
+    said: "文字", kind: "类型", size: "大小", pixels: "像素", seconds: "时长", rate: "采样率", channels: "声道", fps: "帧率", frames: "帧数", when: "时间", hash: "SHA-256", other: "其他", 
+    uses: "被使用于", noUses: "没有被使用。", job: "任务", conversation: "对话", workflow: "工作流", sure: "永久删除？", sureBody: "没有被使用。其内容也会删除。", inUse: "还不能删除",
     inUseBody: "以下内容会失去它，请先删除它们：", gone: "已删除", vector: "共享空间中的一个向量。可以用它查找和作画。", noView: "浏览器无法显示此类型，请下载查看。", big: "放大查看", looking: "正在查找…", of: "其含义来自",
     flow: "将整个计划作为工作流", has_audio: "有声音", yes: "是", no: "否",
   },
@@ -29,7 +30,7 @@ export async function show(place, { id }) {
   await Promise.all([styles("rooms.css"), styles("work.css")]);
   const asset = await get(`/v1/assets/${id}`), name = called(asset);
   title(name);
-  const similar = element("section", {}), uses = element("div", {}), made = element("div", {});
+  const similar = element("section", {}), uses = element("div", {}), made = element("div", {}), lineage = element("section", { class: "lineage-of" });
   const able = EMBEDDABLE.has(asset.modality);
 
   place.append(element("article", { class: "wide asset" },
@@ -41,15 +42,17 @@ export async function show(place, { id }) {
         able && button(say("like"), { drawing: "like", onclick: near })),
       element("div", { class: "row" },
         able && element("a", { class: "button quiet bare", href: `#/gallery?mix=${encodeURIComponent(`1:${id}`)}`, "aria-label": say("mix"), title: say("mix") }, icon("options")),
-        element("a", { class: "button quiet bare", href: contentUrl(id), download: asset.name ?? "", "aria-label": say("download"), title: say("download") }, icon("download")),
+        element("a", { class: "button quiet bare", href: downloadUrl(id), download: asset.name ?? "", "aria-label": say("download"), title: say("download") }, icon("download")),
         button(say("link"), { drawing: "link", bare: true, onclick: () => copy(location.href, say("copied")) }),
         button(say("remove"), { drawing: "trash", bare: true, kind: "quiet danger", onclick: erase })),
       element("section", {}, element("h2", {}, say("made")), made),
       element("section", {}, element("h2", {}, say("facts")), list(facts(asset))),
       element("section", {}, element("h2", {}, say("uses")), uses)),
-    similar));
+    lineage, similar));
 
-  showMade(made, asset);
+  showMade(made, asset).then((found) => {
+    if (found) lineage.replaceChildren(element("h2", {}, say("lineage")), ...madeTable(found));
+  });
   showUses();
   const unkey = key("l", () => able && near());
 
@@ -126,12 +129,7 @@ async function showMade(place, asset) {
     [say("byJob"), element("a", { href: `#/jobs/${origin.job}` }, `${say("job")} ${origin.job.slice(-6)} · ${origin.step}.${origin.port ?? ""}`)],
   ];
   place.replaceChildren(list(rows));
-  const recipe = await get(`/v1/assets/${asset.id}/provenance`).catch(() => null);
-  const job = await get(`/v1/jobs/${origin.job}`).catch(() => null);
-  const step = job?.plan?.steps.find((item) => item.id === origin.step);
-  const settings = Object.entries(step?.params ?? {}).filter(([, value]) => value !== null);
-  const whole = recipe ?? step;
-  place.replaceChildren(list([...rows, [say("settings"), settings.length > 0 && element("span", { class: "row" }, ...settings.map(([name, value]) => element("span", { class: "chip" }, `${plain(name)} ${JSON.stringify(value)}`)))].map((item) => item || undefined)]),
-    job ? element("p", {}, element("a", { href: `#/workflows/new?job=${origin.job}` }, say("flow"))) : "",
-    whole ? element("details", {}, element("summary", {}, say("recipe")), element("pre", {}, JSON.stringify(whole, null, 2))) : "");
+  const [found, job] = await Promise.all([get(`/v1/assets/${asset.id}/provenance`), get(`/v1/jobs/${origin.job}`)].map((asked) => asked.catch(() => null)));
+  if (job) place.append(element("p", { class: "tiny" }, element("a", { href: `#/workflows/new?job=${origin.job}` }, say("flow"))));
+  return found;
 }

@@ -48,7 +48,14 @@ export function upload(file, options = {}) {
 }
 
 export const contentUrl = (asset) => `/v1/assets/${asset}/content`;
+
+/** What is saved to a disk: the same with its recipe inside, where the file can carry one. */
+export const downloadUrl = (asset) => `${contentUrl(asset)}?recipe=true`;
+
 export const thumbnailUrl = (asset, width = 256) => `/v1/assets/${asset}/thumbnail?w=${width}`;
+
+/** What programs that the page gives stand in for a key, where this service asks for one; it is not kept where a script could read it. */
+export const keyOfReader = () => (localStorage.getItem("signed-in") ? "YOUR_KEY" : null);
 
 let known = null;
 

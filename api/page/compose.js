@@ -243,7 +243,7 @@ export async function show(place, { query }) {
     }
   }
 
-  const ready = element("p", { class: "tiny soft" });
+  const ready = element("p", { class: "tiny soft ready" });
   const examples = element(
     "div",
     { class: "row examples", role: "group", "aria-label": say("examples") },
@@ -263,9 +263,8 @@ export async function show(place, { query }) {
     ),
   );
   place.append(
-    element("div", { class: "column compose" }, element("h1", {}, say("ask")), box.node, chosen.node, examples),
+    element("div", { class: "column compose" }, element("h1", {}, say("ask")), box.node, chosen.node, examples, ready),
     element("div", { class: "wide" }, plan),
-    element("div", { class: "column" }, ready),
   );
   allTools(true)
     .then((tools) => {

@@ -91,6 +91,7 @@ export async function show(place, { id, query }) {
     hint: say("hint"),
     send: say("send"),
     everywhere: true,
+    rows: 1,
     keep: `draft-${id}`,
     onSend: async (input) => {
       const job = await ask(input, { conversation: id, parent: await tip() });

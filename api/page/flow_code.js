@@ -1,5 +1,5 @@
 // A workflow as an endpoint: the programs that run it, and its publication as a tool.
-import { put, remove } from "./client.js";
+import { keyOfReader, put, remove } from "./client.js";
 import { button, element } from "./dom.js";
 import { flowPrograms } from "./programs.js";
 import { tabs } from "./rooms.js";
@@ -14,7 +14,7 @@ const say = words({
 /** The panel in `place`; `saved` is the stored workflow, or null. `onChange(saved)` after publishing and withdrawing. */
 export function showCode(place, saved, onChange) {
   if (!saved) return place.replaceChildren(element("p", { class: "soft" }, say("unsaved")));
-  const made = flowPrograms(saved), shown = element("pre", { tabindex: 0, "aria-label": say("snippet") });
+  const made = flowPrograms(saved, keyOfReader()), shown = element("pre", { tabindex: 0, "aria-label": say("snippet") });
   let current = "curl";
   const chosen = tabs([["curl", "curl"], ["python", "Python"], ["shell", "Shell"]], current, (name) => { current = name; shown.textContent = made[name]; }, say("snippet"));
   shown.textContent = made.curl;

@@ -49,7 +49,7 @@ export async function show(place, { query }) {
   const knob = button(say("mixing"), { drawing: "options", id: "mixing", "aria-expanded": String(state.mixing), "aria-controls": "mix", onclick: () => openMix(!state.mixing) });
   const title = element("div", { class: "row result-title", "aria-live": "polite" });
   const grid = element("ul", { class: "tiles", id: "tiles" });
-  const end = element("div", { class: "end", "aria-hidden": "true" }), trouble = element("div", {});
+  const end = element("div", { class: "tiles-end", "aria-hidden": "true" }), trouble = element("div", {});
   const mixPlace = element("section", { id: "mix", class: "card", hidden: !state.mixing, "aria-label": say("mixing") });
   const mix = startMix(mixPlace, state.mix, later((items) => { state.mix = items; state.like = null; state.words = field.value = ""; restart(); }, 250));
   const veil = element("div", { class: "drop-veil", hidden: true }, icon("search"), element("p", {}, say("drop")));

@@ -25,7 +25,7 @@ export function startHistory(place) {
   let more = false;
 
   const render = later(() => {
-    const newest = [...jobs.values()].filter((job) => !job.options.dry_run).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+    const newest = [...jobs.values()].filter((job) => !job.options.dry_run && job.metadata?.openai !== "search").sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
     const shown = new Map();
     for (const job of newest) {
       // the oldest words name a conversation, its newest job gives the state

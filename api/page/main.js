@@ -2,7 +2,7 @@
 import { onUnauthorized, post, remove } from "./client.js";
 import { button, element, icon } from "./dom.js";
 import { startHistory } from "./history.js";
-import { announce, go, key, title } from "./shell.js";
+import { announce, go, key, title, undress } from "./shell.js";
 import { say, spoken, switchLanguage } from "./words.js";
 
 const ROUTES = [
@@ -43,6 +43,7 @@ async function route() {
   leave = () => {};
   closeMenu();
   place.replaceChildren();
+  undress();
   title("");
   const found = ROUTES.map(([form, load, room]) => ({ at: path.match(form), load, room })).find((item) => item.at);
   showRooms(found?.room);

@@ -1,5 +1,5 @@
 // Pictures, sounds and videos as a browser shows them, and the big view over them.
-import { contentUrl, get, thumbnailUrl } from "./client.js";
+import { contentUrl, downloadUrl, get, thumbnailUrl } from "./client.js";
 import { button, element, icon } from "./dom.js";
 import { plain, words } from "./words.js";
 
@@ -34,7 +34,7 @@ function links({ asset, step, name }) {
     element("span", { class: "from" }, name ?? step ?? ""),
     element("a", { href: `#/assets/${asset}`, "aria-label": say("page"), title: say("page") }, icon("link")),
     element("a", { href: `#/?asset=${asset}`, "aria-label": say("useIt"), title: say("useIt") }, icon("fork")),
-    element("a", { href: contentUrl(asset), download: "", "aria-label": say("download"), title: say("download") }, icon("download")),
+    element("a", { href: downloadUrl(asset), download: "", "aria-label": say("download"), title: say("download") }, icon("download")),
   );
 }
 
@@ -138,7 +138,7 @@ export function lightbox(items, start = 0) {
       ),
       element(
         "a",
-        { class: "button quiet bare", href: source, download: "", "aria-label": say("download"), title: say("download") },
+        { class: "button quiet bare", href: downloadUrl(item.asset), download: "", "aria-label": say("download"), title: say("download") },
         icon("download"),
       ),
     );

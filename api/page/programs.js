@@ -46,17 +46,20 @@ export function python(value, margin = "") {
   return items.length ? `${open}\n${items.map((item) => `${deeper}${item},\n`).join("")}${margin}${close}` : `${open}${close}`;
 }
 
-const withClient = (origin, lines) =>
-  ["from medley.client import Medley", "", `with Medley(${JSON.stringify(origin)}) as medley:`, ...lines.map((line) => `    ${line}`)].join("\n");
+const bearer = (key) => (key ? [`-H 'Authorization: Bearer ${key}'`] : []);
+
+const withClient = (origin, key, lines) =>
+  ["from medley.client import Medley", "", `with Medley(${JSON.stringify(origin)}${key ? `, api_key=${JSON.stringify(key)}` : ""}) as medley:`, ...lines.map((line) => `    ${line}`)].join("\n");
 
 const SAVED = ["for asset in job.assets:", "    print(asset.save())"];
 
-/** `{curl, python, openai}`; the last one only where OpenAI's form can say the same. */
-export function jobPrograms(job, origin = location.origin) {
+/** `{curl, python, openai}`; the last one only where OpenAI's form can say the same. `key` stands in them where one is wanted. */
+export function jobPrograms(job, key = null, origin = location.origin) {
   const body = bodyOf(job);
-  const curl = `curl ${origin}/v1/jobs \\\n  -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\\n  -d ${quoted(JSON.stringify(body))}`;
+  const heads = [...bearer(key), "-H 'Content-Type: application/json'", "-H 'Prefer: wait=60'"];
+  const curl = [`curl ${origin}/v1/jobs`, ...heads, `-d ${quoted(JSON.stringify(body))}`].join(" \\\n  ");
   const asked = `job = medley.job(medley.post("/v1/jobs", ${python(body, "    ")})["id"])`;
-  const client = withClient(origin, [asked, "job.watch()", "print(job.answer)", ...SAVED]);
+  const client = withClient(origin, key, [asked, "job.watch()", "print(job.answer)", ...SAVED]);
   const input = body.input ?? [];
   if (job.kind !== "request" || job.input.some((part) => part.asset && part.modality !== "image")) return { curl, python: client };
   const parts = input.map((part) => (part.type === "text" ? { type: "input_text", text: part.text } : { type: "input_image", file_id: part.asset }));
@@ -64,7 +67,7 @@ export function jobPrograms(job, origin = location.origin) {
   const openai = [
     "from openai import OpenAI",
     "",
-    `client = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key="any")`,
+    `client = OpenAI(base_url=${JSON.stringify(`${origin}/v1`)}, api_key=${JSON.stringify(key ?? "any")})`,
     "answer = client.responses.create(",
     '    model="medley",',
     `    input=${python(said, "    ")},`,
@@ -74,8 +77,8 @@ export function jobPrograms(job, origin = location.origin) {
   return { curl, python: client, openai };
 }
 
-/** `{curl, python, shell}`: programs that run the saved workflow. Files go along as fields of a form. */
-export function flowPrograms(saved, origin = location.origin) {
+/** `{curl, python, shell}`: programs that run the saved workflow. Files go along as fields of a form; `key` stands in them where one is wanted. */
+export function flowPrograms(saved, key = null, origin = location.origin) {
   const inputs = Object.entries(saved.inputs).map(([name, input]) => {
     const [kind] = input.modality.split("|");
     const file = input.modality.split("|").includes("text") ? null : `${name}.${ENDINGS[kind] ?? "bin"}`;
@@ -87,14 +90,14 @@ export function flowPrograms(saved, origin = location.origin) {
   const sent = files.length
     ? [`--form-string request=${quoted(body)}`, ...files.map(({ name, file }) => `-F ${name}=@${file}`)]
     : ["-H 'Content-Type: application/json'", `-d ${quoted(body)}`];
-  const curl = [`curl ${origin}/v1/workflows/${saved.id}/runs`, "-H 'Prefer: wait=60'", ...sent].join(" \\\n  ");
+  const curl = [`curl ${origin}/v1/workflows/${saved.id}/runs`, ...bearer(key), "-H 'Prefer: wait=60'", ...sent].join(" \\\n  ");
   const value = ({ file, words, many }) => {
     const one = file ? `Path(${JSON.stringify(file)})` : python(words);
     return many ? `[${one}]` : one;
   };
   const given = inputs.map((input) => `${JSON.stringify(input.name)}: ${value(input)}`).join(", ");
   const run = `job = medley.run_workflow(${JSON.stringify(saved.id)}, {${given}}).watch()`;
-  const client = `${files.length ? "from pathlib import Path\n\n" : ""}${withClient(origin, [run, "print(job.answer)", ...SAVED])}`;
+  const client = `${files.length ? "from pathlib import Path\n\n" : ""}${withClient(origin, key, [run, "print(job.answer)", ...SAVED])}`;
   const options = inputs.map(({ name, file, words }) => `-i ${name}=${file ? `@${file}` : quoted(words)}`);
   return { curl, python: client, shell: [`medley workflows run ${saved.id}`, ...options].join(" \\\n  ") };
 }

@@ -1,5 +1,5 @@
 // How something was made, and the same again from elsewhere: the recipe of an output, and a job as curl, Python and OpenAI's SDK.
-import { get } from "./client.js";
+import { get, keyOfReader } from "./client.js";
 import { button, element } from "./dom.js";
 import { tile } from "./media.js";
 import { jobPrograms, planOf } from "./programs.js";
@@ -92,7 +92,7 @@ async function has(path) {
 
 /** Tabs with the programs, each with a copy button. OpenAI's SDK stands there where the service speaks with it. */
 export function programTabs(job) {
-  const { openai, ...made } = jobPrograms(job),
+  const { openai, ...made } = jobPrograms(job, keyOfReader()),
     names = { curl: "curl", python: "Python", openai: say("openai"), json: say("asJson") };
   made.json = JSON.stringify(planOf(job), null, 2);
   const shown = element("pre", { tabindex: 0, role: "tabpanel" });

@@ -75,12 +75,33 @@ export async function copy(text, said) {
   announce(said);
 }
 
-/** Loads a view's own stylesheet, once; resolves when its rules are there. */
+const SHEETS = ["work.css", "rooms.css", "flows.css", "graph.css"];  // in this order, whichever was opened first
+const links = new Map();
+
+/** Puts on a view's own stylesheet until the view is left; resolves when its rules are there. */
 export function styles(href) {
-  if (document.head.querySelector(`link[href="${href}"]`)) return Promise.resolve();
-  return new Promise((resolve) => {
-    const link = document.createElement("link");
-    Object.assign(link, { rel: "stylesheet", href, onload: resolve, onerror: resolve });
-    document.head.append(link);
+  const known = links.get(href);
+  if (known) {
+    known.wanted = true;
+    if (known.link.sheet) known.link.sheet.disabled = false;
+    return known.there;
+  }
+  const link = document.createElement("link"), entry = { link, wanted: true };
+  entry.there = new Promise((resolve) => {
+    link.onload = () => { link.sheet.disabled = !entry.wanted; resolve(); };
+    link.onerror = resolve;
   });
+  links.set(href, entry);
+  Object.assign(link, { rel: "stylesheet", href });
+  const next = SHEETS.slice(SHEETS.indexOf(href) + 1).map((name) => links.get(name)?.link).find(Boolean);
+  document.head.insertBefore(link, next ?? null);
+  return entry.there;
+}
+
+/** Takes off the stylesheets of the view that was left, so that no view looks otherwise after another one. */
+export function undress() {
+  for (const entry of links.values()) {
+    entry.wanted = false;
+    if (entry.link.sheet) entry.link.sheet.disabled = true;
+  }
 }

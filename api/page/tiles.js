@@ -67,7 +67,7 @@ export function tileOf(asset, { score, span, onLike, onMix } = {}) {
   return element("li", { class: `tile-of ${asset.modality}`, "data-asset": asset.id },
     link, knob,
     seconds && element("span", { class: "badge" }, span ? `${duration(span.start)} – ${duration(span.end)}` : duration(seconds)),
-    score !== undefined && element("span", { class: "badge score", title: say("score", { score: score.toFixed(3) }) }, score.toFixed(2)),
+    score !== undefined && element("span", { class: "badge score", title: say("score", { score: score.toFixed(3) }) }, score.toFixed(2).replace(/^-(?=0\.00$)/, "")),
     element("span", { class: "name", "aria-hidden": "true" }, name),
     element("span", { class: "acts" },
       able && onLike && button(say("like"), { drawing: "like", bare: true, onclick: () => onLike(asset) }),

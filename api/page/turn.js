@@ -113,6 +113,7 @@ export function showTurn(place, id, { alone = false, branches = null, onJob = ()
               onclick: () => {
                 extra = extra === name ? "" : name;
                 drawFoot();
+                foot.querySelector(".recipes, .programs")?.scrollIntoView({ block: "nearest" });
               },
             }),
           ),

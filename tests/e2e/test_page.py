@@ -1,6 +1,10 @@
 """The page in headless Chromium, on the whole service with the bundled models."""
 
+import base64
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +160,61 @@ def test_a_step_runs_again_with_other_parameters(page: Any) -> None:
     )
     page.click("role=button[name='Use it elsewhere']")
     assert "/v1/jobs" in page.locator(".programs pre").inner_text()
+
+
+def test_a_saved_picture_brings_its_plan_back(page: Any, tmp_path: Path) -> None:
+    ask(page, "Draw a tree")
+    wait_for(page)
+    with page.expect_download() as saved:
+        page.locator(".reply figcaption a[download]").click()
+    kept = tmp_path / "tree.png"
+    saved.value.save_as(kept)
+    first = page.locator(".reply figure").get_attribute("data-asset")
+    page.click("#rooms a >> nth=0")
+    page.wait_for_selector(".examples button")
+    data = [base64.b64encode(kept.read_bytes()).decode()]
+    page.evaluate(
+        """([data]) => {
+            const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "tree.png", {type: "image/png"}));
+            for (const name of ["dragover", "drop"])
+                window.dispatchEvent(new DragEvent(name, {dataTransfer, cancelable: true}));
+        }""",
+        data,
+    )
+    page.click(".restore button")
+    page.wait_for_selector(".preview .graph .node[data-step=s1]")
+    page.click("#run-plan")
+    page.wait_for_function("() => location.hash.startsWith('#/jobs/')")
+    wait_for(page)
+    assert page.locator(".reply figure").get_attribute("data-asset") == first
+
+
+def test_the_programs_that_the_page_gives_run(page: Any, page_service: str, tmp_path: Path) -> None:
+    ask(page, 'Draw a "fish"')
+    wait_for(page)
+    page.click("role=button[name='Use it elsewhere']")
+    shown = page.locator(".programs pre")
+    for name, sign in (("Python", "png"), ("OpenAI SDK", "")):
+        page.click(f"role=tab[name='{name}']")
+        program = shown.inner_text()
+        assert page_service in program
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert sign in done.stdout.decode()
+    assert [file.suffix for file in tmp_path.iterdir()] == [".png"]
+    assert page.evaluate(
+        "() => { const box = document.querySelector('.programs').getBoundingClientRect();"
+        " return box.top < innerHeight && box.bottom <= innerHeight; }"
+    )
 
 
 def test_what_is_wrong_is_said_where_it_is(page: Any) -> None:

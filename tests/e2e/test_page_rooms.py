@@ -3,6 +3,7 @@ whole service with the bundled models.
 """
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -121,8 +122,16 @@ def test_an_asset_says_how_it_was_made_and_what_keeps_it(
 ) -> None:
     open_room(page, f"/assets/{drawn['cat']}", ".asset .uses a")
     assert "starter/generator" in page.locator(".asset .about").inner_text()
+    row = page.wait_for_selector(".made-table tbody tr").inner_text()
+    assert "text to image" in row
+    assert "a cat" in row
+    assert "seed" in row
+    page.locator(".lineage-of details").evaluate("part => { part.open = true }")
+    assert '"medley": 1' in page.locator(".lineage-of pre").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="Delete").click()
     page.wait_for_selector("dialog[open] .uses a")
+    assert page.locator("dialog[open]").evaluate("box => box.scrollHeight <= box.clientHeight")
     page.keyboard.press("Escape")
     assert medley.get(f"/v1/assets/{drawn['cat']}")
     from PIL import Image
@@ -137,7 +146,9 @@ def test_an_asset_says_how_it_was_made_and_what_keeps_it(
     assert unused not in [item["id"] for item in medley.get("/v1/assets")["data"]]
 
 
-def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Medley) -> None:
+def test_a_workflow_is_run_edited_saved_and_published(
+    page: Any, medley: Medley, tmp_path: Path
+) -> None:
     open_room(page, "/workflows/new?template=postcard", ".graph .node[data-step=write]")
     page.fill("#run-subject", "a cat")
     page.click("#run-flow")
@@ -158,6 +169,20 @@ def test_a_workflow_is_run_edited_saved_and_published(page: Any, medley: Medley)
     page.keyboard.press("Control+s")
     page.wait_for_function("() => location.hash.startsWith('#/workflows/wf_')")
     page.click("[data-name=code]")
+    page.click("role=tab[name=Shell]")
+    assert "medley workflows run wf_" in page.locator(".code-rooms pre").inner_text()
+    page.click("role=tab[name=Python]")
+    program = page.locator(".code-rooms pre").inner_text().replace("…", "a cat")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert {file.suffix for file in tmp_path.iterdir()} == {".png"}
     page.fill("#flow-tool", "page_postcard")
     page.get_by_role("button", name="Publish", exact=True).click()
     page.wait_for_selector(".code-rooms .succeeded")
@@ -266,8 +291,51 @@ def test_a_job_becomes_a_workflow_with_inputs(
     page.wait_for_selector(".graph .ends.text")
 
 
+def test_a_search_is_not_among_the_requests(
+    page: Any, medley: Medley, drawn: dict[str, str]
+) -> None:
+    found = medley.post("/v1/search", {"mix": [{"text": "pizza", "weight": 1}]})
+    job = medley.job(found.get("job") or found["id"]).wait().id
+    page.reload()
+    page.wait_for_selector("#recent a")
+    assert f"#/jobs/{job}" not in page.locator("#recent").inner_html()
+
+
+def test_no_view_looks_otherwise_after_another_one(page: Any) -> None:
+    worn = """() => [...document.styleSheets].filter((sheet) => !sheet.disabled)
+        .map((sheet) => new URL(sheet.href).pathname)"""
+    open_room(page, "/workflows/new?template=postcard", ".graph .node[data-step=write]")
+    assert page.evaluate(worn)[1:] == ["/work.css", "/rooms.css", "/flows.css", "/graph.css"]
+    open_room(page, "/models", ".model")
+    assert page.evaluate(worn) == ["/page.css", "/rooms.css"]
+    open_room(page, "/", ".composer")
+    assert page.evaluate(worn) == ["/page.css", "/work.css"]
+    open_room(page, "/workflows/new?template=postcard", ".graph .node[data-step=write]")
+    assert page.evaluate(worn)[1:] == ["/work.css", "/rooms.css", "/flows.css", "/graph.css"]
+
+
+def test_a_step_that_gave_nothing_keeps_room_for_one_picture(page: Any, medley: Medley) -> None:
+    steps = [
+        {"id": "s1", "tool": "text_to_image", "inputs": {"prompt": "a cat"}},
+        {
+            "id": "s2",
+            "tool": "crop",
+            "inputs": {"image": {"from": "s1.image"}},
+            "params": {"left": 0.7, "right": 0.7},
+        },
+    ]
+    job = medley.post("/v1/jobs", {"plan": {"steps": steps}})
+    for _ in medley.events(job["id"]):
+        pass
+    open_room(page, f"/jobs/{job['id']}", ".graph .node.failed .made.empty")
+    page.wait_for_selector(".graph .node.succeeded .made img")
+    high = page.locator(".graph .made").evaluate_all("all => all.map((one) => one.offsetHeight)")
+    assert high[0] == high[1]
+    assert "must exceed" in page.locator(".trouble").inner_text()
+
+
 def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medley: Medley) -> None:
-    medley.events(medley.submit("Say hello aloud.")["id"])
+    medley.run("Say hello aloud.").wait()
     open_room(page, "/models", "[data-model='starter/encoder']")
     row = page.locator("[data-model='starter/encoder']")
     for act in ("Unload", "Load"):
