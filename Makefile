@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PACKAGES := medley orchestrator encoders hub generators workers api starter
 SOURCES := $(PACKAGES) tests bench .ci
-# Test processes at once, of those tests that start no service.
-SIDE_BY_SIDE := $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+# Test processes at once.
+SIDE_BY_SIDE := $(shell n=$$(nproc); echo $$((n < 2 ? n : 2)))
 # Used by one test only; not a dependency, and it may be missing.
 REFERENCE := imagebind-packaged==0.1.2 einops==0.8.2 iopath==0.1.10 portalocker==4.4.2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,7 +33,7 @@ demo: $(STAMP)  ## A real request, from a picture and a sound to an answer and a
 test: $(STAMP)  ## All tests: unit, contract, flow, e2e. Page tests need a Chromium.
 	@tests/get_chromium.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(SIDE_BY_SIDE) --dist loadfile tests/unit tests/contract tests/flow
-	$(BIN)/python -m pytest -q tests/e2e
+	$(BIN)/python -m pytest -q -n $(SIDE_BY_SIDE) --dist loadfile tests/e2e
 
 test-fast: $(STAMP)  ## The quick ones: no servers, no browser.
 	$(BIN)/python -m pytest -q tests/unit tests/contract
