@@ -346,7 +346,7 @@ def test_models_are_unloaded_and_loaded_and_the_system_shows_it(page: Any, medle
     page.fill(".models input[type=search]", "imagebind")
     page.wait_for_function("() => document.querySelectorAll('.model').length < 10")
     open_room(page, "/system", ".worker-list li")
-    assert "starter/encoder" in page.locator(".worker-list").inner_text()
+    page.wait_for_selector(".worker-list :text('starter/encoder')")  # with a worker's next beat
     job = medley.post("/v1/jobs", {"input": "Draw a rocket.", "options": {"approve": "plan"}})
     page.wait_for_selector(f".open-jobs [data-job={job['id']}] .waiting")
     page.locator(f"[data-stop={job['id']}]").click()
