@@ -82,7 +82,7 @@ def test_the_sdk_draws_speaks_embeds_and_searches_here(client: openai.OpenAI) ->
     (hit,) = client.vector_stores.search(store.id, query="cat")
     assert hit.file_id == drawn.data[0].asset
     found: Any = client.post("/search", cast_to=object, body={"query": "a cat", "limit": 2})
-    assert found["data"][0]["asset"]["id"] == drawn.data[0].asset
+    assert drawn.data[0].asset in [hit["asset"]["id"] for hit in found["data"]]
 
 
 def test_a_batch_goes_on_in_another_process_when_the_service_was_killed(
