@@ -54,8 +54,9 @@ class Call:
     @contextmanager
     def arguments(self) -> Iterator[dict[str, Any]]:
         """What `httpx2` is given; files are open inside of the block, and read from their start."""
+        params = {name: item for name, item in self.params.items() if item is not None}
         given: dict[str, Any] = {
-            "params": {name: item for name, item in self.params.items() if item is not None},
+            "params": params or None,  # none at all would take away the query that a path may have
             "headers": dict(self.headers),
             "timeout": httpx2.Timeout(self.patience_s, connect=CONNECT_S),
         }

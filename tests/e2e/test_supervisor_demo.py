@@ -30,4 +30,5 @@ def test_the_demo_answers_and_draws() -> None:
     pictures = list((_ROOT / "demo-out").glob("*.png"))
     assert pictures
     with Image.open(pictures[0]) as picture:
+        assert "medley" in picture.info  # how it was made
         assert min(picture.size) >= 64

@@ -34,6 +34,8 @@ class _Service(BaseHTTPRequestHandler):
             self._stream()
         elif self.path.endswith("/content"):
             self._answer(200, b"picture", "image/png")
+        elif self.path.endswith("/content?recipe=true"):
+            self._answer(200, b"picture and recipe", "image/png")
         elif self.path.endswith("nothing"):
             self._answer(404, json.dumps({"detail": "no", "request_id": "req_7"}).encode())
         elif self.path.startswith("/v1/assets?"):
@@ -198,6 +200,11 @@ def test_outputs_are_written_under_names_that_cannot_leave_the_folder(
     names = [path.name for path in (*first.values(), *second.values())]
     assert names == ["s3.image.png", "s3.image-2.png"]
     assert (tmp_path / "out" / "s3.image.png").read_bytes() == b"picture"
+
+
+def test_the_query_of_an_address_goes_along(client: Medley, tmp_path: Path) -> None:
+    path = "/v1/assets/asset_1/content?recipe=true"
+    assert client.download(path, lambda _: tmp_path / "a").read_bytes() == b"picture and recipe"
 
 
 def test_a_broken_download_leaves_nothing_behind(client: Medley, tmp_path: Path) -> None:
