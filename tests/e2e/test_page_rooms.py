@@ -5,6 +5,7 @@ whole service with the bundled models.
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -201,6 +202,7 @@ def test_a_workflow_is_run_edited_saved_and_published(
     assert "changed write" in page.locator(".versions li").first.inner_text()
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_the_programs_that_the_page_shows_do_what_they_say(
     page: Any, medley: Medley, drawn: dict[str, str], tmp_path: Path
 ) -> None:
