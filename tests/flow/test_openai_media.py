@@ -215,9 +215,16 @@ def test_what_is_only_accepted_changes_nothing(
     client: openai.OpenAI, web: httpx2.Client, worker: Worker
 ) -> None:
     with worker.working(drawer(web)):
-        client.images.generate(
-            prompt="a cat", moderation="low", style="vivid", user="me", size="auto"
+        only: Any = {"moderation": "low", "style": "vivid", "user": "me", "size": "auto"}
+        plain, said = (
+            client.images.with_raw_response.generate(prompt="a cat", extra_body={"seed": 3}, **more)
+            for more in ({}, only)
         )
+    params = [
+        [step["params"] for step in job_of(web, raw.headers["medley-job-id"])["plan"]["steps"]]
+        for raw in (plain, said)
+    ]
+    assert params[0] == params[1]
 
 
 def test_a_model_that_does_not_draw_is_not_found(client: openai.OpenAI) -> None:
