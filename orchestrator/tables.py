@@ -217,6 +217,7 @@ step_attempts = Table(
     # succeeded | cached | retried | failed | lost | dead | released | canceled
     Column("outcome", Text, nullable=False),
     Column("error", JSONB),
+    Column("usage", JSONB),  # what it used; that of a step is the sum of its attempts
     _when("started_at"),
     _when("ended_at", born=True),
     Index("step_attempts_ended_at_brin", "ended_at", **_SUMMARY),

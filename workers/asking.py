@@ -7,8 +7,8 @@ why it had to stop.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from medley.backend import Backend, ModelSpec, Request, Result
@@ -36,12 +36,15 @@ Asked = Sequence[tuple[Lease, Request]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of one request: a result, an error, or a reason to stop. Exactly one of them."""
+    """What became of one request: a result, an error, or a reason to stop. Exactly one of them.
+    `usage` is what its backend says that it used.
+    """
 
     model: str | None = None  # that ran, or should have run
     result: Result | None = None
     error: MedleyError | None = None
     stopped: str | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def away(self) -> bool:
@@ -188,8 +191,8 @@ class Asker:
 
 def _answer(model: str | None, result: Result) -> Answer:
     if result.error is not None:
-        return Answer(model=model, error=result.error)
-    return Answer(model=model, result=result)
+        return Answer(model=model, error=result.error, usage=result.usage)
+    return Answer(model=model, result=result, usage=result.usage)
 
 
 def as_medley_error(error: BaseException) -> MedleyError:

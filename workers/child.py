@@ -35,7 +35,7 @@ from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
 from workers.link import Link
 from workers.offering import Offering
-from workers.residency import Residency, choose_device
+from workers.residency import Residency, choose_device, is_metered
 from workers.runner import Runner
 from workers.testhooks import test_hooks
 from workers.tracing import Tracing
@@ -75,6 +75,8 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         "main": name_of_main(os.getppid()),
         "device": device,
         "memory_budget_bytes": budget,
+        # For attempts that end without a word of this process.
+        "metered": [spec.id for spec in models.values() if is_metered(spec, device)],
     }
     row = {**offering.row(), "models": [], "facts": facts}
     # Before the first claim: a plan is made of what live workers serve, us included.

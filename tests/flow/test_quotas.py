@@ -8,12 +8,18 @@ import pytest
 from sqlalchemy import text
 
 from api.main import create_app
+from medley.errors import BackendError
 from medley.quota import Quota
 from medley.settings import Settings
-from orchestrator import quotas
+from orchestrator import engine, invariants, quotas
+from orchestrator.database import transaction
+from orchestrator.engine import Commit, Offer
 from tests.flow.api_world import Holder, World, caption_plan, give_key, open_world, png
+from workers.child import enter
 
 HELLO = {"input": "hello"}
+#: What a worker says of itself.
+ROW: dict[str, Any] = {"lanes": [], "tools": [], "models": [], "serves": [], "lacks": {}}
 
 
 @pytest.fixture
@@ -94,6 +100,69 @@ def test_forgetting_a_job_gives_nothing_back(world: World) -> None:
         "open_jobs": 0, "jobs": 1, "gpu_seconds": 30.0, "tokens": 11.0, "bytes_stored": 0,
     }  # fmt: skip
     assert (submit(key).status_code, submit(key).status_code) == (202, 429)
+
+
+@pytest.mark.parametrize("ended", ["failed", "retried", "canceled", "late", "lost", "dead"])
+def test_what_an_attempt_used_counts_however_it_ended(world: World, ended: str) -> None:
+    key, hands = give_key(world, gpu_seconds_per_day=100), world.hands
+    asset = key("POST", "/v1/assets", files={"file": ("a.png", png())}).json()["id"]
+    job = key("POST", "/v1/jobs", json={"plan": caption_plan(asset)}).json()["id"]
+    used, broken, times = {"gpu_seconds": 7.0, "input_tokens": 3}, BackendError("x"), 1
+    lease = hands.take()
+    with transaction(hands.db) as conn:
+        if ended in ("canceled", "late"):
+            engine.cancel_job(conn, "default", job)
+        if ended in ("failed", "retried"):
+            again = 0.0 if ended == "retried" else None
+            engine.fail_step(conn, lease, broken, delay=again, usage=used)
+        elif ended == "canceled":
+            engine.release_step(conn, lease, used)
+        elif ended == "late":
+            engine.commit_step(conn, hands.name, lease, Commit(usage=used))
+        else:  # nobody says what it used, and the worker runs this model on an accelerator
+            times = 3 if ended == "dead" else 1
+            enter(conn, hands.name, ROW | {"facts": {"metered": [lease.model]}})
+    for taken in range(times if ended in ("lost", "dead") else 0):
+        lease = hands.take() if taken else lease
+        with transaction(hands.db) as conn:
+            conn.execute(
+                "UPDATE steps SET started_at = clock_timestamp() - interval '7 s'"
+                " WHERE job = %s AND id = %s", [job, lease.step],
+            )  # fmt: skip
+            engine.lose_worker(conn, hands.name)
+
+    found = key("GET", "/v1/usage?group_by=model").json()
+    line = next(line for line in found["data"] if line["name"] == lease.model)
+    seen = key("GET", f"/v1/jobs/{job}").json()
+    for seconds in (
+        found["key"]["used"]["gpu_seconds"],
+        line["gpu_seconds"],
+        seen["usage"]["gpu_seconds"],
+    ):
+        assert 7.0 * times <= seconds + 0.01 <= 67.0 * times  # a lost one: at most its lease
+    if ended not in ("lost", "dead"):
+        assert found["key"]["used"]["gpu_seconds"] == 7.0
+        assert found["key"]["used"]["tokens"] == seen["usage"]["input_tokens"] == 3
+    with transaction(hands.db) as conn:
+        assert invariants.check(conn) == []
+    key("POST", f"/v1/jobs/{job}/cancel")
+    assert key("DELETE", f"/v1/jobs/{job}").status_code == 204
+    assert key("GET", "/v1/usage?group_by=model").json()["data"] == found["data"]
+
+
+def test_a_job_that_keeps_failing_ends_with_its_budget(world: World) -> None:
+    key = give_key(world)
+    asset = key("POST", "/v1/assets", files={"file": ("a.png", png())}).json()["id"]
+    body = {"plan": caption_plan(asset), "options": {"max_gpu_seconds": 10}}
+    job = key("POST", "/v1/jobs", json=body).json()["id"]
+    for _ in range(2):
+        with transaction(world.hands.db) as conn:
+            (lease,) = engine.claim(conn, "w", Offer(lanes=["cpu"], tools=["resize@1"]))
+            used = {"gpu_seconds": 6.0}
+            engine.fail_step(conn, lease, BackendError("x"), delay=0.0, usage=used)
+
+    ended = key("GET", f"/v1/jobs/{job}").json()
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "budget_exceeded")
 
 
 @pytest.mark.parametrize(
