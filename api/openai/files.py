@@ -162,7 +162,7 @@ def delete_file(file_id: str, here: Here, tenant: Tenant) -> FileDeleted:
 def take(here: Service, tenant: str, file: SentFile, purpose: str, keep_s: int | None) -> Asset:
     """Judges, keeps and registers a file. Raises `Refused` for one that cannot be used."""
     facts = judge(here, file)
-    with here.db.begin() as conn:
+    with here.entering([file.received]) as conn:
         return enter(conn, here, tenant, file, facts, purpose, keep_s)
 
 

@@ -53,7 +53,7 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
     `QuotaExceeded`, `Unavailable`.
     """
     kept = inline.keep(here, draft.media(), draft.brought)
-    with here.db.begin() as conn:
+    with here.entering(inline.bytes_of(kept)) as conn:
         grant = here.admission.check(conn)
         assets = iter([inline.register(conn, tenant, one, here.caller.key) for one in kept])
         here.admission.check_bytes(conn)

@@ -51,7 +51,7 @@ async def planned(here: Service, tenant: str, body: JobIn, files: Sequence[Judge
 
 
 def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
-    with here.db.begin() as conn:
+    with here.entering(orders.bytes_of(files)) as conn:
         assets = orders.register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)
         order = orders.order(conn, tenant, body, files, assets)
@@ -82,7 +82,7 @@ class _PlanningFailed(MedleyError):
 
 
 def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> str:
-    with here.db.begin() as conn:
+    with here.entering(orders.bytes_of(files)) as conn:
         grant = here.admission.check(conn)
         assets = orders.register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)

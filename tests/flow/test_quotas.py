@@ -1,5 +1,7 @@
 """Quotas and rates: what a key may use, and that it cannot be gone around."""
 
+import base64
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -211,9 +213,44 @@ def test_stored_bytes_are_limited(world: World) -> None:
 
     kept, refused, again = upload(small), upload(big), upload(small)
     assert [kept.status_code, refused.status_code, again.status_code] == [201, 429, 200]
+    assert stored(world) == {small}
     assert key("GET", "/v1/assets").json()["data"][0]["size"] == len(small)
     assert key("DELETE", f"/v1/assets/{kept.json()['id']}").status_code == 204
     assert upload(png("blue", (8, 8))).status_code == 201
+
+
+def test_a_refused_request_leaves_no_bytes_of_its_files(world: World) -> None:
+    small, big = png(size=(8, 8)), png(size=(600, 400))
+    key, other = give_key(world, bytes_stored=len(small) + 10), give_key(world, tenant="other")
+
+    def picture(data: bytes) -> str:
+        return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+    def send(path: str, data: bytes, name: str = "file", **fields: str) -> Any:
+        return key("POST", path, files={name: ("a.png", data)}, data=fields)
+
+    two = [("file", ("a.png", small)), ("file", ("a.png", b"no picture"))]
+    said = {"role": "user", "content": [{"type": "input_image", "image_url": picture(big)}]}
+    asked = [
+        key("POST", "/v1/assets", files=two),
+        key("POST", "/v1/assets", json={"url": picture(big)}),
+        send("/v1/files", big, purpose="vision"),
+        send("/v1/jobs", big, input="What is this?"),
+        send("/v1/jobs", small, "photo", request=json.dumps({"plan": caption_plan("asset_0")})),
+        key("POST", "/v1/conversations", json={"items": [said]}),
+        key("POST", "/v1/responses", json={"input": [said]}),
+    ]
+    assert [reply.status_code for reply in asked] == [415, 429, 429, 429, 422, 429, 429]
+    assert stored(world) == set()
+    assert other("POST", "/v1/assets", files={"file": ("a.png", big)}).status_code == 201
+    assert send("/v1/files", big, purpose="vision").status_code == 429
+    assert stored(world) == {big}  # of another tenant
+
+
+def stored(world: World) -> set[bytes]:
+    """Everything in the store, whoever it belongs to."""
+    folder = world.settings.asset_folder
+    return {path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_parts_of_uploads_count_until_they_are_a_file(world: World) -> None:

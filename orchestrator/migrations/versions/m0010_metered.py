@@ -1,4 +1,4 @@
-"""Metered: every attempt says what it used, however it ended."""
+"""Metered: every attempt says what it used, however it ended; operators have their own scope."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,8 +17,14 @@ def upgrade() -> None:
         "UPDATE step_attempts a SET usage = s.usage FROM steps s WHERE s.job = a.job"
         " AND s.id = a.step AND s.usage IS NOT NULL AND a.outcome IN ('succeeded', 'cached')"
     )
+    # As up to now: who rules the first tenant runs the installation.
+    op.execute(
+        "UPDATE keys SET scopes = scopes || '[\"operate\"]'"
+        " WHERE tenant = 'default' AND scopes @> '[\"admin\"]'"
+    )
 
 
 def downgrade() -> None:
     """Undo."""
+    op.execute("UPDATE keys SET scopes = scopes - 'operate'")
     op.drop_column("step_attempts", "usage")
