@@ -143,7 +143,11 @@ class Talk:
             return _outputs("", [], "length")
         text = ended(written, self.params.sampling.stop) if not self.guided else written
         names = [item.name for item in self.functions]
-        found = _call_in(text, names) or read_message(text, names, whole=True)
+        if cut and read_message(text, names, whole=False) is None:
+            return _outputs("", [], "length")  # the beginning of a call is nothing to read
+        found = read_message(text, names, whole=True)
+        if not isinstance(found, Called):
+            found = _call_in(text, names) or found
         if isinstance(found, Called):
             function = next(item for item in self.functions if item.name == found.name)
             if not cut:
@@ -247,7 +251,7 @@ def _refuse_wrong_forms(reading: Reading, grammar: str) -> None:
 
 
 def _call_in(text: str, names: Sequence[str]) -> Called | None:
-    """A call that a server wrote with blanks between its signs, as it likes."""
+    """A call that a server wrote in an order of its own."""
     try:
         data = json.loads(text)
         if isinstance(data, dict) and data.keys() == {"call", "arguments"}:

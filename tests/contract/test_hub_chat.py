@@ -165,6 +165,27 @@ def test_calls_are_read_while_they_grow() -> None:
     assert read_message("Hello", ["f"], whole=False).text == "Hello"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_call_that_is_cut_is_never_half_a_line_of_words(blank: str) -> None:
+    talk = Talk.of(chat(functions=[WEATHER, TIME], choice="auto"))
+    begin = f'{{{blank}"call":{blank}"get_weather",{blank}"arguments":{blank}'
+    line = begin + '{"place":"Oslo","unit":"celsius"}' + blank + "}"
+    told = ""
+    for end in range(len(line)):
+        cut = talk.outputs(line[:end], cut=True)
+        calls = cut["said"]["calls"]
+        assert (cut["text"], cut["said"]["end"]) == ("", "length")
+        assert bool(calls) == (end >= len(begin.rstrip()))
+        growing = read_message(line[:end], ["get_weather", "tell_time"], whole=False)
+        if growing is None:
+            continue
+        assert growing.arguments.startswith(told)  # type: ignore[union-attr]
+        told = growing.arguments  # type: ignore[union-attr]
+        assert line[len(begin) :].startswith(told)
+    assert told == '{"place":"Oslo","unit":"celsius"}'
+    assert talk.outputs("Hello {", cut=True)["text"] == "Hello {"
+
+
 def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Path) -> None:
     with serving(hub) as server:
         remote = RemoteHub()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -59,6 +60,17 @@ def test_a_completion_has_words_and_counted_tokens(client: openai.OpenAI) -> Non
     assert found.usage is not None
     assert found.usage.completion_tokens == MOST
     assert found.usage.prompt_tokens > 0
+
+
+def test_a_call_that_is_cut_is_no_words(client: openai.OpenAI) -> None:
+    asked: Any = {"tools": [TOOL], "tool_choice": "required", "max_tokens": 3}
+    found = client.chat.completions.with_raw_response.create(model="tiny", messages=HELLO, **asked)
+    choice = found.parse().choices[0]
+    assert (choice.finish_reason, choice.message.content or "") == ("length", "")
+    assert re.match(r"queue;dur=\d+, work;dur=\d+, app;dur=", found.headers["server-timing"])
+    told = list(client.chat.completions.create(model="tiny", messages=HELLO, stream=True, **asked))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in told) == ""
+    assert told[-1].choices[0].finish_reason == "length"
 
 
 def test_the_same_seed_says_the_same(client: openai.OpenAI) -> None:
@@ -215,6 +227,9 @@ def test_a_call_that_takes_too_long_names_its_job(
          "messages.0.content.0.type"),
         ({"modalities": ["audio"], "audio": {"format": "aac"}}, "audio.format"),
         ({"keep_alive": 3}, "keep_alive"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"function_call": "auto"}, "function_call"),
+        ({"messages": [{"role": "function", "name": "f", "content": "1"}]}, "messages.0.role"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_served_is_refused_by_name(
