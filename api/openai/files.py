@@ -97,8 +97,8 @@ async def create_file(request: Request, here: Here, tenant: Tenant) -> FileOut:
         file = bodies.one_file(files, "file")
         assert file is not None
         keep_s = fields.expires_after.seconds if fields.expires_after else None
-        asset = await run_in_threadpool(take, here, tenant, file, fields.purpose, keep_s)
-        left.pop_all()
+        left.pop_all()  # who leaves from now on has brought a file all the same
+    asset = await run_in_threadpool(take, here, tenant, file, fields.purpose, keep_s)
     return FileOut.of(asset)
 
 

@@ -120,8 +120,8 @@ async def add_upload_part(
         bodies.only_fields(sent.files, "data")
         file = bodies.one_file(sent.files, "data")
         assert file is not None
-        part = await run_in_threadpool(_add, here, tenant, upload_id, file.received)
-        left.pop_all()
+        left.pop_all()  # who leaves from now on has brought a part all the same
+    part = await run_in_threadpool(_add, here, tenant, upload_id, file.received)
     return UploadPartOut(id=part.id, created_at=unix(part.created_at), upload_id=upload_id)
 
 
@@ -176,8 +176,8 @@ def _pending(here: Service, tenant: str, upload: str) -> None:
 
 
 def _add(here: Service, tenant: str, upload: str, received: Received) -> uploads.Part:
-    here.store.keep(received)
     with here.entering([received]) as conn:
+        here.store.keep(received)
         part = uploads.add_part(conn, tenant, upload, received)
         here.admission.check_bytes(conn)
         return part
