@@ -15,7 +15,7 @@ from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import Plan
 from medley.tasks import ChatMessage, Function, Sampling
-from orchestrator.intake import Order
+from orchestrator.order import Order
 
 CHAT = "chat"  #: the step that says the next message
 MAX_MESSAGES = 1024
