@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     hub_url: str | None = None  # an OpenAI-compatible server as hub
     hub_model: str | None = None
     hub_api_key: str | None = None
+    hub_reads: frozenset[Literal["image", "audio", "video"]] = frozenset()  # in chats, not as words
     hub_fallback: bool = False  # while that server is away, the best other hub stands in
 
     lanes: tuple[str, ...] = ("cpu", "hub", "encode", "generate")

@@ -131,7 +131,11 @@ class Asker:
         for port, declared in self._tools[request.tool].inputs.items():
             reads = model.reads.get(f"{request.tool}.{port}")
             value = request.inputs.get(port)
-            if reads is None or value is None or isinstance(value, list):
+            if reads is None or value is None:
+                continue
+            if isinstance(value, list):
+                if any(modality_of(item, declared) not in reads for item in value):
+                    return None
                 continue
             if modality_of(cast(Value, value), declared) in reads:
                 continue

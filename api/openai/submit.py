@@ -64,7 +64,6 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
         order = order_of(
             talk,
             tenant,
-            here.rules,
             id=job,
             metadata=dict(draft.metadata),
             grant=grant,
@@ -97,7 +96,6 @@ def write(
     order = order_of(
         replace(draft.talk, before=before, said=said),
         tenant,
-        here.rules,
         id=job,
         metadata=dict(draft.metadata),
         grant=grant,

@@ -158,6 +158,22 @@ def test_media_in_a_message_are_looked_at_first(world: OpenAiWorld, client: open
     assert tools[-1] == "chat"
 
 
+def test_a_hub_that_sees_is_shown_the_picture_itself(
+    world: OpenAiWorld, client: openai.OpenAI
+) -> None:
+    picture = "data:image/png;base64," + base64.b64encode(png()).decode()
+    content: Any = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": picture}},
+    ]
+    messages: Any = [{"role": "user", "content": content}]
+    found = client.chat.completions.create(model="seeing", messages=messages, max_tokens=4)
+    assert found.usage is not None
+    assert found.usage.completion_tokens == 4
+    job = httpx2.get(f"{world.url}/v1/jobs/{found.to_dict()['medley']['job']}").json()
+    assert [step["tool"] for step in job["plan"]["steps"]] == ["chat"]
+
+
 def sound() -> str:
     return base64.b64encode(wav()).decode()
 
