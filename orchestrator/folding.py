@@ -113,12 +113,12 @@ def _tokens(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
     name = "gen_ai_client_token_usage"
     rows = conn.execute(
         # Whole numbers: half a token less puts those that equal a bound below it.
-        f"SELECT s.tool, {_MODEL}, kind, {_bucket('tokens - 0.5')}, count(*), sum(tokens)"
+        f"SELECT s.tool, {_MODEL}, u.kind, {_bucket('u.tokens - 0.5')}, count(*), sum(u.tokens)"
         " FROM step_attempts a JOIN steps s ON s.job = a.job AND s.id = a.step,"
         " LATERAL (VALUES ('input', (s.usage->>'input_tokens')::float8),"
-        " ('output', (s.usage->>'output_tokens')::float8)) AS used (kind, tokens)"
+        " ('output', (s.usage->>'output_tokens')::float8)) AS u (kind, tokens)"
         " WHERE a.ended_at > %s AND a.ended_at <= %s AND a.outcome = 'succeeded'"
-        " AND tokens IS NOT NULL GROUP BY 1, 2, 3, 4".encode(),
+        " AND u.tokens IS NOT NULL GROUP BY 1, 2, 3, 4".encode(),
         [list(MEASURES[name].buckets), since, until],
     ).fetchall()
     for tool, model, kind, bucket, count, total in rows:

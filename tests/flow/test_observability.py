@@ -191,7 +191,7 @@ def test_every_metric_of_the_dashboard_exists(world: World) -> None:
         name
         for panel in json.loads(DASHBOARD.read_text())["panels"]
         for target in panel["targets"]
-        for name in re.findall(r"medley_[a-z_]+", target["expr"])
+        for name in re.findall(r"(?:medley|gen_ai_client)_[a-z_]+", target["expr"])
     }
     assert asked - names == set()
     assert set(MEASURES) - {re.sub("_(bucket|count|sum)$", "", name) for name in asked} == set()

@@ -28,9 +28,10 @@ PLAN: dict[str, Any] = {"steps": [STEP], "reply": {"show": ["s1.text"]}}
 ALLOWED = {"tools_from": ["paint"]}
 
 
-def put(home: Path) -> None:
-    offered = Offered(called="shout", digest="0" * 64, declaration=SHOUT)
-    save(home, Snapshot.of("paint", Server(url="http://127.0.0.1:9/mcp"), [offered]))
+def put(home: Path, declaration: Declaration = SHOUT) -> None:
+    offered = Offered(called="shout", digest="0" * 64, declaration=declaration)
+    server = Server(url="http://127.0.0.1:9/mcp", token="secret")
+    save(home, Snapshot.of("paint", server, [offered]))
 
 
 @pytest.fixture
@@ -140,7 +141,16 @@ def test_a_worker_still_serves_what_was_detached_to_end_it_and_no_plan_uses_it(
     assert "paint.shout" not in installed(settings)
     put(settings.home)
     assert current.now().tools["paint.shout"].planned
-    assert current.now().models["mcp/paint"].backend == "mcp"
+    put(settings.home, SHOUT.model_copy(update={"name": "paint.whisper"}))
+    found = current.now()
+    assert (found.tools["paint.whisper"].planned, found.tools["paint.shout"].planned) == (
+        True,
+        False,
+    )
+    assert found.models["mcp/paint"].backend == "mcp"
+    assert found.models["mcp/paint"].tools == {"paint.whisper", "paint.shout"}
+    (left,) = (settings.home / "mcp" / "withdrawn").iterdir()
+    assert "secret" not in left.read_text()
 
 
 def test_a_broken_snapshot_takes_away_its_own_tools_only(settings: Settings) -> None:
