@@ -21,6 +21,7 @@ from medley.machine import model_memory, this_machine
 from medley.media.facts import Limits
 from medley.settings import Settings
 from orchestrator.assets import FolderStore
+from orchestrator.crashes import crash_point
 from orchestrator.events import Announcer
 from orchestrator.hooks import Hook, hooks
 from orchestrator.installation import Current, Installed, read_served
@@ -75,11 +76,13 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         "memory_budget_bytes": budget,
     }
     row = {**offering.row(), "models": [], "facts": facts}
-    # Before the first claim: a plan is made of what live workers serve, us included.
-    link.call(lambda conn: enter(conn, worker, row))
+    # The keeper first: a child that dies from here on leaves no row behind.
     keeping = Keeping(
         database_url=settings.database_url, worker=worker, ttl=settings.lease_ttl_s, row=row
     )
+    # Before the first claim: a plan is made of what live workers serve, us included.
+    link.call(lambda conn: enter(conn, worker, row))
+    crash_point("worker.after_entry")
 
     tracing = Tracing()
     gauges = Gauges(worker, device, Tally(on=settings.metrics)) if settings.metrics else None

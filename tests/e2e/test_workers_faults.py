@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -306,6 +307,13 @@ def test_children_that_die_at_any_named_point_lose_and_repeat_nothing(fresh: Wor
     assert fresh.outcomes(job) == ["lost", "lost", "succeeded", "lost", "succeeded"]
     assert all(mark.with_name(f"crashed.worker.{point}").exists() for point in points)
     fresh.check()
+
+
+def test_a_child_that_dies_as_it_enters_leaves_no_row(fresh: World) -> None:
+    mark = fresh.settings.home / "crashed"
+    fresh.start_worker(MEDLEY_CRASH_AT="worker.after_entry", MEDLEY_CRASH_MARK=str(mark))
+    fresh.until(mark.with_name("crashed.worker.after_entry").exists)
+    fresh.until(lambda: [psutil.pid_exists(pid) for pid in fresh.children()] == [True, True])
 
 
 def test_a_worker_whose_children_hang_starts_anew(fresh: World) -> None:
