@@ -140,11 +140,13 @@ def enter(conn: Any, worker: str, row: Mapping[str, Any]) -> None:
 
 
 def announce(conn: Any, main: str, offering: Offering) -> None:
-    """Writes down what the children of a main process serve, now that more of it is here."""
+    """Writes down what the children of a main process serve, where something else stands there."""
     row = offering.row()
+    said = [Jsonb(row[name]) for name in ("tools", "serves", "lacks")]
     conn.execute(
-        "UPDATE workers SET tools = %s, serves = %s, lacks = %s WHERE facts->>'main' = %s",
-        [*(Jsonb(row[name]) for name in ("tools", "serves", "lacks")), main],
+        "UPDATE workers SET tools = %s, serves = %s, lacks = %s WHERE facts->>'main' = %s"
+        " AND (tools, serves, lacks) IS DISTINCT FROM (%s, %s, %s)",
+        [*said, main, *said],
     )
 
 

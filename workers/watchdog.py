@@ -70,8 +70,8 @@ class Watchdog(DatabaseRounds):
 
     def round(self) -> None:
         """One look."""
-        if self._offering.look():
-            announce(self.conn, name_of_main(os.getpid()), self._offering)
+        self._offering.look()
+        announce(self.conn, name_of_main(os.getpid()), self._offering)
         look = take_look(self.conn, self._offering.offer)
         if self._patience.lost(look, time.monotonic()) and not self.stopping:
             log.error("no child took step=%s for too long: starting anew", look.waiting)
