@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -68,7 +68,7 @@ class Carrier:
 
     db: Engine
     store: AssetStore
-    models: dict[str, ModelSpec]
+    models: Callable[[], Mapping[str, ModelSpec]]
     folder: Path
     most_bytes: int
     embeds: bool = True
@@ -89,7 +89,7 @@ class Carrier:
         with self.db.connect() as conn:
             if recipes.opted_out(conn, tenant, asset):
                 space = 0
-            recipe = recipes.recipe_of(conn, tenant, asset, self.models)
+            recipe = recipes.recipe_of(conn, tenant, asset, self.models())
         if recipe is None or not (space or signs):
             return None
         notes = recipe.to_text(space) if space else ""
@@ -203,7 +203,10 @@ def _kept(place: Path, key: str) -> Representation | None:
 
 
 def carrier_of(
-    settings: Settings, db: Engine, store: AssetStore, models: dict[str, ModelSpec]
+    settings: Settings,
+    db: Engine,
+    store: AssetStore,
+    models: Callable[[], Mapping[str, ModelSpec]],
 ) -> Carrier:
     """The carrier of this installation. Raises what `signer_of` raises."""
     return Carrier(

@@ -37,6 +37,7 @@ from api.routes import (
 from api.state import rules_of, running
 from api.strict_json import MAX_BYTES
 from medley.settings import Settings
+from orchestrator.installation import Current
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 #: Rooms that take files, and rooms whose bodies are small JSON.
@@ -68,7 +69,7 @@ _OPENAI = media_routers()
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Raises `Unavailable` at its start when no database or Redis is named."""
     found = settings or Settings()
-    rules = rules_of(found)
+    rules = Current(found, rules_of)
     metrics = Metrics() if found.metrics else None
 
     @asynccontextmanager

@@ -24,14 +24,14 @@ from medley.errors import QueueFull, Unavailable
 from medley.media.facts import Limits
 from medley.quota import Quota
 from medley.settings import Settings
-from medley.toolset import installed
 from orchestrator import jobs, quotas
 from orchestrator.assets import AssetStore, FolderStore, Received
-from orchestrator.catalogue import known_models, load_catalogue, withheld
+from orchestrator.catalogue import known_models, withheld
 from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
 from orchestrator.database import create_engine
 from orchestrator.events import Announcer, client_url
+from orchestrator.installation import Current, read_installed
 from orchestrator.janitor import Janitor
 from orchestrator.keys import NOBODY, Caller
 from orchestrator.quotas import Grant
@@ -90,13 +90,16 @@ class Admission:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything a route may need; what the routes are handed is for one `caller`."""
+    """Everything a route may need; what the routes are handed is for one `caller`, and has the
+    rules of the moment at which they were called.
+    """
 
     settings: Settings
     db: Engine
     store: AssetStore
     limits: Limits
     rules: Rules
+    current: Current[Rules]
     feed: Feed
     relay: Relay
     announcer: Announcer
@@ -110,8 +113,9 @@ class Service:
     caller: Caller = NOBODY
 
     def serving(self, caller: Caller) -> "Service":
-        """The same for this caller."""
-        return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
+        """The same for this caller, now."""
+        admission = replace(self.admission, caller=caller)
+        return replace(self, caller=caller, admission=admission, rules=self.current.now())
 
     @contextmanager
     def entering(self, files: Iterable[Received]) -> Iterator[Connection]:
@@ -140,9 +144,10 @@ class Service:
 
 def rules_of(settings: Settings) -> Rules:
     """What plans may use in this installation."""
+    found = read_installed(settings)
     return Rules(
-        tools=installed(settings),
-        models=load_catalogue(settings),
+        tools=found.tools,
+        models=found.models,
         withheld=withheld(settings),
         known=known_models(settings),
         max_steps=settings.max_plan_steps,
@@ -152,7 +157,7 @@ def rules_of(settings: Settings) -> Rules:
 
 @asynccontextmanager
 async def running(
-    app: FastAPI, settings: Settings, rules: Rules, metrics: Metrics | None = None
+    app: FastAPI, settings: Settings, current: Current[Rules], metrics: Metrics | None = None
 ) -> AsyncIterator[None]:
     """Opens what the routes share, and closes it in the opposite order."""
     if settings.database_url is None or settings.redis_url is None:
@@ -173,7 +178,8 @@ async def running(
         db=db,
         store=store,
         limits=Limits.of(settings),
-        rules=rules,
+        rules=current.now(),
+        current=current,
         feed=feed,
         relay=relay,
         announcer=Announcer(settings.redis_url),
@@ -183,7 +189,7 @@ async def running(
         ),
         keyring=KeyRing(db, settings.key_quota),
         rates=rates,
-        carrier=carrier_of(settings, db, store, dict(rules.models)),
+        carrier=carrier_of(settings, db, store, lambda: current.now().models),
         metrics=metrics,
     )
     from api.openai.batching import Batcher  # it needs what is defined here

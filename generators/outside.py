@@ -17,6 +17,7 @@ from medley.errors import (
     BadInput,
     MedleyError,
     NotFound,
+    ServerDetached,
     ToolChanged,
     ToolFailed,
     Unavailable,
@@ -42,7 +43,7 @@ class OutsideTools:
         self._seconds = CALL_S
 
     def load(self, model: ModelSpec, device: str) -> None:
-        """Reads the snapshot; connects to nothing. Raises `Unavailable`."""
+        """Reads the snapshot; connects to nothing. Raises `ServerDetached`, `Unavailable`."""
         self._path = Path(model.source)
         self._known = self._read()
         self._seconds = float(model.options.get("timeout_s", CALL_S))
@@ -65,14 +66,14 @@ class OutsideTools:
 
     def _call(self, request: Request, control: Control) -> dict[str, Any]:
         snapshot, offered = self._offered(request.tool)
-        result = call_tool(
-            snapshot.server,
-            offered,
-            arguments(offered, request),
-            tick=lambda done, total: control.tick(done, total, message="calling"),
-            seconds=self._seconds,
-        )
-        return outputs(result)
+
+        def tick(done: float, total: float) -> None:
+            if not self._path.exists():
+                raise _detached(self._path.stem)
+            control.tick(done, total, message="calling")
+
+        given = arguments(offered, request)
+        return outputs(call_tool(snapshot.server, offered, given, tick=tick, seconds=self._seconds))
 
     def _offered(self, name: str) -> tuple[Snapshot, Offered]:
         """The tool as its file says it now: detaching a server takes effect at once."""
@@ -81,16 +82,43 @@ class OutsideTools:
         now, known = self._read(), self._known.offered(name)
         offered = now.offered(name)
         if known is None or offered is None:
-            raise BadInput(f"There is no tool {name!r} any more.")
+            raise ServerDetached(f"The attached server has no tool {name!r} any more.")
         if offered.declaration != known.declaration:
-            raise ToolChanged(f"{name} was attached anew; restart the service to use it.")
+            raise ToolChanged(f"{name} was attached anew, and is another tool now.")
         return now, offered
 
     def _read(self) -> Snapshot:
         try:
             return load(self._path)
-        except (NotFound, BrokenSnapshot) as error:
+        except NotFound:
+            raise _detached(self._path.stem) from None
+        except BrokenSnapshot as error:
             raise Unavailable(error.message) from None
+
+
+class DetachedTools:
+    """The tools of a server that was detached: every step of them ends with that reason."""
+
+    tools: frozenset[str] = frozenset()
+
+    def __init__(self) -> None:
+        self._server = ""
+
+    def load(self, model: ModelSpec, device: str) -> None:
+        """Notes the server's name."""
+        self.tools, self._server = model.tools, model.outside
+
+    def unload(self) -> None:
+        """There is nothing to let go of."""
+
+    def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
+        """`ServerDetached` for each request."""
+        del control
+        return [Result(error=_detached(self._server)) for _ in batch]
+
+
+def _detached(server: str) -> ServerDetached:
+    return ServerDetached(f"The server {server!r} is not attached any more.")
 
 
 def arguments(offered: Offered, request: Request) -> dict[str, Any]:

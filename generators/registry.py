@@ -15,6 +15,7 @@ GENERATORS: Mapping[str, str] = {
     "diffusers-audio": "generators.sound.diffusion:DiffusionSound",
     "musicgen": "generators.sound.musicgen:MusicGen",
     "mcp": "generators.outside:OutsideTools",
+    "detached": "generators.outside:DetachedTools",
     "media": "generators.media.backend:MediaTools",
     "testing": "generators.testing:TestTools",
 }

@@ -168,6 +168,12 @@ class ToolChanged(MedleyError):
     code, status = "tool_changed", 409
 
 
+class ServerDetached(MedleyError):
+    """The tool's server was detached after the step was planned."""
+
+    code, status = "server_detached", 409
+
+
 class HubError(MedleyError):
     """The hub gave something that cannot be used, after its repairs."""
 

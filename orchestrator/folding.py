@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator import measures
 from orchestrator.database import Raw
 from orchestrator.measures import MEASURES, Sums
+from orchestrator.tracing import genai
 
 LAG_S = 5.0  #: rows are dated when they are written and seen when they are committed
 LONGEST = "1 day"  #: what ended earlier, while nobody asked, is not counted any more
@@ -33,6 +34,8 @@ def fold(conn: Raw, lag_s: float = LAG_S) -> int:
     found = _attempts(conn, sums, since, until)
     _waits(conn, sums, since, until)
     _usage(conn, sums, since, until)
+    _operations(conn, sums, since, until)
+    _tokens(conn, sums, since, until)
     _jobs(conn, sums, since, until)
     measures.add(conn, sums)
     conn.execute("UPDATE measured SET until = %s WHERE id = 1", [until])
@@ -88,6 +91,46 @@ def _usage(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
         for kind, number in (("input", read), ("output", written)):
             if number:
                 sums.add("medley_tokens_total", number, model=model, kind=kind)
+
+
+def _operations(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
+    """Attempts in the words of OpenTelemetry; what the cache answered was no operation."""
+    name = "gen_ai_client_operation_duration_seconds"
+    seconds = "extract(epoch FROM a.ended_at - a.started_at)::float8"
+    rows = conn.execute(
+        f"SELECT s.tool, {_MODEL}, CASE WHEN a.outcome = 'succeeded' THEN ''"
+        " ELSE coalesce(a.error->>'code', a.outcome) END,"
+        f" {_bucket(seconds)}, count(*), sum({seconds}){_ENDED} AND a.started_at IS NOT NULL"
+        " AND a.outcome IN ('succeeded', 'retried', 'failed', 'lost', 'dead')"
+        " GROUP BY 1, 2, 3, 4".encode(),
+        [list(MEASURES[name].buckets), since, until],
+    ).fetchall()
+    for tool, model, error, bucket, count, total in rows:
+        sums.add_bucket(name, bucket, count, total, **_genai(tool, model), error_type=error)
+
+
+def _tokens(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
+    name = "gen_ai_client_token_usage"
+    rows = conn.execute(
+        # Whole numbers: half a token less puts those that equal a bound below it.
+        f"SELECT s.tool, {_MODEL}, u.kind, {_bucket('u.tokens - 0.5')}, count(*), sum(u.tokens)"
+        " FROM step_attempts a JOIN steps s ON s.job = a.job AND s.id = a.step,"
+        " LATERAL (VALUES ('input', (s.usage->>'input_tokens')::float8),"
+        " ('output', (s.usage->>'output_tokens')::float8)) AS u (kind, tokens)"
+        " WHERE a.ended_at > %s AND a.ended_at <= %s AND a.outcome = 'succeeded'"
+        " AND u.tokens IS NOT NULL GROUP BY 1, 2, 3, 4".encode(),
+        [list(MEASURES[name].buckets), since, until],
+    ).fetchall()
+    for tool, model, kind, bucket, count, total in rows:
+        sums.add_bucket(name, bucket, count, total, **_genai(tool, model), gen_ai_token_type=kind)
+
+
+def _genai(tool: str, model: str) -> dict[str, str]:
+    return {
+        "gen_ai_operation_name": genai.operation_of(tool),
+        "gen_ai_provider_name": genai.MEDLEY,
+        "gen_ai_request_model": model,
+    }
 
 
 def _jobs(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:

@@ -14,6 +14,9 @@ from psycopg.types.json import Jsonb
 from orchestrator.database import Raw
 
 _SHORT = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+#: The bounds that OpenTelemetry's conventions for generative AI advise.
+_OPERATION = tuple(0.01 * 2**power for power in range(14))
+_TOKENS = tuple(float(4**power) for power in range(14))
 _LONG = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
@@ -48,6 +51,26 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "medley_tokens_total": Measure(
         about="Tokens of language models, input or output.", labels=("model", "kind")
+    ),
+    "gen_ai_client_operation_duration_seconds": Measure(
+        about="How long attempts ran, by operation and model; error_type where they failed.",
+        labels=(
+            "gen_ai_operation_name",
+            "gen_ai_provider_name",
+            "gen_ai_request_model",
+            "error_type",
+        ),
+        buckets=_OPERATION,
+    ),
+    "gen_ai_client_token_usage": Measure(
+        about="Tokens of one operation of a language model, input or output.",
+        labels=(
+            "gen_ai_operation_name",
+            "gen_ai_provider_name",
+            "gen_ai_request_model",
+            "gen_ai_token_type",
+        ),
+        buckets=_TOKENS,
     ),
     "medley_model_load_seconds": Measure(
         about="How long weights took to come into memory.", labels=("model",), buckets=_LONG

@@ -115,6 +115,13 @@ def list_workflows(
     return [_saved(row) for row in conn.execute(query.order_by(order).limit(limit))]
 
 
+def last_change(conn: Connection, tenant: str) -> tuple[int, datetime | None]:
+    """How many workflows there are and when one was changed last: not the same after any change."""
+    query = select(func.count(), func.max(workflows.c.updated_at))
+    row = conn.execute(query.where(workflows.c.tenant == tenant)).one()
+    return row[0], row[1]
+
+
 def list_versions(conn: Connection, tenant: str, workflow_id: str) -> list[Saved]:
     """All versions, newest first. Raises `NotFound`."""
     rows = conn.execute(

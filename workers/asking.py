@@ -64,7 +64,7 @@ class Asker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._residency = residency
-        self._tools = tools
+        self.tools = tools
         self._tell = tell
         self._clock = clock
         self._away: dict[str, float] = {}  # model -> until when
@@ -128,7 +128,7 @@ class Asker:
         """
         if request.tool not in model.tools:
             return None
-        for port, declared in self._tools[request.tool].inputs.items():
+        for port, declared in self.tools[request.tool].inputs.items():
             reads = model.reads.get(f"{request.tool}.{port}")
             value = request.inputs.get(port)
             if reads is None or value is None:

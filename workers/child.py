@@ -20,12 +20,11 @@ from medley.ids import new_id
 from medley.machine import model_memory, this_machine
 from medley.media.facts import Limits
 from medley.settings import Settings
-from medley.toolset import installed
 from orchestrator.assets import FolderStore
-from orchestrator.catalogue import load_catalogue
 from orchestrator.crashes import crash_point
 from orchestrator.events import Announcer
-from orchestrator.hooks import hooks
+from orchestrator.hooks import Hook, hooks
+from orchestrator.installation import Current, Installed, read_served
 from orchestrator.relay import send
 from orchestrator.tally import Tally
 from workers.asking import Asker
@@ -60,13 +59,12 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     if settings.database_url is None:
         raise Unavailable("Set MEDLEY_DATABASE_URL.")
     worker = new_id("worker")
-    tools = installed(settings)
-    models = load_catalogue(settings)
     link = Link(settings.database_url)
     announcer = Announcer(settings.redis_url)
     leaving = Leaving.of_environment()
     device = choose_device(settings.device)
-    offering = Offering(settings=settings, tools=tools, models=models)
+    offering = Offering(settings=settings, current=Current(settings, read_served).now)
+    tools, models = offering.installed.tools, offering.installed.models
     budget = settings.memory_budget_bytes or model_memory(
         this_machine(), accelerated=device != "cpu", processes=settings.worker_processes
     )
@@ -99,10 +97,19 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         link.call(lambda conn: note_model(conn, worker, model, state))
         keeping.models(residency.held())
 
+    def hooks_of(found: Installed) -> Mapping[str, Hook]:
+        own = hooks(found.tools, found.models)
+        return {**own, **upkeep_hooks(residency), **test_hooks(found.tools)}
+
+    def restock(found: Installed) -> None:
+        residency.know(found.models)
+        kitchen.tools = kitchen.asker.tools = found.tools
+        kitchen.hooks = hooks_of(found)
+
     residency = Residency(models, budget=budget, device=device, listener=changed)
     kitchen = Kitchen(
         tools=tools,
-        hooks={**hooks(tools, models), **upkeep_hooks(residency), **test_hooks(tools)},
+        hooks=hooks_of(offering.installed),
         residency=residency,
         asker=Asker(residency, tools, tell=changed),
         store=FolderStore(settings.asset_folder),
@@ -117,6 +124,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         keeping=keeping,
         announcer=announcer,
         wake=lambda wakes: send(app, wakes),
+        restock=restock,
         leaving=leaving.asked,
         overdue=leaving.overdue,
         tracing=tracing,
@@ -134,11 +142,13 @@ def enter(conn: Any, worker: str, row: Mapping[str, Any]) -> None:
 
 
 def announce(conn: Any, main: str, offering: Offering) -> None:
-    """Writes down what the children of a main process serve, now that more of it is here."""
+    """Writes down what the children of a main process serve, where something else stands there."""
     row = offering.row()
+    said = [Jsonb(row[name]) for name in ("tools", "serves", "lacks")]
     conn.execute(
-        "UPDATE workers SET tools = %s, serves = %s, lacks = %s WHERE facts->>'main' = %s",
-        [*(Jsonb(row[name]) for name in ("tools", "serves", "lacks")), main],
+        "UPDATE workers SET tools = %s, serves = %s, lacks = %s WHERE facts->>'main' = %s"
+        " AND (tools, serves, lacks) IS DISTINCT FROM (%s, %s, %s)",
+        [*said, main, *said],
     )
 
 

@@ -1,7 +1,8 @@
 """Offering: what this worker serves. A tool of its lanes, by the models that it can load.
 
 A model whose files, libraries or backend are not here is not offered: no plan then counts on it and
-no claim brings a step of it. Files that arrive later are noticed.
+no claim brings a step of it. Files that arrive later are noticed, and so are servers that are
+attached or detached.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ from medley.tools import Toolbox
 from medley.toolset.upkeep import UPKEEP_TOOLS
 from medley.weights import here, is_hub_id
 from orchestrator.engine import Offer
+from orchestrator.installation import Installed
 from workers.registry import BACKENDS, WITHOUT_BACKEND
 
 #: How many steps of one model run at once, by lane; `batch` in a model's options says otherwise.
@@ -75,27 +77,30 @@ def make_offer(
 
 @dataclass(kw_only=True)
 class Offering:
-    """What this process offers now: looked for again while something is lacking."""
+    """What this process offers now: looked for again while something is lacking, and when what is
+    installed is not the same any more.
+    """
 
     settings: Settings
-    tools: Toolbox
-    models: Mapping[str, ModelSpec]
+    current: Callable[[], Installed]
     lacks: Callable[[ModelSpec], str] = lacking
     clock: Callable[[], float] = time.monotonic
+    installed: Installed = field(init=False)
     offer: Offer = field(init=False)
     missing: dict[str, str] = field(init=False)
     _looked: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._look()
+        self._look(self.current())
 
     def look(self) -> bool:
         """Whether something has changed since the last look."""
-        if not self.missing or self.clock() - self._looked < LOOK_S:
+        now, before = self.current(), self.missing
+        same = now is self.installed
+        if same and (not self.missing or self.clock() - self._looked < LOOK_S):
             return False
-        before = self.missing
-        self._look()
-        return self.missing != before
+        self._look(now)
+        return not same or self.missing != before
 
     def row(self) -> dict[str, object]:
         """As the worker's row announces it."""
@@ -106,6 +111,6 @@ class Offering:
             "lacks": dict(self.missing),
         }
 
-    def _look(self) -> None:
-        self._looked = self.clock()
-        self.offer, self.missing = make_offer(self.settings, self.tools, self.models, self.lacks)
+    def _look(self, now: Installed) -> None:
+        self._looked, self.installed = self.clock(), now
+        self.offer, self.missing = make_offer(self.settings, now.tools, now.models, self.lacks)

@@ -53,6 +53,13 @@ class Residency:
         """The catalogue."""
         return self._models
 
+    def know(self, models: Mapping[str, ModelSpec]) -> None:
+        """Another catalogue from now on; what is in memory and not the same in it is unloaded."""
+        for name, resident in list(self._residents.items()):
+            if models.get(name) != resident.spec:
+                self.forget(name)
+        self._models = models
+
     def held(self) -> list[str]:
         """Ids of the models in memory."""
         return list(self._residents)

@@ -17,6 +17,7 @@ from orchestrator.crashes import crash_point
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
 from orchestrator.events import Announcer
+from orchestrator.installation import Installed
 from workers.batch import Item, Kitchen, Spent
 from workers.control import Scratch, StepControl
 from workers.gauges import Gauges
@@ -58,6 +59,7 @@ class Runner:
     keeping: Keeping
     announcer: Announcer
     wake: Wake
+    restock: Callable[[Installed], None]
     leaving: Callable[[], bool] = lambda: False
     overdue: Callable[[], bool] = lambda: False
     tracing: Tracing = field(default_factory=Tracing)
@@ -69,7 +71,6 @@ class Runner:
     def drain(self, lane: str) -> int:
         """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
         self.keeping.ensure()
-        self.offering.look()
         before, until = self.ran, self.clock() + MOST_SECONDS
         leases = self._claim()
         while leases:
@@ -154,6 +155,9 @@ class Runner:
         self.announcer.stored([lease.job])
 
     def _offer(self, go_on: bool = False) -> Offer:
+        """What may be claimed next. Between two batches, so what is known may change here."""
+        if self.offering.look():
+            self.restock(self.offering.installed)
         return replace(self.offering.offer, held=self.kitchen.residency.held(), go_on=go_on)
 
     def _claim(self) -> list[Lease]:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import psutil
 
 from medley.settings import Settings
-from medley.toolset import installed
-from orchestrator.catalogue import load_catalogue
 from orchestrator.database import Raw
 from orchestrator.engine import Offer
+from orchestrator.installation import Current, read_served
 from orchestrator.rounds import DatabaseRounds
 from workers.child import announce
 from workers.leaving import name_of_main
@@ -26,7 +25,8 @@ from workers.offering import Offering
 
 log = logging.getLogger(__name__)
 
-LOOKS = 6  #: looks within the patience
+LOOKS = 6  #: looks within the patience, at least
+NOTICE_S = 2.0  #: so soon a server that is attached or detached is announced
 STARTING_S = 180.0  #: patience while no child has reported yet: they import and load
 
 
@@ -64,16 +64,14 @@ class Watchdog(DatabaseRounds):
 
     def __init__(self, settings: Settings) -> None:
         assert settings.database_url is not None
-        super().__init__(settings.database_url, every_s=settings.stall_s / LOOKS)
-        self._offering = Offering(
-            settings=settings, tools=installed(settings), models=load_catalogue(settings)
-        )
+        super().__init__(settings.database_url, every_s=min(NOTICE_S, settings.stall_s / LOOKS))
+        self._offering = Offering(settings=settings, current=Current(settings, read_served).now)
         self._patience = Patience(settings.stall_s)
 
     def round(self) -> None:
         """One look."""
-        if self._offering.look():
-            announce(self.conn, name_of_main(os.getpid()), self._offering)
+        self._offering.look()
+        announce(self.conn, name_of_main(os.getpid()), self._offering)
         look = take_look(self.conn, self._offering.offer)
         if self._patience.lost(look, time.monotonic()) and not self.stopping:
             log.error("no child took step=%s for too long: starting anew", look.waiting)

@@ -29,6 +29,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.agents import library, runs, tasks
 from api.agents.caller import LEFT, Caller, handler
+from api.agents.listening import Listening
 from api.agents.results import result_of
 from api.agents.toolbox import TOOLS, AgentTool, ordered
 from api.problems import ApiError
@@ -93,6 +94,7 @@ def _server() -> Server[Any]:
         on_read_resource=handler(library.read_resource),
         on_list_prompts=handler(library.list_prompts),
         on_get_prompt=handler(library.get_prompt),
+        on_subscriptions_listen=handler(Listening().listen),
     )
     server.extensions[tasks.EXTENSION] = {}
     server.add_request_handler("tasks/get", tasks.TaskParams, handler(tasks.get))

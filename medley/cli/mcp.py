@@ -69,7 +69,7 @@ def attach(
         typer.echo(f"{tool.declaration.name}  {tool.declaration.about}".rstrip())
     say(
         f"Jobs may use them when they say so: --tools-from {name}, or options.tools_from. "
-        "A running service learns of them when it is started again."
+        "A running service learns of them within seconds."
     )
 
 

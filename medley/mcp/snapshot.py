@@ -2,6 +2,7 @@
 home.
 
 The API, the workers and the command line read the same files; a server without a file is not there.
+Files come and go while they run: `marks` tells when to read again.
 A file is judged at each reading as if a stranger had written it.
 """
 
@@ -12,7 +13,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 << 20  #: of a snapshot
 MAX_SERVERS = 64
+WITHDRAWN = "withdrawn"  #: the folder of what servers have had and have no more
 Word = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
@@ -114,8 +116,39 @@ def path_of(home: Path, name: str) -> Path:
 
 
 def save(home: Path, snapshot: Snapshot) -> Path:
-    """Writes the file, whole or not at all. It may hold secrets: only its owner reads it."""
+    """Attaches a server, in the place of what had its name. The file may hold secrets: only its
+    owner reads it.
+    """
     path = path_of(home, snapshot.name)
+    _withdraw(home, snapshot.name, {item.declaration.name for item in snapshot.tools})
+    return _write(path, snapshot)
+
+
+def _withdraw(home: Path, name: str, kept: Collection[str]) -> None:
+    """Writes down which tools the server of this name has had and has no more; no secrets."""
+    path = folder_of(home) / WITHDRAWN / f"{name}.json"
+    before = {
+        item.declaration.name: item
+        for found in (path, path_of(home, name))
+        for item in _tools_in(found)
+        if item.declaration.name not in kept
+    }
+    if not before:
+        path.unlink(missing_ok=True)
+        return
+    gone = list(before.values())[-MAX_TOOLS:]
+    _write(path, Snapshot.of(name, Server(command=(WITHDRAWN,)), gone))
+
+
+def _tools_in(path: Path) -> tuple[Offered, ...]:
+    try:
+        return load(path).tools
+    except (BrokenSnapshot, NotFound):
+        return ()
+
+
+def _write(path: Path, snapshot: Snapshot) -> Path:
+    """The file is there whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False) as file:
         file.write(snapshot.model_dump_json(indent=1, exclude_defaults=True))
@@ -149,22 +182,53 @@ def load(path: Path) -> Snapshot:
 
 
 def remove(home: Path, name: str) -> None:
-    """Forgets a server. Raises `NotFound`."""
-    try:
-        path_of(home, name).unlink()
-    except FileNotFoundError:
-        raise NotFound("attached server", name) from None
+    """Detaches a server. What it gave is remembered as withdrawn. Raises `NotFound`."""
+    path = path_of(home, name)
+    if not path.is_file() and not path.is_symlink():
+        raise NotFound("attached server", name)
+    _withdraw(home, name, ())
+    path.unlink(missing_ok=True)
 
 
 def files(home: Path) -> list[Path]:
     """The files of attached servers, by name; `MAX_SERVERS` at most."""
-    found = sorted(folder_of(home).glob("*.json"))
-    return [path for path in found if re.fullmatch(SERVER, path.stem)][:MAX_SERVERS]
+    return _files(folder_of(home))
+
+
+def marks(home: Path) -> frozenset[tuple[str, int, int]]:
+    """What is not the same any more after a server was attached or detached: the files of
+    attached servers by name, inode and time.
+    """
+    try:
+        with os.scandir(folder_of(home)) as entries:
+            return frozenset(
+                (entry.name, entry.inode(), entry.stat(follow_symlinks=False).st_mtime_ns)
+                for entry in entries
+                if entry.name.endswith(".json")
+            )
+    except FileNotFoundError:  # none yet, or one that went away just now
+        return frozenset()
 
 
 def attached(home: Path) -> Iterator[tuple[Path, Snapshot]]:
     """Every server that can be used. One broken file takes away its own tools only."""
-    for path in files(home):
+    return _sound(files(home))
+
+
+def withdrawn(home: Path) -> Iterator[tuple[Path, Snapshot]]:
+    """Tools that servers have had and have no more: those of detached ones, and those that were
+    missing when a server was attached again.
+    """
+    return _sound(_files(folder_of(home) / WITHDRAWN))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.json"))
+    return [path for path in found if re.fullmatch(SERVER, path.stem)][:MAX_SERVERS]
+
+
+def _sound(paths: Iterable[Path]) -> Iterator[tuple[Path, Snapshot]]:
+    for path in paths:
         try:
             yield path, load(path)
         except (BrokenSnapshot, NotFound) as error:

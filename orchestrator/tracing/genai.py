@@ -16,6 +16,8 @@ WORKFLOW = "gen_ai.workflow.name"
 TOOL = "gen_ai.tool.name"
 TOOL_CALL = "gen_ai.tool.call.id"
 INPUT_MESSAGES = "gen_ai.input.messages"
+DATA_SOURCE = "gen_ai.data_source.id"
+DOCUMENTS = "gen_ai.retrieval.documents"
 ERROR_TYPE = "error.type"
 
 JOB = "medley.job.id"
@@ -28,8 +30,25 @@ QUEUED_MS = "medley.step.queued_ms"
 WORKER = "medley.worker.id"
 LANE = "medley.lane"
 UNFINISHED = "medley.unfinished"
+LIMIT = "medley.search.limit"
+HITS = "medley.search.hits"
+BEST_SCORE = "medley.search.best_score"
 
+MEDLEY = "medley"  #: the provider
 INVOKE_WORKFLOW, CHAT, EXECUTE_TOOL = "invoke_workflow", "chat", "execute_tool"
+EMBEDDINGS, RETRIEVAL = "embeddings", "retrieval"
+
+#: What the conventions call the work of a tool; the others execute a tool.
+_OPERATIONS = {
+    **dict.fromkeys(("plan", "answer", "chat"), CHAT),
+    **dict.fromkeys(("embed", "embed_list", "index"), EMBEDDINGS),
+    "search": RETRIEVAL,
+}
 
 #: What the conventions call an output of this modality; others have no name there.
 OUTPUT_TYPES = {"text": "text", "data": "json", "image": "image", "audio": "speech"}
+
+
+def operation_of(tool: str) -> str:
+    """The operation that a step of this tool is."""
+    return _OPERATIONS.get(tool, EXECUTE_TOOL)

@@ -141,18 +141,24 @@ def spans_of(
     found = [whole]
     for item in attempts:
         if (step := of_id.get(item.step)) is not None:
-            found.append(_attempt(job, step, item, trace, root, now))
+            found.append(_attempt(job, step, item, trace, root, now, prompts))
     return found
 
 
 def _attempt(
-    job: JobView, step: StepView, item: Attempt, trace: str, root: str, now: datetime
+    job: JobView,
+    step: StepView,
+    item: Attempt,
+    trace: str,
+    root: str,
+    now: datetime,
+    prompts: bool,
 ) -> Span:
-    thinks = step.kind in ("plan", "answer")
-    operation = genai.CHAT if thinks else genai.EXECUTE_TOOL
+    operation = genai.operation_of(step.tool)
+    asks = operation in (genai.CHAT, genai.EMBEDDINGS)  # a model, rather than a tool
     attributes: dict[str, Attribute] = {
         genai.OPERATION: operation,
-        genai.PROVIDER: "medley",
+        genai.PROVIDER: genai.MEDLEY,
         genai.JOB: job.id,
         genai.STEP: step.id,
         genai.ATTEMPT: item.attempt,
@@ -162,7 +168,9 @@ def _attempt(
     }
     if step.model:
         attributes[genai.MODEL] = step.model
-    if not thinks:
+    if operation == genai.RETRIEVAL:
+        attributes |= _sought(step)
+    if step.kind not in ("plan", "answer"):
         attributes |= {genai.TOOL: step.tool, genai.TOOL_CALL: f"{job.id}/{step.id}"}
     if "seed" in step.params:
         attributes[genai.SEED] = step.params["seed"]
@@ -172,6 +180,8 @@ def _attempt(
         attributes[genai.QUEUED_MS] = item.queued_ms
     if item.outcome in ("succeeded", "cached"):
         attributes |= _made(step)
+        if operation == genai.RETRIEVAL:
+            attributes |= _found(step, documents=prompts)
     if item.ended is None:
         attributes[genai.UNFINISHED] = True
     error = None
@@ -182,7 +192,7 @@ def _attempt(
         trace=trace,
         id=span_of_attempt(job.id, step.id, item.token),
         parent=root,
-        name=f"{operation} {step.model or step.tool if thinks else step.tool}",
+        name=f"{operation} {(asks and step.model) or step.tool}",
         began=item.began,
         ended=item.ended or now,
         error=error,
@@ -202,6 +212,30 @@ def _made(step: StepView) -> dict[str, Attribute]:
     for name, key in (("input_tokens", genai.INPUT_TOKENS), ("output_tokens", genai.OUTPUT_TOKENS)):
         if name in step.usage:
             found[key] = int(step.usage[name])
+    return found
+
+
+def _sought(step: StepView) -> dict[str, Attribute]:
+    """What a search asks for: how many, and where, if not among everything."""
+    found: dict[str, Attribute] = {}
+    if "limit" in step.params:
+        found[genai.LIMIT] = int(step.params["limit"])
+    if store := (step.params.get("among") or {}).get("store"):
+        found[genai.DATA_SOURCE] = str(store)
+    return found
+
+
+def _found(step: StepView, *, documents: bool) -> dict[str, Attribute]:
+    """What a search found: how much, how near, and, if that may be told, which assets."""
+    given, scores = step.outputs.get("assets"), step.outputs.get("scores")
+    hits = [item["asset"] for item in given] if isinstance(given, list) else []
+    near = scores.get("data", []) if isinstance(scores, Mapping) else []
+    found: dict[str, Attribute] = {genai.HITS: len(hits)}
+    if near:
+        found[genai.BEST_SCORE] = max(near)
+    if documents:
+        pairs = zip(hits, near, strict=False)
+        found[genai.DOCUMENTS] = json.dumps([{"id": name, "score": score} for name, score in pairs])
     return found
 
 

@@ -24,10 +24,12 @@ EVENTS = (
     "step.started", "step.progress", "step.cached", "step.completed", "step.retrying",
     "step.released", "step.failed", "step.skipped", "step.canceled",
     "response.completed", "response.failed", "response.cancelled",
+    "video.completed", "video.failed",
+    "batch.completed", "batch.failed", "batch.cancelled", "batch.expired",
     "webhook_endpoint.disabled",
 )  # fmt: skip
 #: … or by a pattern. `*` is every event under its native name.
-PATTERNS = ("*", "job.*", "plan.*", "step.*", "webhook_endpoint.*")
+PATTERNS = ("*", "job.*", "plan.*", "step.*", "batch.*", "webhook_endpoint.*")
 #: What a webhook of one job hears of, if it does not say.
 OF_A_JOB = ("job.waiting", "job.succeeded", "job.failed", "job.canceled", "job.expired")
 
@@ -71,8 +73,9 @@ def sample(kind: str, message_id: str, now: datetime) -> dict[str, Any]:
     """The payload of a test."""
     nowhere = "0" * 32
     data: dict[str, Any] = {"test": True, "job": f"job_{nowhere}", "detail": {}}
-    if kind.startswith("response."):
-        data = {"id": f"resp_{nowhere}"}
+    prefix = {"response": "resp", "video": "video", "batch": "batch"}.get(kind.partition(".")[0])
+    if prefix is not None:
+        data = {"id": f"{prefix}_{nowhere}"}
     return {
         "id": message_id,
         "object": "event",

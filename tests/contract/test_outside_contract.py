@@ -16,13 +16,14 @@ import psutil
 import pytest
 from PIL import Image
 
-from generators.outside import OutsideTools, outputs
-from medley.backend import Backend
+from generators.outside import DetachedTools, OutsideTools, outputs
+from medley.backend import Backend, ModelSpec
 from medley.errors import (
     BackendError,
     BadInput,
     BrokenMedia,
     MedleyError,
+    ServerDetached,
     StepStopped,
     TooLarge,
     ToolChanged,
@@ -31,7 +32,7 @@ from medley.errors import (
     UnsupportedMedia,
 )
 from medley.mcp.asking import call_tool, list_tools
-from medley.mcp.snapshot import Server, load, remove
+from medley.mcp.snapshot import Server, load, path_of, remove
 from medley.media.codec import encode
 from medley.media.facts import Limits
 from medley.modality import Modality
@@ -166,7 +167,7 @@ def test_what_changed_since_it_was_attached_is_refused_until_it_is_attached_agai
     path = attach(home, server)
     (old,) = backend.run([ask("shout", "x", times=1)], Listener())
     assert isinstance(old.error, ToolChanged)
-    assert "restart" in old.error.message
+    assert "anew" in old.error.message
     (fresh,) = loaded(path).run([ask("shout", "x", times=1)], Listener())
     assert fresh.outputs == {"text": "X!"}
 
@@ -175,7 +176,29 @@ def test_a_detached_server_is_not_called_any_more(tmp_path: Path) -> None:
     backend = loaded(attach(tmp_path, on_pipes(tmp_path)))
     remove(tmp_path, "paint")
     (result,) = backend.run([ask("shout", "x", times=1)], Listener())
-    assert isinstance(result.error, Unavailable)
+    assert isinstance(result.error, ServerDetached)
+
+
+def test_a_call_under_way_ends_when_its_server_is_detached(tmp_path: Path) -> None:
+    backend = loaded(attach(tmp_path, on_pipes(tmp_path)))
+
+    class Detaching(Listener):
+        def tick(
+            self, done: float, total: float, *, message: str = "", preview: Any = None
+        ) -> None:
+            if message == "calling":
+                path_of(tmp_path, "paint").unlink(missing_ok=True)
+
+    (result,) = backend.run([ask("sleep", seconds=600)], Detaching())
+    assert isinstance(result.error, ServerDetached)
+
+
+def test_every_step_of_a_detached_server_ends_with_that_reason() -> None:
+    backend = DetachedTools()
+    spec = ModelSpec(id="mcp/x", backend="detached", tools=frozenset({"x.y"}), outside="x")
+    backend.load(spec, "cpu")
+    results = backend.run([ask("shout"), ask("beep")], Listener())
+    assert all(isinstance(result.error, ServerDetached) for result in results)
 
 
 def test_a_command_learns_nothing_of_medleys_settings(

@@ -5,7 +5,8 @@ worker, its picture stored and worked on.
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,16 @@ def medley(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def attach(settings: Settings, name: str) -> str:
+    """Attaches the server under this name; what was said about it."""
+    attached = medley(settings, "mcp", "attach", name, "--command", f"{sys.executable} {PROGRAM}")
+    assert attached.returncode == 0, attached.stderr
+    return attached.stderr
+
+
 @pytest.fixture
 def client(settings: Settings, tmp_path: Path) -> Iterator[httpx2.Client]:
-    attached = medley(
-        settings, "mcp", "attach", "paint", "--command", f"{sys.executable} {PROGRAM}"
-    )
-    assert attached.returncode == 0, attached.stderr
-    assert "document" in attached.stderr  # what could not be typed, and why
+    assert "document" in attach(settings, "paint")  # what could not be typed, and why
     environment = {
         **surroundings(settings),
         "MEDLEY_LANES": '["cpu"]',
@@ -59,11 +63,31 @@ def client(settings: Settings, tmp_path: Path) -> Iterator[httpx2.Client]:
         worker.stop()
 
 
-def plan(*steps: dict[str, Any], show: str) -> dict[str, Any]:
+def plan(*steps: dict[str, Any], show: str, server: str = "paint") -> dict[str, Any]:
     return {
         "plan": {"steps": list(steps), "reply": {"show": [show]}},
-        "options": {"tools_from": ["paint"]},
+        "options": {"tools_from": [server]},
     }
+
+
+def runs(client: httpx2.Client, job: dict[str, Any]) -> bool:
+    """Whether the job's first step runs."""
+    found = client.get(job["urls"]["self"]).json()
+    return bool(found["plan"]["steps"][0]["status"] == "running")
+
+
+def follow(client: httpx2.Client, job: dict[str, Any]) -> None:
+    """Waits for the end of a job."""
+    with client.stream("GET", job["urls"]["events"]) as stream:
+        list(stream.iter_lines())
+
+
+def wait_for(true: Callable[[], Any]) -> None:
+    """Waits for something that a worker does."""
+    until = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.2)
 
 
 def test_a_picture_from_outside_is_stored_and_worked_on(client: httpx2.Client) -> None:
@@ -98,8 +122,33 @@ def test_what_is_no_picture_fails_its_step_with_a_reason(client: httpx2.Client) 
 def test_a_cancel_ends_a_call(client: httpx2.Client) -> None:
     slow = {"id": "s1", "tool": "paint.sleep", "params": {"seconds": 200}}
     job = client.post("/v1/jobs", json=plan(slow, show="s1.text")).json()
-    with client.stream("GET", job["urls"]["events"]) as stream:
-        for line in stream.iter_lines():
-            if line.startswith("event:") and "started" in line:
-                client.post(job["urls"]["cancel"])
+    wait_for(lambda: runs(client, job))
+    client.post(job["urls"]["cancel"])
+    follow(client, job)
     assert client.get(job["urls"]["self"]).json()["status"] == "canceled"
+
+
+@pytest.mark.timeout(600)
+def test_a_server_is_attached_used_and_detached_while_the_service_runs(
+    client: httpx2.Client, settings: Settings
+) -> None:
+    loud = {"id": "s1", "tool": "ink.shout", "inputs": {"text": "hello"}}
+    body = plan(loud, show="s1.text", server="ink")
+    assert client.post("/v1/jobs", json=body).json()["code"] == "server_not_allowed"
+    attach(settings, "ink")
+    assert [output["text"] for output in run(client, **body)["outputs"]] == ["HELLO!"]
+    wait_for(lambda: client.get("/v1/tools/ink.shout").json()["live"])  # its worker says so
+    slow = {"id": "s1", "tool": "ink.sleep", "params": {"seconds": 200}}
+    waits = {"id": "s2", "tool": "ink.shout", "inputs": {"text": "so long"}}
+    endless = plan(slow, show="s1.text", server="ink")
+    job = client.post("/v1/jobs", json=endless).json()
+    behind = client.post("/v1/jobs", json=plan(waits, show="s2.text", server="ink")).json()
+    wait_for(lambda: runs(client, job))
+    assert medley(settings, "mcp", "detach", "ink").returncode == 0
+    for ended in (job, behind):
+        follow(client, ended)
+        found = client.get(ended["urls"]["self"]).json()
+        assert (found["status"], found["error"]["code"]) == ("failed", "server_detached")
+    assert client.post("/v1/jobs", json=body).json()["code"] == "server_not_allowed"
+    shout = {**loud, "tool": "paint.shout"}
+    assert run(client, **plan(shout, show="s1.text"))["status"] == "succeeded"

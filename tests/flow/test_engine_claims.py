@@ -17,6 +17,7 @@ from orchestrator import engine, invariants
 from orchestrator.database import Raw, connect
 from orchestrator.engine import Commit, NewAsset, NewJob, NewStep, Offer, Outcome, RevisionMoved
 from orchestrator.events import read_events
+from orchestrator.installation import Installed
 from orchestrator.live import load_served
 from orchestrator.reaper import reap_once
 from orchestrator.relay import make_app
@@ -287,7 +288,8 @@ def test_what_has_come_is_announced_for_all_children_of_a_worker(conn: Raw, tmp_
     folder = tmp_path / "later"
     spec = ModelSpec(id="m", backend="dual", tools=frozenset({"embed"}), source=str(folder))
     now = 0.0
-    offering = Offering(settings=Settings(), tools=toolbox(), models={"m": spec}, clock=lambda: now)
+    found = Installed(tools=toolbox(), models={"m": spec})
+    offering = Offering(settings=Settings(), current=lambda: found, clock=lambda: now)
     for child, main in (("c1", "a"), ("c2", "a"), ("other", "b")):
         enter(conn, child, {**offering.row(), "models": [], "facts": {"main": main}})
     assert not load_served(conn).by("embed", "m")

@@ -18,9 +18,11 @@ from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.extension import ClientExtension, ResultClaim, advertise
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged
 from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
+from api.agents import listening
 from api.agents.results import describe
 from api.main import create_app
 from medley.embedded import EmbeddedValkey
@@ -92,6 +94,31 @@ def test_few_tools_with_schemas_for_what_they_take_and_give(service: Service) ->
         "search_assets",
     ]
     assert all(tool.output_schema and tool.description for tool in listed)
+
+
+def test_a_client_hears_that_its_lists_have_changed(service: Service) -> None:
+    async def listen(client: Client) -> list[type]:
+        assert client.server_capabilities.resources.subscribe  # type: ignore[union-attr]
+        heard = []
+        async with client.listen(resources_list_changed=True, prompts_list_changed=True) as events:
+            await anyio.to_thread.run_sync(partial(service.upload, png("teal", (31, 7))))
+            heard.append(type(await anext(aiter(events))))
+            await anyio.to_thread.run_sync(service.workflow)
+            heard.append(type(await anext(aiter(events))))
+        return heard
+
+    assert talk(service, listen) == [ResourcesListChanged, PromptsListChanged]
+
+
+def test_a_tenant_listens_only_so_often(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "MOST", 0)
+
+    async def listen(client: Client) -> None:
+        async with client.listen(resources_list_changed=True):
+            raise AssertionError("it was let in")
+
+    with pytest.raises(MCPError, match="may listen"):
+        talk(service, listen)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

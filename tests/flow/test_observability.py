@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ from api import metrics
 from api.main import create_app
 from medley.errors import BackendError
 from medley.settings import Settings
-from orchestrator import folding, measures
+from orchestrator import folding, jobs, measures
 from orchestrator.database import transaction
 from orchestrator.engine import lose_worker
 from orchestrator.measures import MEASURES, Sums
 from orchestrator.tally import Tally
 from orchestrator.tracing import export, genai
+from orchestrator.tracing import spans as tracing_spans
 from orchestrator.tracing.identity import Parent, span_of_attempt, span_of_job
+from orchestrator.tracing.spans import Attempt
 from tests.flow.api_world import World, open_world
 from workers.child import enter
 from workers.gauges import Gauges
@@ -88,6 +91,16 @@ def test_metrics_tell_what_ended_and_never_less_than_before(world: World) -> Non
     assert [first[name] for name in (step, attempts, ended, waited)] == [1, 1, 1, 1]
     assert first["medley_gpu_seconds_total", f"model={model}"] == 0.25
     assert first["medley_tokens_total", f"kind=output,model={model}"] == 4
+    does = "gen_ai_operation_name=execute_tool,gen_ai_provider_name=medley"
+    whose = f"{does},gen_ai_request_model={model}"
+    tokens = f"{whose},gen_ai_token_type=output"
+    assert first["gen_ai_client_token_usage_sum", tokens] == 4
+    below = {
+        le: first["gen_ai_client_token_usage_bucket", f"{tokens},le={le}"] for le in (1.0, 4.0)
+    }
+    assert below == {1.0: 0, 4.0: 1}
+    seconds = "gen_ai_client_operation_duration_seconds_count"
+    assert first[seconds, f"error_type=,{whose}"] == 1
     assert first["medley_database_up", ""] == 1
     world.client.delete(f"/v1/jobs/{job['id']}")
     done(world)
@@ -178,7 +191,7 @@ def test_every_metric_of_the_dashboard_exists(world: World) -> None:
         name
         for panel in json.loads(DASHBOARD.read_text())["panels"]
         for target in panel["targets"]
-        for name in re.findall(r"medley_[a-z_]+", target["expr"])
+        for name in re.findall(r"(?:medley|gen_ai_client)_[a-z_]+", target["expr"])
     }
     assert asked - names == set()
     assert set(MEASURES) - {re.sub("_(bucket|count|sum)$", "", name) for name in asked} == set()
@@ -226,6 +239,44 @@ def test_every_attempt_is_a_span_also_one_whose_worker_was_lost(world: World) ->
     assert (failed["status"]["code"], failed["status"]["message"]) == (2, "backend_error")
     assert root["status"]["code"] == 2
     assert "parentSpanId" not in root
+
+
+def test_a_search_tells_how_much_it_found_and_which_only_if_it_may(world: World) -> None:
+    job = done(world)
+    with world.hands.db.connect() as conn:
+        view = jobs.get(conn, "default", job["id"])
+    attempt = Attempt(
+        step="s1",
+        token=1,
+        attempt=1,
+        worker="w",
+        outcome="succeeded",
+        error=None,
+        began=view.created_at,
+        ended=view.created_at,
+    )
+    searched = replace(
+        view.steps[0],
+        tool="search",
+        params={"limit": 7, "among": {"store": "vs_1"}},
+        outputs={
+            "assets": [{"type": "asset", "asset": name, "modality": "image"} for name in "ab"],
+            "scores": {"type": "data", "data": [0.75, 0.5]},
+        },
+    )
+    view = replace(view, steps=[searched])
+    (_, silent), (_, open_book) = (
+        tracing_spans.spans_of(view, [attempt], None, prompts=prompts) for prompts in (False, True)
+    )
+    assert silent.name == "retrieval search"
+    told = silent.attributes
+    assert (told[genai.LIMIT], told[genai.HITS], told[genai.BEST_SCORE]) == (7, 2, 0.75)
+    assert told[genai.DATA_SOURCE] == "vs_1"
+    assert genai.DOCUMENTS not in told
+    assert json.loads(str(open_book.attributes[genai.DOCUMENTS])) == [
+        {"id": "a", "score": 0.75},
+        {"id": "b", "score": 0.5},
+    ]
 
 
 def test_a_trace_shows_what_goes_on_and_no_words_unless_it_was_allowed(world: World) -> None:

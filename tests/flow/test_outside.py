@@ -9,14 +9,16 @@ import pytest
 from api.main import create_app
 from medley.mcp.declaration import Declaration, Parameter
 from medley.mcp.listing import Offered
-from medley.mcp.snapshot import Server, Snapshot, path_of, save
+from medley.mcp.snapshot import Server, Snapshot, path_of, remove, save
 from medley.settings import Settings
 from medley.toolset import installed
 from orchestrator.catalogue import load_catalogue
 from orchestrator.database import connect
 from orchestrator.engine import Offer, claim
 from orchestrator.hooks import hooks
+from orchestrator.installation import Current, read_served
 from tests.flow.api_world import World, open_world
+from workers.offering import make_offer
 
 WORDS = Parameter(name="text", kind="string", required=True)
 TIMES = Parameter(name="times", kind="integer", low=1, high=3, default=1)
@@ -26,9 +28,10 @@ PLAN: dict[str, Any] = {"steps": [STEP], "reply": {"show": ["s1.text"]}}
 ALLOWED = {"tools_from": ["paint"]}
 
 
-def put(home: Path) -> None:
-    offered = Offered(called="shout", digest="0" * 64, declaration=SHOUT)
-    save(home, Snapshot.of("paint", Server(url="http://127.0.0.1:9/mcp"), [offered]))
+def put(home: Path, declaration: Declaration = SHOUT) -> None:
+    offered = Offered(called="shout", digest="0" * 64, declaration=declaration)
+    server = Server(url="http://127.0.0.1:9/mcp", token="secret")
+    save(home, Snapshot.of("paint", server, [offered]))
 
 
 @pytest.fixture
@@ -104,6 +107,50 @@ def test_without_an_attached_server_nothing_is_different(settings: Settings) -> 
         assert not [name for name in names if "." in name and not name.startswith("test.")]
         refused = world.client.post("/v1/jobs", json={"plan": PLAN})
         assert "no tool" in refused.json()["errors"][0]["reason"]
+
+
+def test_a_running_service_learns_of_what_is_attached_and_detached(settings: Settings) -> None:
+    path_of(settings.home, "paint").unlink(missing_ok=True)
+    with open_world(create_app(settings), settings) as world:
+        refused = world.client.post("/v1/jobs", json={"plan": PLAN, "options": ALLOWED})
+        assert refused.json()["code"] == "server_not_allowed"
+        put(settings.home)
+        assert world.client.get("/v1/tools/paint.shout").json()["server"] == "paint"
+        job = world.submit(plan=PLAN, options=ALLOWED)
+        remove(settings.home, "paint")
+        refused = world.client.post("/v1/jobs", json={"plan": PLAN, "options": ALLOWED})
+        assert (refused.status_code, refused.json()["code"]) == (422, "server_not_allowed")
+        assert world.client.get("/v1/tools/paint.shout").status_code == 404
+        assert world.client.get(job["urls"]["self"]).json()["status"] == "queued"
+
+
+def test_a_worker_still_serves_what_was_detached_to_end_it_and_no_plan_uses_it(
+    settings: Settings,
+) -> None:
+    put(settings.home)
+    current = Current(settings, read_served)
+    assert current.now() is current.now()
+    assert current.now().tools["paint.shout"].planned
+    remove(settings.home, "paint")
+    found = current.now()
+    offer, missing = make_offer(settings, found.tools, found.models)
+    assert "paint.shout@1" in offer.tools
+    assert "mcp/paint" in (offer.models or ())
+    assert not missing
+    assert "paint.shout" not in found.tools.planned()
+    assert "paint.shout" not in installed(settings)
+    put(settings.home)
+    assert current.now().tools["paint.shout"].planned
+    put(settings.home, SHOUT.model_copy(update={"name": "paint.whisper"}))
+    found = current.now()
+    assert (found.tools["paint.whisper"].planned, found.tools["paint.shout"].planned) == (
+        True,
+        False,
+    )
+    assert found.models["mcp/paint"].backend == "mcp"
+    assert found.models["mcp/paint"].tools == {"paint.whisper", "paint.shout"}
+    (left,) = (settings.home / "mcp" / "withdrawn").iterdir()
+    assert "secret" not in left.read_text()
 
 
 def test_a_broken_snapshot_takes_away_its_own_tools_only(settings: Settings) -> None:

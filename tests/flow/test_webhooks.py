@@ -19,6 +19,7 @@ from api.main import create_app
 from medley.embedded import EmbeddedValkey
 from medley.errors import BadInput
 from medley.settings import Settings
+from orchestrator import batches
 from orchestrator.webhooks import deliveries
 from tests.flow.api_world import World, caption_plan, open_world
 from tests.rude_server import Answerer, answer, dripping, endless, rude
@@ -444,6 +445,71 @@ def test_an_endless_drip_ends_with_the_time(world: World, monkeypatch: pytest.Mo
     assert (attempt["status"], "0.5 seconds" in attempt["error"]) == (None, True)
 
 
+def be_film(world: World, job: dict[str, Any]) -> None:
+    """As if the job had been asked for as a video."""
+    change(
+        world,
+        "UPDATE jobs SET metadata = jsonb_build_object('openai', 'videos')"
+        f" WHERE id = '{job['id']}'",
+    )
+
+
+def test_the_ends_of_films_are_told_in_openais_words(world: World) -> None:
+    with rude(answer()) as receiver:
+        films = add(world, receiver.url, ["video.completed", "video.failed"])
+        jobs = add(world, receiver.url, ["*"])
+        run_job(world)  # no film
+        done, asset = world.plan_job()
+        be_film(world, done)
+        world.hands.finish_all(asset)
+        stopped, _ = world.plan_job()
+        be_film(world, stopped)
+        world.client.post(stopped["urls"]["cancel"])
+        told = [item["payload"] for item in log_of(world, films)]
+        every = {item["event_type"] for item in log_of(world, jobs)}
+    assert [(item["type"], item["data"]) for item in told] == [
+        ("video.completed", {"id": done["id"].replace("job_", "video_")}),
+        ("video.failed", {"id": stopped["id"].replace("job_", "video_")}),
+    ]
+    assert all(item["object"] == "event" and item["created_at"] for item in told)
+    assert not [name for name in every if name.startswith("video")]
+
+
+def test_the_end_of_a_batch_is_told_once(world: World) -> None:
+    file = world.upload()
+    with rude(answer()) as receiver:
+        endpoint = add(world, receiver.url, ["batch.completed", "batch.failed"])
+        every = add(world, receiver.url, ["batch.*"])
+        others = add(world, receiver.url, ["batch.*"])
+        change(world, f"UPDATE webhook_endpoints SET tenant = 'x' WHERE id = '{others['id']}'")
+        with world.hands.db.begin() as conn:
+            first, second = (
+                batches.create(
+                    conn,
+                    "default",
+                    endpoint="/v1/embeddings",
+                    input_file=file,
+                    metadata={},
+                    keep_s=None,
+                )
+                for _ in range(2)
+            )
+            for status in ("in_progress", "finalizing", "completed"):
+                batches.move(conn, first, status)
+            batches.move(conn, second, "cancelled")
+        (told,) = [item["payload"] for item in log_of(world, endpoint)]
+        kinds = [item["event_type"] for item in log_of(world, every)]
+        until(lambda: [d for d in log_of(world, endpoint) if d["status"] == "delivered"])
+        sent = [request_of(seen) for seen in receiver.seen]
+    assert (told["type"], told["data"]) == ("batch.completed", {"id": first})
+    assert kinds == ["batch.completed", "batch.cancelled"]
+    ((headers, body),) = [item for item in sent if item[0]["webhook-id"] == told["id"]]
+    event = openai.OpenAI(api_key="x").webhooks.unwrap(
+        body, headers, secret=endpoint["signing_secret"]
+    )
+    assert (event.type, event.data.id) == ("batch.completed", first)
+
+
 def test_the_openai_client_manages_endpoints(world: World) -> None:
     base = "http://127.0.0.1/v1"
     hooks = openai.OpenAI(api_key="x", base_url=base, http_client=world.client).webhooks
@@ -454,7 +520,7 @@ def test_the_openai_client_manages_endpoints(world: World) -> None:
         assert [item.id for item in hooks.list(limit=1)] == [second.id, made.id]
         assert hooks.retrieve(made.id).url == receiver.url
         assert hooks.update(second.id, name="new").name == "new"
-        assert types[0] in hooks.event_types.list().data
+        assert {types[0], "video.failed", "batch.expired"} <= set(hooks.event_types.list().data)
         rotated = hooks.rotate_secret(made.id, keep_old_secret_active_for_24_hours=True)
         tested = hooks.test(made.id, event_type="response.completed")
         assert (tested.status_code, tested.success) == (202, True)
@@ -466,8 +532,8 @@ def test_the_openai_client_manages_endpoints(world: World) -> None:
         assert hooks.unwrap(body, headers, secret=made.signing_secret).type == "response.completed"
     with pytest.raises(openai.BadRequestError, match="connection"):
         hooks.test(made.id, event_type="response.completed")
-    with pytest.raises(openai.BadRequestError, match=r"batch\.completed"):
-        hooks.create(event_types=["batch.completed"], name="mine", url="https://a.example")
+    with pytest.raises(openai.BadRequestError, match=r"eval\.run\.failed"):
+        hooks.create(event_types=["eval.run.failed"], name="mine", url="https://a.example")
     assert hooks.delete(made.id).deleted
     with pytest.raises(openai.NotFoundError):
         hooks.retrieve(made.id)

@@ -12,6 +12,7 @@ from medley.plan import Plan
 from medley.settings import Settings
 from medley.toolset import toolbox
 from orchestrator.catalogue import load_catalogue
+from orchestrator.installation import Installed
 from orchestrator.routing import Policy, Served, pick, serving
 from orchestrator.settling import Means, settle
 from workers.offering import Offering, lacking, make_offer
@@ -148,7 +149,8 @@ def test_nothing_of_the_bundled_catalogue_is_lacking() -> None:
 def test_files_that_arrive_are_noticed(tmp_path: Path) -> None:
     now = 0.0
     models = catalogue(source=str(tmp_path / "later"))
-    offering = Offering(settings=Settings(), tools=TOOLS, models=models, clock=lambda: now)
+    found = Installed(tools=TOOLS, models=models)
+    offering = Offering(settings=Settings(), current=lambda: found, clock=lambda: now)
     assert BIG.id in offering.missing
     (tmp_path / "later").mkdir()
     assert not offering.look()  # not so soon again

@@ -24,15 +24,25 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT p_events ?| ARRAY[p_type, split_part(p_type, '.', 1) || '.*', '*']
 $$;
 
+-- What the end of a job is called in OpenAI's words: that of the response which any job may be seen as, and that of a
+-- film for jobs that were asked for as one.
+CREATE OR REPLACE FUNCTION medley_openai_ends(p_type text, p_film boolean) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_type WHEN 'job.succeeded' THEN '{response.completed}' WHEN 'job.failed' THEN '{response.failed}'
+            WHEN 'job.canceled' THEN '{response.cancelled}' ELSE '{}' END::text[]
+        || CASE WHEN NOT p_film THEN '{}' WHEN p_type = 'job.succeeded' THEN '{video.completed}'
+            WHEN p_type IN ('job.failed', 'job.canceled', 'job.expired') THEN '{video.failed}' ELSE '{}' END::text[]
+$$;
+
 -- After each event. Where no endpoint exists at all this is one look into an empty index.
 -- Progress is told at most every five seconds; an event of more than 16 kB without its details.
--- The end of a job is also the end of the response that it may be seen as, for who asked in OpenAI's words.
+-- Who asked in OpenAI's words is told in them, with the id that the thing has there.
 CREATE OR REPLACE FUNCTION medley_hook() RETURNS trigger
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     j record;
     e webhook_endpoints;
-    v_response text;
+    v_ends text[];
+    v_end text;
     v_data jsonb;
 BEGIN
     IF NOT EXISTS (SELECT FROM webhook_endpoints WHERE enabled) THEN
@@ -42,11 +52,10 @@ BEGIN
     IF j.tenant IS NULL OR j.options ? 'dry_run' THEN
         RETURN NULL;
     END IF;
-    v_response := CASE NEW.type WHEN 'job.succeeded' THEN 'response.completed'
-        WHEN 'job.failed' THEN 'response.failed' WHEN 'job.canceled' THEN 'response.cancelled' END;
+    v_ends := medley_openai_ends(NEW.type, coalesce(j.metadata->>'openai' = 'videos', false));
     FOR e IN SELECT * FROM webhook_endpoints w
         WHERE w.enabled AND w.tenant = j.tenant AND (w.job IS NULL OR w.job = NEW.job)
-            AND (medley_wants(w.events, NEW.type) OR w.events ? v_response)
+            AND (medley_wants(w.events, NEW.type) OR w.events ?| v_ends)
         -- One that is being deleted is waited for and left out: its message would break the job's transaction.
         ORDER BY w.id FOR KEY SHARE
     LOOP
@@ -60,10 +69,26 @@ BEGIN
                 || CASE WHEN octet_length(NEW.data::text) > 16384 THEN '{"detail": {}, "cut": true}'
                         ELSE jsonb_build_object('detail', NEW.data, 'cut', false) END);
         END IF;
-        IF e.events ? v_response THEN
-            PERFORM medley_message(e, NEW.job, v_response, NEW.at,
-                jsonb_build_object('id', regexp_replace(NEW.job, '^job_', 'resp_')));
-        END IF;
+        FOREACH v_end IN ARRAY v_ends LOOP
+            CONTINUE WHEN NOT e.events ? v_end;
+            PERFORM medley_message(e, NEW.job, v_end, NEW.at, jsonb_build_object('id',
+                regexp_replace(NEW.job, '^job_', CASE WHEN v_end LIKE 'video.%' THEN 'video_' ELSE 'resp_' END)));
+        END LOOP;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- After a batch has ended: it is told in OpenAI's words, by its id alone.
+CREATE OR REPLACE FUNCTION medley_batch_hook() RETURNS trigger
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    e webhook_endpoints;
+BEGIN
+    FOR e IN SELECT * FROM webhook_endpoints w WHERE w.enabled AND w.tenant = NEW.tenant AND w.job IS NULL
+            AND medley_wants(w.events, 'batch.' || NEW.status)
+        ORDER BY w.id FOR KEY SHARE
+    LOOP
+        PERFORM medley_message(e, NULL, 'batch.' || NEW.status, clock_timestamp(), jsonb_build_object('id', NEW.id));
     END LOOP;
     RETURN NULL;
 END $$;
@@ -71,6 +96,11 @@ END $$;
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'events_hook' AND tgrelid = 'events'::regclass) THEN
         CREATE TRIGGER events_hook AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION medley_hook();
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'batches_hook' AND tgrelid = 'batches'::regclass) THEN
+        CREATE TRIGGER batches_hook AFTER UPDATE OF status ON batches FOR EACH ROW
+            WHEN (OLD.status <> NEW.status AND NEW.status IN ('completed', 'failed', 'cancelled', 'expired'))
+            EXECUTE FUNCTION medley_batch_hook();
     END IF;
 END $$;
 
