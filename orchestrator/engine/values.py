@@ -68,6 +68,7 @@ class NewStep:
     cache_key: str | None = None
     item_of: str | None = None  # the step that adds this one for an item of its list
     feeds: str | None = None  # a blocked step that has to wait for this one from now on
+    worker: str | None = None  # that alone may run it, as long as it lives
 
     @classmethod
     def of(
@@ -140,6 +141,8 @@ class NewStep:
             data["map"] = {"of": self.item_of}
         if self.feeds is not None:
             data["feeds"] = self.feeds
+        if self.worker is not None:
+            data["worker"] = self.worker
         return data
 
 
@@ -338,6 +341,14 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The answer to a claim."""
+
+    leases: list[Lease]  # of one tool and model
+    elsewhere: str | None = None  # nothing is here, but in that lane something is left to another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
     """The answer to a commit: what became of each, what to run next, and which lanes to wake."""
 
@@ -345,3 +356,4 @@ class Committed:
     leases: list[Lease]
     busy: bool  # there is work, but others held its locks: claim once more
     wakes: Mapping[str, int]
+    elsewhere: str | None = None  # as of a claim
