@@ -317,9 +317,10 @@ class Commit:
         if self.assets:
             data["assets"] = [_plain(asset) for asset in self.assets]
         if self.embeddings:
+            # What was embedded and its embedding are found by the same vector: written out once.
+            written = {id(item.vector): _written(item.vector) for item in self.embeddings}
             data["embeddings"] = [
-                _plain(item) | {"vector": str([float(number) for number in item.vector])}
-                for item in self.embeddings
+                _plain(item) | {"vector": written[id(item.vector)]} for item in self.embeddings
             ]
         if self.cache_key is not None:
             data["cache_key"] = self.cache_key
@@ -334,6 +335,11 @@ class Commit:
         if self.message is not None:
             data["message"] = _plain(self.message)
         return data
+
+
+def _written(vector: Sequence[float]) -> str:
+    """A vector as Postgres reads it. Nine digits are all that a float32 has."""
+    return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector)}]"
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from orchestrator import engine, invariants
 from orchestrator.database import connect
 from orchestrator.engine import NewJob, NewStep
 from orchestrator.relay import make_app
+from workers import larder
 from workers.child import make_runner
 
 BATCH = 3
@@ -45,7 +46,11 @@ class Prepared(TestTools):
 
 
 @pytest.mark.parametrize("stop", [False, True])
-def test_the_next_batch_is_ready_when_its_turn_comes(settings: Settings, stop: bool) -> None:
+def test_the_next_batch_is_ready_when_its_turn_comes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, stop: bool
+) -> None:
+    monkeypatch.setattr(larder, "SHORT_S", 600.0)  # whatever the machine is busy with
+    monkeypatch.setattr(larder, "ASIDE_S", 600.0)
     chosen = settings.model_copy(update={"lanes": ("cpu",), "test_tools": True})
     with connect(str(settings.database_url)) as conn:
         step = NewStep(id="s1", tool="test.echo", lane="cpu", model="test-tools")
