@@ -164,7 +164,8 @@ def _reply(view: JobView) -> list[Mapping[str, Any]] | None:
 def _answer(view: JobView, reply: Sequence[Mapping[str, Any]] | None) -> Answer | None:
     if reply is None:
         words = (view.plan or {}).get("reply", {}).get("text", "")
-        if not words or not view.outputs:
+        nothing_to_do = not view.steps and view.status is JobStatus.SUCCEEDED
+        if not words or not (view.outputs or nothing_to_do):
             return None
         return Answer(text=words, parts=[part(TextPart(text=words).model_dump())])
     text = "\n".join(str(item["text"]) for item in reply if item["type"] == "text")

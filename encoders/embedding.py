@@ -4,6 +4,7 @@ alone.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,16 @@ def embed_all(embedder: Embedder, batch: Sequence[Request], control: Control) ->
     return [results[place] for place in range(len(batch))]
 
 
+def prepare_ahead(embedder: Embedder | None, request: Request) -> Request:
+    """The request with the tensors of its medium. Texts stay as they are: nothing is won, and
+    tokenizers must not be used by two threads. Raises `BadInput`.
+    """
+    media = request.inputs.get("media")
+    if embedder is None or request.tool != "embed" or isinstance(media, str):
+        return request
+    return replace(request, ready=_prepare(embedder, request))
+
+
 def _listed(embedder: Embedder, request: Request, control: Control) -> Result:
     singles = [
         Request(tool="embed", inputs={"media": item}, params={}, seed=0)
@@ -110,6 +121,9 @@ def _embed_each(embedder: Embedder, batch: Sequence[Request], control: Control) 
 
 
 def _prepare(embedder: Embedder, request: Request) -> tuple[str, Any]:
+    if request.ready is not None:
+        modality, ready = request.ready
+        return modality, ready
     value = request.inputs.get("media")
     modality = kind(value)
     if modality not in embedder.prepare:

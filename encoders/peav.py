@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoders.batches import pictures
-from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, monaural
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, monaural, prepare_ahead
 from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import config_of, dtype_for, folder_of, loading, place
@@ -93,6 +93,10 @@ class PeAvBackend:
         if self._embedder is None:
             raise Unavailable("The encoder is not loaded.")
         return embed_all(self._embedder, batch, control)
+
+    def prepare(self, request: Request) -> Request:
+        """The request with its medium as tensors."""
+        return prepare_ahead(self._embedder, request)
 
     def unload(self) -> None:
         """Free the weights."""

@@ -72,6 +72,7 @@ class Request:
     inputs: Mapping[str, Value | Sequence[Value]]
     params: Mapping[str, Any]
     seed: int = 0
+    ready: Any = None  # what the backend's own `prepare` made of the inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,4 +133,15 @@ class Backend(Protocol):
 
     def unload(self) -> None:
         """Frees what `load` took; may be loaded again."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A backend that can do the processor's part of a request before its batch runs."""
+
+    def prepare(self, request: Request) -> Request:
+        """The same request with `ready` filled in, or as it was where there is nothing to do.
+        Called from another thread than `run`, and while that runs. Raises `MedleyError`.
+        """
         ...

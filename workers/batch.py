@@ -7,13 +7,14 @@ are the next batch.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from medley.backend import Request, Result
+from medley.backend import Preparing, Request, Result
 from medley.errors import BackendError, BadInput, MedleyError
 from medley.media.facts import Limits
 from medley.tools import Tool, Toolbox
@@ -35,6 +36,7 @@ from orchestrator.hooks import Hook, Prepared
 from workers.ahead import ahead
 from workers.asking import Asker, as_medley_error
 from workers.control import Scratch, StepControl
+from workers.larder import Larder
 from workers.media import Stored, to_parts, to_values
 from workers.residency import Residency, is_metered
 
@@ -95,6 +97,7 @@ class Kitchen:
     store: AssetStore
     limits: Limits
     scratch: Path
+    larder: Larder | None = None  # None: nothing is prepared before it is claimed
 
     def cook(
         self, conn: Raw, leases: Sequence[Lease], control_of: Callable[[Scratch], StepControl]
@@ -163,9 +166,16 @@ class Kitchen:
                 assets |= load_assets(conn, item.lease.tenant, named_by_hook)
         usable = [item for item in items if item.open]
         parts = [usable[start : start + PART] for start in range(0, len(usable), PART)]
-        for requests in ahead(parts, lambda part: self._requests(part, assets)):
+        for number, requests in enumerate(ahead(parts, lambda part: self._requests(part, assets))):
             if requests:
-                self._ask(conn, requests, control)
+                with self._stocking(items if number == len(parts) - 1 else ()):
+                    self._ask(conn, requests, control)
+
+    def _stocking(self, items: Sequence[Item]) -> AbstractContextManager[None]:
+        """Behind the last part of a batch comes the next batch. Hooks look at rows: not before."""
+        if self.larder is None or not items or items[0].prepared is not None:
+            return nullcontext()
+        return self.larder.stocking(items[0].lease)
 
     def _requests(
         self, items: Sequence[Item], assets: Mapping[str, StoredAsset]
@@ -174,8 +184,18 @@ class Kitchen:
         requests = []
         for item in items:
             with caught(item):
-                requests.append((item, self._request(item, assets)))
+                found = self.larder.take(item.lease) if self.larder else None
+                requests.append((item, found or self._request(item, assets)))
         return requests
+
+    def prepare(self, lease: Lease, assets: Mapping[str, StoredAsset]) -> Request:
+        """The decoded request of a step that is not claimed yet, made ready by its backend where
+        that can do so. Raises what makes it unusable.
+        """
+        item = Item(lease=lease, tool=self.tools[lease.tool], inputs=resolve(lease, assets))
+        request = self._request(item, assets)
+        backend = self.residency.loaded(lease.model)
+        return backend.prepare(request) if isinstance(backend, Preparing) else request
 
     def _ask(
         self, conn: Raw, requests: Sequence[tuple[Item, Request]], control: StepControl

@@ -32,6 +32,7 @@ from workers.batch import Kitchen
 from workers.gauges import Gauges
 from workers.keeper import ROW
 from workers.keeping import Keeping
+from workers.larder import Larder
 from workers.leaving import Leaving, name_of_main
 from workers.link import Link
 from workers.offering import Offering
@@ -116,6 +117,12 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         limits=Limits.of(settings),
         scratch=Path(tempfile.gettempdir()),
     )
+    kitchen.larder = Larder(
+        database_url=settings.database_url,
+        worker=worker,
+        batch=lambda: offering.offer.batch,
+        prepare=kitchen.prepare,
+    )
     return Runner(
         worker=worker,
         offering=offering,
@@ -171,6 +178,8 @@ def leave() -> None:
     if _runner is not None:
         _runner.keeping.leave()
         _runner.keeping.close()
+        if _runner.kitchen.larder is not None:
+            _runner.kitchen.larder.close()
         _runner.link.drop()
         _runner.tracing.close()
         _runner = None

@@ -168,8 +168,7 @@ class Keeper:
             time.sleep(pause)
             query = "SELECT medley_lose_worker(%s, %s)"
             if self.ask(query, [self.worker, not self.in_order()]) is not None:
-                self.ask("DELETE FROM models WHERE worker = %s", [self.worker])
-                self.ask("DELETE FROM workers WHERE id = %s", [self.worker])
+                self.ask("SELECT medley_forget_worker(%s)", [self.worker])
                 return
 
     def in_order(self) -> bool:

@@ -167,7 +167,7 @@ class _Writer:
 
     def index(self, asset: str, value: Embedding) -> None:
         """An embedding can be looked for, and what it embeds can be found by it."""
-        vector = [float(number) for number in value.vector]
+        vector = value.vector.tolist()
         found = [(asset, Modality.EMBEDDING)]
         embedded = self.embedded()
         if embedded is not None:

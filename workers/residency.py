@@ -64,6 +64,11 @@ class Residency:
         """Ids of the models in memory."""
         return list(self._residents)
 
+    def at_hand(self) -> list[str]:
+        """Ids of the models that can be run without loading weights: in memory, or without any."""
+        light = [spec.id for spec in self._models.values() if not spec.memory_bytes]
+        return list(dict.fromkeys([*self._residents, *light]))
+
     def spec(self, model: str | None) -> ModelSpec:
         """The catalogue's entry. Raises `Unavailable`."""
         if model is None or model not in self._models:
@@ -83,6 +88,11 @@ class Residency:
             found = self._load(spec)
         self._residents.move_to_end(spec.id)
         return found.backend
+
+    def loaded(self, model: str | None) -> Backend | None:
+        """The backend of a model that is in memory. Changes nothing: other threads may ask."""
+        found = self._residents.get(model or "")
+        return found.backend if found else None
 
     def holds(self, model: str | None) -> bool:
         """Whether a model can be run at once: it is in memory, or nothing has to be loaded."""
@@ -119,7 +129,7 @@ class Residency:
         self._make_room(spec.memory_bytes)
         self._tell(spec.id, "loading")
         try:
-            resident = _Resident(spec, self._loaded(spec))
+            resident = _Resident(spec, self._made(spec))
         except OutOfMemory:
             # What is declared is an estimate: with everything else gone it may fit.
             if not self._residents:
@@ -136,12 +146,12 @@ class Residency:
 
     def _retry(self, spec: ModelSpec) -> _Resident:
         try:
-            return _Resident(spec, self._loaded(spec))
+            return _Resident(spec, self._made(spec))
         except BaseException:
             self._tell(spec.id, "failed")
             raise
 
-    def _loaded(self, spec: ModelSpec) -> Backend:
+    def _made(self, spec: ModelSpec) -> Backend:
         log.info("model.loading model=%s device=%s", spec.id, self._device)
         backend = self._make(spec.backend)
         backend.load(spec, self._device)

@@ -15,7 +15,7 @@ from medley.errors import InvalidPlan, MedleyError
 from orchestrator import engine
 from orchestrator.crashes import crash_point
 from orchestrator.database import Raw
-from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
+from orchestrator.engine import Claimed, Commit, Committed, Lease, Offer, Outcome
 from orchestrator.events import Announcer
 from orchestrator.installation import Installed
 from workers.batch import Item, Kitchen, Spent
@@ -28,9 +28,11 @@ from workers.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
-MOST_STEPS = 32  #: of one wake-up
+MOST_TURNS = 32  #: of one wake-up
 MOST_SECONDS = 60.0
 MOST_IN_A_ROW = 8  #: steps of one job, before the whole queue is looked at again
+LEFT_S = 0.5  #: so long what is left to another worker is watched; it is left for less
+LOOK_S = 0.1
 QUICK_S = 1.0  #: only after a step as short as this is the same job gone on with unseen
 
 Wake = Callable[[Mapping[str, int]], object]
@@ -65,18 +67,20 @@ class Runner:
     tracing: Tracing = field(default_factory=Tracing)
     gauges: Gauges | None = None
     clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
     ran: int = field(default=0, init=False)
     _row: int = field(default=0, init=False)  # steps gone on with in the same job
 
     def drain(self, lane: str) -> int:
         """Runs steps until none is left, or until it is somebody else's turn; how many it ran."""
         self.keeping.ensure()
-        before, until = self.ran, self.clock() + MOST_SECONDS
+        before, until, turns = self.ran, self.clock() + MOST_SECONDS, 0
         leases = self._claim()
         while leases:
             crash_point("worker.after_claim")
             self.ran += len(leases)
-            more = self.ran - before < MOST_STEPS and self.clock() < until
+            turns += 1
+            more = turns < MOST_TURNS and self.clock() < until
             leases = self._turn(leases, claim_more=more)
             if not leases and not more and not self.leaving():
                 # Others may use this process now; whoever comes next goes on where it stopped.
@@ -127,7 +131,8 @@ class Runner:
             self._row = self._row + 1 if same else 0
             return committed.leases
         self.keeping.let_go()
-        return self._claim() if claim_more and committed.busy else []
+        look = claim_more and (committed.busy or committed.elsewhere is not None)
+        return self._claim() if look else []
 
     def _announce(self, done: Sequence[Lease], begun: Sequence[Lease]) -> None:
         """Listeners hear at once what a job ended or waits with, and soon what goes on anyway."""
@@ -158,19 +163,34 @@ class Runner:
         """What may be claimed next. Between two batches, so what is known may change here."""
         if self.offering.look():
             self.restock(self.offering.installed)
-        return replace(self.offering.offer, held=self.kitchen.residency.held(), go_on=go_on)
+        return replace(self.offering.offer, held=self.kitchen.residency.at_hand(), go_on=go_on)
 
     def _claim(self) -> list[Lease]:
-        if self.leaving():
-            return []
+        """What is there for this worker. Something that is left to another one is waited for a
+        little: it may have no wake-up yet, and may not want it after all.
+        """
+        until = self.clock() + LEFT_S
+        woken = False
+        while not self.leaving():
+            found = self._try_claim()
+            if found.leases or found.elsewhere is None or self.clock() >= until:
+                return found.leases
+            if not woken:
+                # Whoever has no work gets it: this process is not free as long as it waits.
+                woken = True
+                self.wake({found.elsewhere: 1})
+            self.pause(LOOK_S)
+        return []
+
+    def _try_claim(self) -> Claimed:
         offer = self._offer()
 
-        def again(conn: Raw) -> list[Lease]:
+        def again(conn: Raw) -> Claimed:
             # The answer was lost: what it had claimed for us is given back first.
             engine.lose_worker(conn, self.worker, counted=False)
-            return engine.claim(conn, self.worker, offer)
+            return engine.try_claim(conn, self.worker, offer)
 
-        return self.link.call(lambda conn: engine.claim(conn, self.worker, offer), again=again)
+        return self.link.call(lambda conn: engine.try_claim(conn, self.worker, offer), again=again)
 
     def _commit(self, finished: Sequence[tuple[Lease, Commit]], offer: Offer | None) -> Committed:
         if not finished and offer is None:

@@ -45,13 +45,16 @@ class Patience:
 
     stall_s: float
     waiting: str | None = None
+    children: bool = False
     since: float = 0.0
 
     def lost(self, look: Look, now: float) -> bool:
-        """Whether the same step has waited all the time while no child ran anything."""
+        """Whether the same step has waited all the time while no child ran anything. The time of
+        children begins when they are there.
+        """
         waiting = None if look.busy else look.waiting
-        if waiting is None or waiting != self.waiting:
-            self.waiting, self.since = waiting, now
+        if waiting is None or (waiting, look.children) != (self.waiting, self.children):
+            self.waiting, self.children, self.since = waiting, look.children, now
             return False
         longest = self.stall_s if look.children else max(STARTING_S, self.stall_s)
         return now - self.since >= longest

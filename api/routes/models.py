@@ -67,9 +67,16 @@ def get_model(model: str, here: Here, tenant: Tenant) -> ModelOut:
     response_model=JobOut,
     responses=documented(404, 422, 429),
 )
-def load_model(model: str, here: Here, tenant: Tenant) -> Response:
+def load_model(
+    model: str,
+    here: Here,
+    tenant: Tenant,
+    workers: Annotated[
+        int, Query(ge=1, le=64, description="So many worker processes hold it then.")
+    ] = 1,
+) -> Response:
     """Brings a model into the memory of a worker: a job that can be followed and canceled."""
-    return _upkeep(here, tenant, "load", model)
+    return _upkeep(here, tenant, "load", model, workers)
 
 
 @router.post(
@@ -79,19 +86,21 @@ def load_model(model: str, here: Here, tenant: Tenant) -> Response:
     responses=documented(404, 422, 429),
 )
 def unload_model(model: str, here: Here, tenant: Tenant) -> Response:
-    """Frees the memory that a model takes in the workers that hold it, as a job."""
+    """Frees the memory that a model takes in each worker that holds it, as a job. Where none does,
+    the job has succeeded at once.
+    """
     return _upkeep(here, tenant, "unload", model)
 
 
-def _upkeep(here: Service, tenant: str, action: Action, model: str) -> Response:
+def _upkeep(here: Service, tenant: str, action: Action, model: str, wanted: int = 1) -> Response:
     spec = here.rules.models.get(model)
     if spec is None:
         raise NotFound("model", model)
     with here.db.begin() as conn:
         grant = here.admission.check(conn)
         states = overview.model_states(conn).get(model, {})
-        holders = sum(state == "loaded" for state in states.values())
-        job = upkeep_job(tenant, action, spec, here.rules.tools, holders)
+        live = [worker for worker in overview.list_workers(conn) if worker.live]
+        job = upkeep_job(tenant, action, spec, here.rules.tools, states, live, wanted)
         engine.submit(raw(conn), replace(job, key=grant.key))
     here.changed(job.id)
     with here.db.connect() as conn:

@@ -5,7 +5,7 @@ have.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, prepare_ahead
 from encoders.reading import read_whole
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import dtype_for, folder_of, loading, place
@@ -55,6 +55,10 @@ class ImageBindBackend:
         if self._embedder is None:
             raise Unavailable("The encoder is not loaded.")
         return embed_all(self._embedder, batch, control)
+
+    def prepare(self, request: Request) -> Request:
+        """The request with its medium as tensors."""
+        return prepare_ahead(self._embedder, request)
 
     def unload(self) -> None:
         """Free the weights."""

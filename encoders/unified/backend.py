@@ -8,7 +8,7 @@ here: tokenizer, image processor and feature extractor, a video as its frames.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all
+from encoders.embedding import EMBEDDER_TOOLS, Embedder, embed_all, prepare_ahead
 from encoders.reading import read_whole
 from encoders.unified.gemma import Gemma
 from encoders.unified.inputs import Input
@@ -66,6 +66,10 @@ class UnifiedBackend:
         if self._embedder is None:
             raise Unavailable("The encoder is not loaded.")
         return embed_all(self._embedder, batch, control)
+
+    def prepare(self, request: Request) -> Request:
+        """The request with its medium as tensors."""
+        return prepare_ahead(self._embedder, request)
 
     def unload(self) -> None:
         """Free the weights."""

@@ -106,9 +106,16 @@ def pull(
 
 
 @app.command()
-def load(model: str, as_json: Json = False, url: Url = None) -> None:
+def load(
+    model: str,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="So many processes hold it then.")
+    ] = 1,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
     """Bring a model into the memory of a worker, and wait until it is there."""
-    _upkeep("load", model, as_json, url)
+    _upkeep(f"load?workers={workers}" if workers > 1 else "load", model, as_json, url)
 
 
 @app.command()

@@ -33,9 +33,12 @@ from orchestrator.engine.hold import (
     renew,
     report_progress,
     retry_delay,
+    set_aside,
+    try_claim,
 )
 from orchestrator.engine.values import (
     MAX_CRASHES,
+    Claimed,
     Commit,
     Committed,
     Kind,
@@ -52,6 +55,7 @@ from orchestrator.engine.values import (
 
 __all__ = [
     "MAX_CRASHES",
+    "Claimed",
     "Commit",
     "Committed",
     "Inputs",
@@ -86,5 +90,7 @@ __all__ = [
     "retry_delay",
     "retry_job",
     "revise",
+    "set_aside",
     "submit",
+    "try_claim",
 ]

@@ -13,7 +13,15 @@ from psycopg.types.json import Jsonb
 
 from medley.errors import InvalidPlan, MedleyError
 from orchestrator.database import Raw
-from orchestrator.engine.values import Commit, Committed, Lease, Offer, Outcome, check_graph
+from orchestrator.engine.values import (
+    Claimed,
+    Commit,
+    Committed,
+    Lease,
+    Offer,
+    Outcome,
+    check_graph,
+)
 
 MAX_DELAY_S = 300.0
 
@@ -22,14 +30,34 @@ def claim(conn: Raw, worker: str, offer: Offer) -> list[Lease]:
     """The best steps that this worker can run now, all of one tool and model; empty when there are
     none.
     """
+    return try_claim(conn, worker, offer).leases
+
+
+def try_claim(conn: Raw, worker: str, offer: Offer) -> Claimed:
+    """The same, and whether something was left to a worker that holds its model or that it is set
+    aside for.
+    """
     for _ in range(8):
         row = conn.execute(
             "SELECT medley_claim(%s, %s, true)", [worker, Jsonb(offer.to_data())]
         ).fetchone()
         assert row is not None
         if row[0]["leases"] or not row[0]["busy"]:
-            return [Lease(**lease) for lease in row[0]["leases"]]
-    return []
+            leases = [Lease(**lease) for lease in row[0]["leases"]]
+            return Claimed(leases=leases, elsewhere=row[0].get("elsewhere"))
+    return Claimed(leases=[])
+
+
+def set_aside(conn: Raw, worker: str, like: Lease, most: int, seconds: float) -> list[Lease]:
+    """Keeps up to `most` ready steps of the same tool and model for this worker for a while; what
+    it needs to prepare them. They have not begun: their tokens are none.
+    """
+    alike = {name: getattr(like, name) for name in ("lane", "tool", "tool_version", "model")}
+    row = conn.execute(
+        "SELECT medley_set_aside(%s, %s, %s, %s)", [worker, Jsonb(alike), most, seconds]
+    ).fetchone()
+    assert row is not None
+    return [Lease(**lease) for lease in row[0]]
 
 
 def commit_steps(
@@ -73,6 +101,7 @@ def commit_steps(
         leases=[Lease(**lease) for lease in row[0]["leases"]],
         busy=row[0]["busy"],
         wakes=row[0]["wakes"],
+        elsewhere=row[0].get("elsewhere"),
     )
 
 

@@ -68,6 +68,7 @@ class NewStep:
     cache_key: str | None = None
     item_of: str | None = None  # the step that adds this one for an item of its list
     feeds: str | None = None  # a blocked step that has to wait for this one from now on
+    worker: str | None = None  # that alone may run it, as long as it lives
 
     @classmethod
     def of(
@@ -140,6 +141,8 @@ class NewStep:
             data["map"] = {"of": self.item_of}
         if self.feeds is not None:
             data["feeds"] = self.feeds
+        if self.worker is not None:
+            data["worker"] = self.worker
         return data
 
 
@@ -319,9 +322,10 @@ class Commit:
         if self.assets:
             data["assets"] = [_plain(asset) for asset in self.assets]
         if self.embeddings:
+            # What was embedded and its embedding are found by the same vector: written out once.
+            written = {id(item.vector): _written(item.vector) for item in self.embeddings}
             data["embeddings"] = [
-                _plain(item) | {"vector": str([float(number) for number in item.vector])}
-                for item in self.embeddings
+                _plain(item) | {"vector": written[id(item.vector)]} for item in self.embeddings
             ]
         if self.cache_key is not None:
             data["cache_key"] = self.cache_key
@@ -338,8 +342,21 @@ class Commit:
         return data
 
 
+def _written(vector: Sequence[float]) -> str:
+    """A vector as Postgres reads it. Nine digits are all that a float32 has."""
+    return f"[{','.join(['%.9g'] * len(vector)) % tuple(vector)}]"
+
+
 def _plain(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The answer to a claim."""
+
+    leases: list[Lease]  # of one tool and model
+    elsewhere: str | None = None  # nothing is here, but in that lane something is left to another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,3 +367,4 @@ class Committed:
     leases: list[Lease]
     busy: bool  # there is work, but others held its locks: claim once more
     wakes: Mapping[str, int]
+    elsewhere: str | None = None  # as of a claim

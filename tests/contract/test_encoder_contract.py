@@ -1,6 +1,6 @@
 """What every encoder behind `embed` keeps, whatever its family."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from encoders.registry import ENCODERS
-from medley.backend import Backend, ModelSpec, Request
+from medley.backend import Backend, ModelSpec, Preparing, Request
 from medley.errors import BadInput, MedleyError, StepStopped, Unavailable
 from medley.media import video as videos
 from medley.media.values import Audio, Embedding
@@ -169,6 +169,21 @@ def test_it_reports_and_hears_a_stop(member: Member, samples: dict[str, list[Any
     assert control.ticks[-1] == (2, 2)
     with pytest.raises(StepStopped):
         member.backend.run([ask(samples["text"][0])], Recorder(stop_after=1))
+
+
+def test_what_was_prepared_ahead_is_embedded_as_it_would_have_been(
+    member: Member, samples: dict[str, list[Any]]
+) -> None:
+    assert isinstance(member.backend, Preparing)
+    for modality in member.takes:
+        value = samples[modality][0]
+        ready = member.backend.prepare(ask(value))
+        assert (ready.ready is None) is (modality == "text")
+        (result,) = member.backend.run([replace(ready, inputs={"media": "nothing"})], Recorder())
+        if modality != "text":
+            found = result.outputs["embedding"]
+            assert isinstance(found, Embedding)
+            np.testing.assert_allclose(found.vector, vector(member, value), atol=1e-6)
 
 
 def test_it_can_be_unloaded_and_loaded_again(member: Member, samples: dict[str, list[Any]]) -> None:

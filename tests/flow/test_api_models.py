@@ -8,7 +8,9 @@ import pytest
 
 from api.main import create_app
 from medley.settings import Settings
+from orchestrator import engine
 from orchestrator.database import connect
+from orchestrator.engine import Commit, Offer
 from tests.flow.api_world import World, open_world
 from workers.child import enter, note_model
 
@@ -152,3 +154,28 @@ def test_a_job_whose_only_model_is_missing_is_refused_when_it_is_sent(
     asked = world.client.post("/v1/jobs", json={"input": "Draw a cat"})
     assert asked.status_code == 503
     assert "medley models pull starter/hub" in asked.json()["detail"]
+
+
+def test_a_model_is_unloaded_where_it_is_held_and_nowhere_else(
+    world: World, settings: Settings
+) -> None:
+    encoder = "starter/encoder"
+    free = world.client.post(f"/v1/models/{encoder}/unload").json()
+    assert (free["status"], free["answer"]["text"]) == (
+        "succeeded", f"No worker holds {encoder}: there is nothing to unload."
+    )  # fmt: skip
+    for name in ("w1", "w2"):
+        announce(settings, name, lanes=["encode"], serves=[encoder])
+        with connect(str(settings.database_url)) as conn:
+            note_model(conn, name, encoder, "loaded")
+    asked = world.client.post(f"/v1/models/{encoder}/unload").json()
+    offer = Offer(lanes=["encode"], tools=["unload@1"])
+    with connect(str(settings.database_url)) as conn:
+        for name in ("w1", "w2"):
+            (lease,) = engine.claim(conn, name, offer)
+            assert lease.job == asked["id"]
+            engine.commit_step(conn, name, lease, Commit())
+    ended = world.client.get(f"/v1/jobs/{asked['id']}").json()
+    assert ended["status"] == "succeeded"
+    refused = world.client.post(f"/v1/models/{encoder}/load", params={"workers": 3})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_few_workers")

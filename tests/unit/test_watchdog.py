@@ -29,3 +29,11 @@ def test_children_that_are_not_there_yet_have_longer() -> None:
     patience.lost(absent, 0.0)
     assert not patience.lost(absent, STARTING_S - 1)
     assert patience.lost(absent, STARTING_S)
+
+
+def test_children_that_have_just_come_have_their_whole_time() -> None:
+    patience = Patience(10.0)
+    patience.lost(Look("job/a", children=False, busy=False), 0.0)
+    assert not patience.lost(WAITS, 30.0)
+    assert not patience.lost(WAITS, 39.0)
+    assert patience.lost(WAITS, 40.0)

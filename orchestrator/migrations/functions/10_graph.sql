@@ -26,7 +26,7 @@ BEGIN
     INSERT INTO steps (
         job, id, tenant, kind, tool, tool_version, model, lane, status, priority, round, position,
         inputs, params, seed, map, deps_left, max_attempts, outputs, kept_from, cache_key,
-        created_at, ready_at, wake_at, finished_at)
+        created_at, ready_at, wake_at, finished_at, worker, not_before)
     SELECT j.id, e->>'id', j.tenant, e->>'kind', e->>'tool', (e->>'tool_version')::int, e->>'model', e->>'lane',
         CASE WHEN e ? 'status' THEN e->>'status'
              WHEN e->>'kind' = 'answer' OR left_ > 0 OR (j.held AND e->>'kind' = 'work') THEN 'blocked'
@@ -35,7 +35,9 @@ BEGIN
         e->'inputs', e->'params', (e->>'seed')::bigint, nullif(e->'map', 'null'), left_,
         (e->>'max_attempts')::int, e->'outputs', e->>'kept_from', e->>'cache_key',
         v_now, CASE WHEN left_ = 0 THEN v_now END, CASE WHEN left_ = 0 THEN v_now END,
-        CASE WHEN e ? 'status' THEN v_now END
+        CASE WHEN e ? 'status' THEN v_now END,
+        -- Set aside for a worker: long enough for whatever it runs now.
+        e->>'worker', CASE WHEN e ? 'worker' THEN v_now + interval '1 day' END
     FROM jsonb_array_elements(p_steps) WITH ORDINALITY AS given(e, place),
         LATERAL (SELECT count(DISTINCT n) AS left_ FROM jsonb_array_elements_text(e->'needs') n
                  WHERE n <> ALL (v_done)) AS waiting;

@@ -208,6 +208,7 @@ DECLARE
     v_wakes jsonb;
     v_step text;
     v_swift boolean := true;
+    v_held text[] := ARRAY(SELECT jsonb_array_elements_text(p_claim->'held'));
 BEGIN
     FOR c IN SELECT * FROM jsonb_array_elements(p_commits) LOOP
         SELECT * INTO j FROM jobs WHERE id = c->>'job' FOR NO KEY UPDATE;
@@ -232,7 +233,9 @@ BEGIN
                     SELECT t.id INTO v_step FROM steps t WHERE t.job = j.id AND t.status = 'ready'
                         AND p_claim->'lanes' ? t.lane AND p_claim->'tools' ? (t.tool || '@' || t.tool_version)
                         AND (t.model IS NULL OR NOT p_claim ? 'models' OR p_claim->'models' ? t.model)
-                        AND (t.not_before IS NULL OR t.not_before <= clock_timestamp())
+                        AND (t.not_before IS NULL OR t.not_before <= clock_timestamp()
+                            OR t.worker = p_worker)
+                        AND NOT coalesce(medley_left(p_worker, v_held, t.lane, t.model, t.ready_at), false)
                     ORDER BY t.id LIMIT 1;
                     IF v_step IS NOT NULL THEN
                         b := medley_begin(j, v_step, p_worker, (p_claim->>'ttl')::float8);

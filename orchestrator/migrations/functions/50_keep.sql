@@ -65,9 +65,8 @@ BEGIN
         v_stopped := v_stopped + 1;
     END LOOP;
     -- Workers whose keeper died with them are forgotten after a while.
-    DELETE FROM models m USING workers w
-    WHERE m.worker = w.id AND w.beat_at < clock_timestamp() - interval '10 min';
-    DELETE FROM workers WHERE beat_at < clock_timestamp() - interval '10 min';
+    PERFORM medley_forget_worker(w.id) FROM workers w
+    WHERE w.beat_at < clock_timestamp() - interval '10 min';
     RETURN jsonb_build_object('lost', v_lost, 'stopped', v_stopped);
 END $$;
 
@@ -84,4 +83,14 @@ BEGIN
         v_count := v_count + (medley_lose_step(r.job, r.id, r.token, p_counted, r.usage) <> 'fenced')::int;
     END LOOP;
     RETURN v_count;
+END $$;
+
+-- Forgets a worker that is gone; what was set aside for it is anybody's.
+CREATE OR REPLACE FUNCTION medley_forget_worker(p_worker text) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+    DELETE FROM models WHERE worker = p_worker;
+    DELETE FROM workers WHERE id = p_worker;
+    UPDATE steps SET worker = NULL, not_before = NULL, wake_at = clock_timestamp(), wake_backoff = 2
+    WHERE status = 'ready' AND worker = p_worker;
 END $$;
