@@ -25,7 +25,7 @@ from orchestrator.binding import Values, bind, declared
 from orchestrator.checking import Rules, checked, find_assets, seeded
 from orchestrator.database import raw
 from orchestrator.engine import Kind, NewJob, NewStep
-from orchestrator.fitting import out_of_range
+from orchestrator.fitting import not_taken, out_of_range
 from orchestrator.live import load_served
 from orchestrator.quotas import Grant
 from orchestrator.routing import pick, serving, unserved, why_not
@@ -358,7 +358,10 @@ def _param_faults(
             place = "".join(f"/{part}" for part in found["loc"])
             faults.append(Fault(at + place, found["msg"], advice(found)))
     model = rules.models.get(step.model or "")
-    return faults if model is None else [*faults, *out_of_range(params, tool, model, at)]
+    if model is not None:
+        faults += out_of_range(params, tool, model, at)
+        faults += not_taken(params, tool, model, rules.models.values(), at)
+    return faults
 
 
 def dry(order: Order) -> Order:
