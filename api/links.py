@@ -26,7 +26,7 @@ from medley.net.policy import Policy, UrlFailed, UrlRefused
 from orchestrator import asset_rows
 from orchestrator.asset_rows import Asset
 from orchestrator.assets import Received, take_in
-from orchestrator.intake import InvalidRequest
+from orchestrator.order import InvalidRequest
 
 MAX_LINKS = 16  #: in one request
 _DATA = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+-]+=[^;,]{0,255})*;base64,", re.IGNORECASE)

@@ -30,10 +30,10 @@ from api.state import Service
 from api.strict_json import MAX_BYTES, check_text, loads
 from medley.errors import NotFound
 from medley.parts import AssetPart, Part, TextPart
-from orchestrator import asset_rows, idempotency, intake, jobs, workflows
+from orchestrator import asset_rows, idempotency, intake, jobs, waiting, workflows
 from orchestrator.asset_rows import Asset
 from orchestrator.assets import take_in
-from orchestrator.intake import InvalidRequest, Order
+from orchestrator.order import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -215,7 +215,7 @@ def give_input(
         attached = Attached(files, register(conn, tenant, files, here.caller.key))
         here.admission.check_bytes(conn)
         parts = _parts(conn, tenant, body.input, attached)
-        intake.give_input(conn, tenant, job_id, parts)
+        waiting.give_input(conn, tenant, job_id, parts)
         shown = views.job(jobs.get(conn, tenant, job_id))
     here.changed(job_id)
     return shown

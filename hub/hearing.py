@@ -2,6 +2,7 @@
 recording.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class Heard:
     words: list[Stretch] = field(default_factory=list)
 
 
-class Recogniser:
+class Recogniser(ABC):
     """A speech model and its processor. `languages` are ISO 639 codes, none where not known."""
 
     seconds = 30.0  #: the longest piece that it hears at once
@@ -68,9 +69,9 @@ class Recogniser:
         lacking = [name for name, value in given.items() if value and name not in self.extras]
         return f"This model takes no {lacking[0]}." if lacking else ""
 
+    @abstractmethod
     def write(self, waves: Sequence[Wave], manner: Manner) -> list[str]:
         """What is said in each piece."""
-        raise NotImplementedError
 
     def write_timed(self, waves: Sequence[Wave], manner: Manner) -> list[Heard]:
         """What is said in each piece, and when: the whole piece, where the model does not say."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from hub.chat import describe_text
 from hub.decoding import FreeGuide
-from hub.items import DESCRIBE_TOKENS, Item, Reading, Senses, asked, least
+from hub.items import DESCRIBE_TOKENS, Item, least
+from hub.reading import Reading, Senses, asked
 from medley.backend import Request
 from medley.errors import BadInput, MedleyError
 from medley.media.values import Audio, Embedding, Video

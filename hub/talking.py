@@ -17,8 +17,9 @@ from hub.chat import FAMILIAR, Message
 from hub.decoding import GrammarGuide, bit_of
 from hub.forms import arguments_of, call_schema, check, message_grammar
 from hub.grammar import dumps
-from hub.items import Item, Reading
+from hub.items import Item
 from hub.prompting import cleaned, render, untrusted
+from hub.reading import Reading
 from hub.streaming import ended
 from medley.backend import Request
 from medley.calls import Called, head, read_message

@@ -14,7 +14,7 @@ from api.openai.asked import Asked, asked_of
 from api.openai.faults import wrong
 from api.openai.inline import Kept, Media
 from api.openai.items import Said
-from api.openai.narration import said_by
+from api.openai.steps import said_by
 from api.openai.talk import Talk, order_of
 from api.state import Service
 from medley.calls import call_id

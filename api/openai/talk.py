@@ -16,7 +16,7 @@ from medley.parts import AssetPart, Part, TextPart
 from medley.plan import Plan
 from medley.tasks import ChatMessage, Function, Sampling
 from orchestrator.checking import Rules
-from orchestrator.intake import Order
+from orchestrator.order import Order
 
 CHAT = "chat"  #: the step that says the next message
 MAX_QUESTION = 2000

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import openai
+import pytest
 
 from api.main import create_app
 from medley.settings import Settings
@@ -59,3 +61,23 @@ def openai_world(settings: Settings, folder: Path) -> Iterator[OpenAiWorld]:
             client.close()
             stop.set()
             worker.join(60)
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: Any
+) -> Iterator[OpenAiWorld]:
+    """One such world for the tests of a file."""
+    folder = tmp_path_factory.mktemp("openai")
+    settings = Settings(
+        home=folder, database_url=module_database_url, redis_url=valkey.url, lease_ttl_s=4.0
+    )
+    with openai_world(settings, folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(world: OpenAiWorld) -> openai.OpenAI:
+    """The client of the file's world, with the worker at work."""
+    world.working.set()
+    return world.client

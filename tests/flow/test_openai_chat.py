@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -11,10 +10,10 @@ import jsonschema
 import openai
 import pytest
 
-from medley.settings import Settings
+from tests.flow import openai_world
 from tests.flow.api_world import png, wav
 from tests.flow.hub_world import wait_until
-from tests.flow.openai_world import OpenAiWorld, openai_world
+from tests.flow.openai_world import OpenAiWorld
 
 MOST = 16
 TOOL: Any = {
@@ -29,24 +28,7 @@ TOOL: Any = {
     },
 }
 HELLO: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: Any
-) -> Iterator[OpenAiWorld]:
-    folder = tmp_path_factory.mktemp("openai")
-    settings = Settings(
-        home=folder, database_url=module_database_url, redis_url=valkey.url, lease_ttl_s=4.0
-    )
-    with openai_world(settings, folder) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(world: OpenAiWorld) -> openai.OpenAI:
-    world.working.set()
-    return world.client
+world, client = openai_world.world, openai_world.client
 
 
 def test_a_completion_has_words_and_counted_tokens(client: openai.OpenAI) -> None:
