@@ -20,7 +20,7 @@ def fault_of_pictures(request: Request, *, masked: bool) -> MedleyError | None:
     if not isinstance(request.inputs.get("image"), Image.Image):
         return BadInput("A picture is needed.")
     others = request.inputs.get("references") or ()
-    if not all(isinstance(one, Image.Image) for one in others):  # type: ignore[union-attr]
+    if not all(isinstance(one, Image.Image) for one in others):
         return BadInput("References are pictures.")
     if not masked:
         return None
@@ -39,7 +39,7 @@ def has_references(request: Request) -> bool:
 
 def references_for(request: Request) -> list[Image.Image]:
     """The further pictures in RGB, in their own sizes where the network can read those."""
-    return [_large_enough(flat(one)) for one in request.inputs.get("references") or ()]  # type: ignore[union-attr, arg-type]
+    return [_large_enough(flat(one)) for one in request.inputs.get("references") or ()]
 
 
 def working_size(request: Request, pipeline: Any, model: ModelSpec) -> tuple[int, int]:
