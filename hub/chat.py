@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
-from hub.grammar import dumps, parameters, required
+from hub.grammar import dumps, parameters, ports_of, required
 from hub.prompting import cleaned, defused, one_line, render, untrusted
 from medley.plain import language_of, to_show
 from medley.tasks import AnswerFacts, KnownAsset, PlanTask, StepFact, Turn
@@ -110,7 +110,7 @@ def tool_lines(tools: Toolbox) -> str:
 
 
 def _tool_line(tool: Tool) -> str:
-    takes = ", ".join(f"{name}{_port(port)}" for name, port in tool.inputs.items())
+    takes = ", ".join(f"{name}{_port(port)}" for name, port in ports_of(tool).items())
     gives = ", ".join(f"{name}{_port(port)}" for name, port in tool.outputs.items())
     params = "; ".join(
         f"{name} {_range(schema)}{' required' if name in required(tool) else ''}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from medley.modality import STORED, Modality
 from medley.tasks import KnownAsset
-from medley.tools import BUDGET, Port, Tool, Toolbox
+from medley.tools import BUDGET, EXTRA, Port, Tool, Toolbox
 
 EMBEDDABLE = frozenset({Modality.TEXT, Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
 SEARCH = "search"  #: the tool before which an index is made
@@ -135,7 +135,7 @@ class PlanGrammar:
         room = self.room - 1 - embedded - (tool.name == SEARCH)
         if room < 0:
             return None
-        for number, (name, port) in enumerate(tool.inputs.items()):
+        for number, (name, port) in enumerate(ports_of(tool).items()):
             bound = self._port(f"{place}_{number}", port, rules, room + 1)
             if bound is None and port.required:
                 return None
@@ -257,11 +257,16 @@ def parameters(tool: Tool, seed: bool) -> dict[str, dict[str, Any]]:
     found = {
         name: _bounded(entry, schema.get("$defs", {}))
         for name, entry in schema.get("properties", {}).items()
-        if not entry.get(BUDGET)
+        if not entry.get(BUDGET) and not entry.get(EXTRA)
     }
     if tool.seeded and seed:
         found["seed"] = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
     return found
+
+
+def ports_of(tool: Tool) -> dict[str, Port]:
+    """The inputs that a hub may bind: those that every model of the tool takes."""
+    return {name: port for name, port in tool.inputs.items() if not port.extra}
 
 
 def required(tool: Tool) -> set[str]:

@@ -1,85 +1,20 @@
 """Recognisers: the families of speech models of transformers, behind one way to use them.
 
-Whisper (Radford et al., 2022) writes or translates thirty seconds at a time; Moonshine and its like
-are encoder-decoders over recordings of any length; CTC models (Wav2Vec2, HuBERT, Parakeet) and
+Whisper (`hub.whisper`) writes or translates thirty seconds at a time; Moonshine and its like are
+encoder-decoders over recordings of any length; CTC models (Wav2Vec2, HuBERT, Parakeet) and
 transducers (Parakeet TDT) have one guess per frame; Qwen3-ASR is a language model that is asked to
 write down what it hears.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from hub.hearing import Manner, Recogniser, Wave
+from hub.whisper import Whisper
 from medley.backend import ModelSpec
 from medley.checkpoints import config_of, dtype_for
 from medley.errors import Unavailable
-
-Wave = npt.NDArray[np.float32]  #: mono samples of shape (n,), at the rate that the model hears
-
-_TIMED_S = 8.0  # a piece that is one subtitle
-_TOKENS_PER_SECOND = 12.0  # nobody speaks faster, in any language
-_TOKENS_AT_LEAST = 16
-
-#: A stretch of a piece: when it begins and ends, in seconds, and what is said.
-Stretch = tuple[float, float, str]
-
-
-class Recogniser(ABC):
-    """A speech model and its processor. `languages` are ISO 639 codes, none where not known."""
-
-    seconds = 30.0  #: the longest piece that it hears at once
-    #: how many pieces it hears at once and still writes what it would for each alone
-    together = 1
-    translates = False  #: whether it can write in English what is said in another language
-
-    def __init__(self, model: Any, processor: Any, languages: Sequence[str]) -> None:
-        self.model, self.processor = model, processor
-        self.languages = frozenset(languages)
-        self.extractor = getattr(processor, "feature_extractor", processor)
-        self.rate = int(self.extractor.sampling_rate)
-
-    def limit(self, seconds: float) -> int:
-        """Tokens that may be written for a piece of this length, as far as the model has places."""
-        wanted = _TOKENS_AT_LEAST + int(seconds * _TOKENS_PER_SECOND)
-        places = getattr(self.model.config, "max_position_embeddings", None)
-        return min(wanted, places - 2) if isinstance(places, int) else wanted
-
-    @abstractmethod
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
-        """What is said in each piece. `language` None: whatever it hears."""
-
-    def write_timed(
-        self, waves: Sequence[Wave], language: str | None, translate: bool
-    ) -> list[list[Stretch]]:
-        """What is said in each piece, and when: the whole piece, where the model does not say."""
-        texts = self.write(waves, language, translate)
-        return [
-            [(0.0, len(wave) / self.rate, text)] for wave, text in zip(waves, texts, strict=True)
-        ]
-
-    @property
-    def finest(self) -> float:
-        """The longest piece in seconds when times are wanted: short, where only pieces have any."""
-        return min(self.seconds, _TIMED_S)
-
-    def _heard(self, waves: Sequence[Wave], **options: Any) -> dict[str, Any]:
-        """Features of the pieces, on the model's device and in its dtype."""
-        found = self.extractor(list(waves), sampling_rate=self.rate, return_tensors="pt", **options)
-        return self._placed(found)
-
-    def _placed(self, found: Any) -> dict[str, Any]:
-        device, dtype = self.model.device, self.model.dtype
-        return {
-            name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
-            for name, value in found.items()
-        }
-
-    def _limits(self, waves: Sequence[Wave]) -> list[int]:
-        return [self.limit(len(wave) / self.rate) for wave in waves]
 
 
 class EncoderDecoder(Recogniser):
@@ -87,83 +22,12 @@ class EncoderDecoder(Recogniser):
     one piece at a time.
     """
 
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
+    def write(self, waves: Sequence[Wave], manner: Manner) -> list[str]:
         """What is said in each piece."""
-        del language, translate
+        del manner
         inputs = self._heard(waves, padding=True)
         tokens = self.model.generate(**inputs, max_new_tokens=max(self._limits(waves)))
         return list(self.processor.batch_decode(tokens, skip_special_tokens=True))
-
-
-class Whisper(Recogniser):
-    """Whisper. Its extractor fills every piece up to thirty seconds, so a batch changes nothing."""
-
-    together = 8
-
-    def __init__(self, model: Any, processor: Any, languages: Sequence[str]) -> None:
-        known = getattr(model.generation_config, "lang_to_id", None) or {}
-        self._many = bool(known) and getattr(model.generation_config, "is_multilingual", True)
-        codes = [token.strip("<|>") for token in known] if self._many else ["en"]
-        super().__init__(model, processor, codes)
-        self.translates = self._many
-        self.seconds = float(self.extractor.chunk_length)
-
-    def limit(self, seconds: float) -> int:
-        """What its decoder has places for, less the four tokens of its prompt."""
-        del seconds
-        return int(self.model.config.max_target_positions) - 4
-
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
-        """What is said in each piece, or its translation to English."""
-        inputs = self._heard(waves, return_attention_mask=True)
-        how: dict[str, Any] = {}
-        if self._many:
-            how = {"language": language, "task": "translate" if translate else "transcribe"}
-        tokens = self.model.generate(**inputs, **how, max_new_tokens=max(self._limits(waves)))
-        return list(self.processor.batch_decode(tokens, skip_special_tokens=True))
-
-    @property
-    def finest(self) -> float:
-        """It says by itself when a sentence begins and ends."""
-        return self.seconds if self._tells_time else super().finest
-
-    @property
-    def _tells_time(self) -> bool:
-        known = getattr(self.model.generation_config, "no_timestamps_token_id", None)
-        return known is not None
-
-    def write_timed(
-        self, waves: Sequence[Wave], language: str | None, translate: bool
-    ) -> list[list[Stretch]]:
-        """What is said in each piece, sentence by sentence."""
-        if not self._tells_time:
-            return super().write_timed(waves, language, translate)
-        inputs = self._heard(waves, return_attention_mask=True)
-        how: dict[str, Any] = {"return_timestamps": True}
-        if self._many:
-            how |= {"language": language, "task": "translate" if translate else "transcribe"}
-        tokens = self.model.generate(**inputs, **how, max_new_tokens=max(self._limits(waves)))
-        found = self.processor.tokenizer.batch_decode(
-            tokens, skip_special_tokens=True, output_offsets=True
-        )
-        return [
-            _stretches(one, len(wave) / self.rate) for one, wave in zip(found, waves, strict=True)
-        ]
-
-
-def _stretches(decoded: dict[str, Any], seconds: float) -> list[Stretch]:
-    """A piece's sentences, inside the piece and in order. A sentence whose end was not written
-    lasts to the next; without any sentence the whole piece is one.
-    """
-    found: list[Stretch] = []
-    last = 0.0
-    for item in decoded.get("offsets") or ():
-        start, end = item["timestamp"]
-        start = min(max(float(start or 0.0), last), seconds)
-        end = min(max(float(seconds if end is None else end), start), seconds)
-        found.append((start, end, str(item["text"])))
-        last = end
-    return found or [(0.0, seconds, str(decoded["text"]))]
 
 
 class Ctc(Recogniser):
@@ -181,9 +45,9 @@ class Ctc(Recogniser):
         del seconds
         return 1
 
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
+    def write(self, waves: Sequence[Wave], manner: Manner) -> list[str]:
         """What is said in each piece."""
-        del language, translate
+        del manner
         inputs = self._heard(waves, padding=True)
         symbols = self.model(**inputs).logits.argmax(dim=-1)
         mask = inputs.get("attention_mask")
@@ -205,9 +69,9 @@ class Ctc(Recogniser):
 class Transducer(Recogniser):
     """Transducers (Graves, 2012) and those that also say how long a token lasts (TDT)."""
 
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
+    def write(self, waves: Sequence[Wave], manner: Manner) -> list[str]:
         """What is said in each piece."""
-        del language, translate
+        del manner
         found = self.model.generate(**self._heard(waves))
         return list(self.processor.batch_decode(found.sequences, skip_special_tokens=True))
 
@@ -217,11 +81,10 @@ class Asked(Recogniser):
     extractor fills a batch with silence that a piece alone does not get: one piece at a time.
     """
 
-    def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
+    def write(self, waves: Sequence[Wave], manner: Manner) -> list[str]:
         """What is said in each piece."""
-        del translate
         inputs = self._placed(
-            self.processor.apply_transcription_request(audio=list(waves), language=language)
+            self.processor.apply_transcription_request(audio=list(waves), language=manner.language)
         )
         tokens = self.model.generate(**inputs, max_new_tokens=max(self._limits(waves)))
         written = tokens[:, inputs["input_ids"].shape[1] :]

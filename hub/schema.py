@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub.grammar import EMBEDDABLE, parameters, required
+from hub.grammar import EMBEDDABLE, parameters, ports_of, required
 from medley.modality import Modality
 from medley.tasks import AnswerFacts, KnownAsset
 from medley.tools import Port, Tool, Toolbox
@@ -74,7 +74,7 @@ def _tool(
 ) -> dict[str, Any] | None:
     inputs: dict[str, Any] = {}
     needed = []
-    for name, port in tool.inputs.items():
+    for name, port in ports_of(tool).items():
         bound = _port(port, tools, assets, pattern)
         if bound is None and port.required:
             return None

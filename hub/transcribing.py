@@ -5,13 +5,14 @@ together where that changes nothing of what is written.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from hub.recognisers import Recogniser, Stretch, Wave, recogniser
+from hub.hearing import Heard, Manner, Recogniser, Stretch, Wave
+from hub.recognisers import recogniser
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import folder_of, loading, place
 from medley.errors import BackendError, BadInput, MedleyError, OutOfMemory, Unavailable
@@ -30,12 +31,10 @@ class _Recording:
     """One request that can be heard."""
 
     place: int
-    language: str | None
-    translate: bool
-    times: bool
+    manner: Manner
     seconds: float
     pieces: list[Wave]
-    written: list[tuple[int, list[Stretch]]] = field(default_factory=list)  # of which piece
+    written: list[tuple[int, Heard]] = field(default_factory=list)  # of which piece
     error: MedleyError | None = None
 
 
@@ -60,8 +59,8 @@ class Transcriber:
         self._recogniser = None
 
     def run(self, batch: Sequence[Request], control: Control) -> list[Result]:
-        """`text` and `segments` per request; empty where nothing is said. Raises `StepStopped`
-        within a token.
+        """`text`, `segments` and, where they are wanted, `words` per request; empty where nothing
+        is said. Raises `StepStopped` within a token.
         """
         if self._recogniser is None:
             raise Unavailable("No model is loaded.")
@@ -83,17 +82,19 @@ class Transcriber:
         total = sum(len(recording.pieces) for recording in recordings)
         done = 0
         control.tick(0, total)
-        groups: dict[Any, list[_Recording]] = defaultdict(list)
+        groups: dict[Manner, list[_Recording]] = defaultdict(list)
         for recording in recordings:
-            groups[recording.language, recording.translate, recording.times].append(recording)
-        for group in groups.values():
+            groups[recording.manner].append(recording)
+        for manner, group in groups.items():
+            # What is drawn by chance is drawn alone: the same, whatever else is heard at the time.
+            together = 1 if manner.temperature else recogniser.together
             queue = [
                 (owner, number, piece)
                 for owner in group
                 for number, piece in enumerate(owner.pieces)
             ]
-            for start in range(0, len(queue), recogniser.together):
-                part = queue[start : start + recogniser.together]
+            for start in range(0, len(queue), together):
+                part = queue[start : start + together]
                 _leave(part, control)
                 heard = [item for item in part if item[0].error is None]
                 _write(recogniser, heard, control, done, total)
@@ -126,7 +127,7 @@ def _write(
     spoken = [item for item in part if np.abs(item[2]).max() >= _SILENT]
     if not spoken:
         return
-    owner = spoken[0][0]
+    manner = spoken[0][0].manner
     limit = max(recogniser.limit(len(piece) / recogniser.rate) for _, _, piece in spoken)
     calls = 0
 
@@ -137,14 +138,20 @@ def _write(
 
     error: MedleyError
     try:
-        with torch.inference_mode(), before_each([recogniser.model], heard):
+        with (
+            torch.inference_mode(),
+            torch.random.fork_rng(enabled=manner.temperature > 0),
+            before_each([recogniser.model], heard),
+        ):
+            if manner.temperature:
+                torch.manual_seed(spoken[0][1])
             waves = [_filled(piece, recogniser.rate) for _, _, piece in spoken]
-            if owner.times:
-                found = recogniser.write_timed(waves, owner.language, owner.translate)
+            if manner.times or manner.words:
+                found = recogniser.write_timed(waves, manner)
             else:
-                texts = recogniser.write(waves, owner.language, owner.translate)
+                texts = recogniser.write(waves, manner)
                 found = [
-                    [(0.0, len(piece) / recogniser.rate, text)]
+                    Heard([(0.0, len(piece) / recogniser.rate, text)])
                     for (_, _, piece), text in zip(spoken, texts, strict=True)
                 ]
     except torch.OutOfMemoryError:
@@ -152,12 +159,12 @@ def _write(
     except Exception as failed:  # noqa: BLE001 - whatever a model raises fails its item alone
         error = BackendError(f"transcribe failed: {type(failed).__name__}: {failed}")
     else:
-        for (owner, number, _), stretches in zip(spoken, found, strict=True):
-            owner.written.append((number, stretches))
-            control.delta(_said(stretches), owner.place)
+        for (owner, number, _), said in zip(spoken, found, strict=True):
+            owner.written.append((number, said))
+            control.delta(_said(said.stretches), owner.place)
         return
     if len(spoken) == 1:
-        owner.error = error
+        spoken[0][0].error = error
         return
     for item in spoken:
         if item[0].error is None:
@@ -171,30 +178,41 @@ def _recording(recogniser: Recogniser, index: int, request: Request) -> _Recordi
     if not isinstance(audio, Audio):
         raise BadInput("A recording is needed.")
     check_sound(audio)
-    language = str(request.params.get("language", "auto"))
-    translate = bool(request.params.get("translate", False))
-    _check(recogniser, language, translate)
+    manner = _manner(request.params)
+    _check(recogniser, manner)
     wave = resample(mono(audio), recogniser.rate).samples[0]
-    times = bool(request.params.get("times", False))
-    longest = recogniser.finest if times else recogniser.seconds
+    timed = manner.times or manner.words
     return _Recording(
         place=index,
-        language=None if language == "auto" else language,
-        translate=translate,
-        times=times,
+        manner=manner,
         seconds=audio.seconds,
-        pieces=list(pieces(wave, recogniser.rate, longest)),
+        pieces=list(
+            pieces(wave, recogniser.rate, recogniser.finest if timed else recogniser.seconds)
+        ),
     )
 
 
-def _check(recogniser: Recogniser, language: str, translate: bool) -> None:
+def _manner(params: Mapping[str, Any]) -> Manner:
+    language = str(params.get("language", "auto"))
+    return Manner(
+        language=None if language == "auto" else language,
+        translate=bool(params.get("translate", False)),
+        times=bool(params.get("times", False)),
+        words=bool(params.get("words", False)),
+        prompt=str(params.get("prompt", "")).strip(),
+        temperature=float(params.get("temperature", 0.0)),
+    )
+
+
+def _check(recogniser: Recogniser, manner: Manner) -> None:
     known = recogniser.languages
-    if language != "auto" and known and language not in known:
+    if manner.language is not None and known and manner.language not in known:
         raise BadInput(
-            f"This model does not understand {language!r}; it knows: {', '.join(sorted(known))}."
+            f"This model does not understand {manner.language!r}; "
+            f"it knows: {', '.join(sorted(known))}."
         )
-    if translate and not recogniser.translates:
-        raise BadInput("This model writes in the language that is spoken; it does not translate.")
+    if fault := recogniser.fault_of(manner):
+        raise BadInput(fault)
 
 
 def pieces(wave: Wave, rate: int, seconds: float) -> Iterator[Wave]:
@@ -239,17 +257,29 @@ def _said(stretches: Sequence[Stretch]) -> str:
 def _result(recording: _Recording, rate: int) -> Result:
     if recording.error is not None:
         return Result(error=recording.error)
+    segments = _placed(
+        recording, rate, "text", [(n, one.stretches) for n, one in recording.written]
+    )
+    text = joined([_said(heard.stretches) for _, heard in recording.written])
+    outputs: dict[str, Any] = {"text": text, "segments": segments}
+    if recording.manner.words:
+        found = [(number, heard.words) for number, heard in recording.written]
+        outputs["words"] = _placed(recording, rate, "word", found)
+    return Result(outputs=outputs, usage={"input_seconds": recording.seconds})
+
+
+def _placed(
+    recording: _Recording, rate: int, name: str, found: Sequence[tuple[int, Sequence[Stretch]]]
+) -> list[dict[str, Any]]:
+    """Stretches of pieces as those of the whole recording; what is said stands under `name`."""
     begins = np.cumsum([0, *(len(piece) for piece in recording.pieces)]) / rate
-    segments = [
+    return [
         {
             "start": round(float(begins[number]) + start, 3),
             "end": round(min(float(begins[number]) + end, recording.seconds), 3),
-            "text": text.strip(),
+            name: text.strip(),
         }
-        for number, stretches in recording.written
+        for number, stretches in found
         for start, end, text in stretches
         if text.strip()
     ]
-    text = joined([_said(stretches) for _, stretches in recording.written])
-    usage = {"input_seconds": recording.seconds}
-    return Result(outputs={"text": text, "segments": segments}, usage=usage)

@@ -55,6 +55,7 @@ class ModelSpec:
     ranges: Mapping[str, tuple[float, float]] = field(
         default_factory=dict
     )  # "tool.param" -> smallest and largest value that it can use
+    extras: frozenset[str] = frozenset()  # "tool.param" that it takes and not every model does
 
     def memory(self) -> dict[str, int]:
         """Bytes of the weights by dtype; empty where the number of parameters is not known."""

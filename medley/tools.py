@@ -15,6 +15,8 @@ from medley.status import Lane
 
 #: Marks a parameter, in its schema, that callers set and plans of the hub do not.
 BUDGET = "x-budget"
+#: Marks a parameter, in its schema, that only models take whose entry names it in `extras`.
+EXTRA = "x-extra"
 
 
 class Params(BaseModel):
@@ -38,6 +40,7 @@ class Port:
     many: bool = False  # takes or gives a list
     required: bool = True
     max_items: int = 16
+    extra: bool = False  # only models take it whose entry names it in `extras`
 
     def takes(self, modalities: Iterable[Modality]) -> bool:
         """Whether every one of these modalities fits."""
@@ -50,6 +53,7 @@ def port(
     many: bool = False,
     required: bool = True,
     max_items: int = 16,
+    extra: bool = False,
 ) -> Port:
     """Shorthand for a `Port`."""
     return Port(
@@ -58,6 +62,7 @@ def port(
         many=many,
         required=required,
         max_items=max_items,
+        extra=extra,
     )
 
 
@@ -84,6 +89,19 @@ class Tool:
     examples: tuple[str, ...] = field(default=())
     #: Of a tool from outside: what it was made of, as plain JSON (`medley.mcp.declaration`).
     declared: Mapping[str, Any] | None = None
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """The parameters and inputs that not every model takes, each with what is as good as
+        nothing.
+        """
+        fields = self.params.model_fields.items()
+        marked = {
+            name: field.default
+            for name, field in fields
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get(EXTRA)
+        }
+        return marked | {name: None for name, port in self.inputs.items() if port.extra}
 
     @property
     def server(self) -> str:
@@ -113,6 +131,7 @@ def _port_schema(item: Port) -> dict[str, Any]:
         "many": item.many,
         "required": item.required,
         **({"max_items": item.max_items} if item.many else {}),
+        **({"extra": True} if item.extra else {}),
     }
 
 

@@ -1,10 +1,11 @@
 """Fitting: the parameters of a step to the model that runs it. Pure.
 
 A tool declares what every model of it understands; an entry of the catalogue may say what its own
-model does when nothing is said (`defaults`), and which values it can use (`ranges`).
+model does when nothing is said (`defaults`), which values it can use (`ranges`), and what it takes
+that not every model does (`extras`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from medley.backend import ModelSpec
@@ -41,6 +42,22 @@ def out_of_range(
                 f"{model.id} takes {name} from {least:g} to {most:g}, got {value:g}.",
                 f"Use {min(max(value, least), most):g}, leave it out, or pin another model.",
             )
+
+
+def not_taken(
+    given: Mapping[str, Any], tool: Tool, model: ModelSpec, others: Iterable[ModelSpec], at: str
+) -> Iterator[Fault]:
+    """A fault for each of these parameters or inputs that the tool has and this model does not
+    take; `at` points at them. What is as good as left out is no fault. `others`: all that serve.
+    """
+    extras = tool.extras
+    for name, value in given.items():
+        place = f"{tool.name}.{name}"
+        if name not in extras or value == extras[name] or place in model.extras:
+            continue
+        able = sorted(other.id for other in others if place in other.extras)
+        remedy = f", or pin a model that takes it: {', '.join(able)}." if able else "."
+        yield Fault(f"{at}/{name}", f"{model.id} takes no {name}.", f"Leave it out{remedy}")
 
 
 def _of_tool(table: Mapping[str, Any], tool: Tool) -> dict[str, Any]:

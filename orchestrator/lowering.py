@@ -23,7 +23,7 @@ from medley.plan import (
     TextBinding,
     of_steps,
 )
-from orchestrator.fitting import filled, out_of_range
+from orchestrator.fitting import filled, not_taken, out_of_range
 from orchestrator.looks import CHAT, SEEN, look, questions, reads
 from orchestrator.redrawing import REDRAW, judge_of, with_redraws
 from orchestrator.routing import Policy, choose, pick
@@ -142,6 +142,9 @@ class _Lowering:
         model = choice.model
         tool = self.known.tools[step.tool]
         self.faults += out_of_range(step.params, tool, model, f"/steps/{place}/params")
+        for kind, given in (("params", step.params), ("inputs", step.inputs)):
+            at = f"/steps/{place}/{kind}"
+            self.faults += not_taken(given, tool, model, self.models.values(), at)
         update: dict[str, object] = {"params": filled(step.params, tool, model), "model": model.id}
         if choice.instead_of is not None:
             update["instead_of"] = choice.instead_of

@@ -14,7 +14,7 @@ from medley.gate import Fault
 from orchestrator import engine, jobs
 from orchestrator.checking import Rules
 from orchestrator.database import raw
-from orchestrator.fitting import out_of_range
+from orchestrator.fitting import not_taken, out_of_range
 from orchestrator.order import InvalidRequest
 from orchestrator.quotas import Grant
 from orchestrator.webhooks import endpoints
@@ -87,4 +87,7 @@ def _param_faults(
             place = "".join(f"/{part}" for part in found["loc"])
             faults.append(Fault(at + place, found["msg"], advice(found)))
     model = rules.models.get(step.model or "")
-    return faults if model is None else [*faults, *out_of_range(params, tool, model, at)]
+    if model is not None:
+        faults += out_of_range(params, tool, model, at)
+        faults += not_taken(params, tool, model, rules.models.values(), at)
+    return faults

@@ -86,6 +86,7 @@ class Shelf:
             "takes": takes,
             "gives": gives,
             "params": params(spec, self.tools),
+            "extras": sorted(spec.extras),
             "source": spec.source if "://" not in spec.source else "remote",
             "revision": spec.revision,
             "space": spec.space,

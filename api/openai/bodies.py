@@ -80,6 +80,16 @@ def one_file(files: list[SentFile], *fields: str, required: bool = True) -> Sent
     return found[0] if found else None
 
 
+def some_files(files: list[SentFile], field: str, most: int) -> list[SentFile]:
+    """The files of this field, in order. Raises `Refused` when there is none or too many."""
+    found = [file for file in files if file.field.removesuffix("[]") == field]
+    if len(found) > most:
+        raise Refused(field, f"{len(found)} files came; up to {most} are taken.")
+    if not found:
+        raise Refused(field, "There is no file in this field of the form.")
+    return found
+
+
 def only_fields(files: list[SentFile], *fields: str) -> None:
     """Raises `Refused` for a file in any other field."""
     for file in files:

@@ -44,6 +44,9 @@ class ImageAsked(Asked):
     num_inference_steps: int | None = Field(default=None, ge=1, le=150)
     guidance_scale: float | None = Field(default=None, ge=1, le=20)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
+    negative_prompt: str | None = Field(
+        default=None, max_length=4000, description="What guidance leads away from."
+    )
     moderation: Ignored = None
     style: Ignored = None
     user: Ignored = None
@@ -59,6 +62,7 @@ class ImageAsked(Asked):
             steps=self.num_inference_steps,
             guidance=self.guidance_scale,
             seed=self.seed,
+            negative=self.negative_prompt,
             format=self.output_format or "png",
             compression=self.output_compression,
             model=model,

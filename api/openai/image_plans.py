@@ -33,6 +33,7 @@ class Wish:
     guidance: float | None = None
     strength: float | None = None
     seed: int | None = None
+    negative: str | None = None
     format: Format = "png"
     compression: int | None = None
     model: str | None = None
@@ -128,6 +129,8 @@ def _params(
         params["steps"] = round(min(max(usual * _EFFORT[wish.quality], least), most))
     if wish.guidance is not None:
         params["guidance"] = wish.guidance
+    if wish.negative:
+        params["negative_prompt"] = wish.negative
     if wish.strength is not None:
         params["strength"] = wish.strength
     return params, scaled
@@ -168,7 +171,9 @@ def _places(at: str, wish: Wish) -> dict[str, str]:
         f"{at}/params/width": "size",
         f"{at}/params/height": "size",
         f"{at}/params/seed": "seed",
+        f"{at}/params/negative_prompt": "negative_prompt",
         f"{at}/inputs/prompt": "prompt",
         f"{at}/inputs/image": Modality.IMAGE.value,
+        f"{at}/inputs/references": Modality.IMAGE.value,
         f"{at}/inputs/mask": "mask",
     }

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import stream
 from api.openai import aliases, bodies, calls
+from api.openai.given import as_part
 from api.openai.image_bodies import ImageAsked, ImageEditIn, ImageGenerationIn, ImagesOut
 from api.openai.image_plans import Drawing, drawing, masked
 from api.openai.image_stream import follow
@@ -16,13 +17,14 @@ from api.openai.pictures import base_of, pictures
 from api.schemas.common import documented
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
-from medley.parts import AssetPart, Part, TextPart
+from medley.parts import Part, TextPart
 from medley.plan import AssetBinding, TextBinding
 from orchestrator.asset_rows import Asset
 from orchestrator.checking import Rules
 from orchestrator.jobs import JobView
 
 router = APIRouter(prefix="/v1/images", tags=["openai"], route_class=StrictRoute)
+MOST_PICTURES = 16  #: of one edit; what a model takes besides the first is its own affair
 DRAWN: dict[int | str, dict[str, Any]] = {
     200: {"model": ImagesOut, "description": "The pictures", "content": {**stream.DOCUMENTED}},
     **documented(400, 404, 413, 415, 429, 503, 504, 507),
@@ -44,7 +46,9 @@ async def create_image(
     response_model=ImagesOut,
     responses=DRAWN,
     openapi_extra=bodies.form_of(
-        ImageEditIn, image="The picture.", mask="A PNG, transparent where it may change."
+        ImageEditIn,
+        image="The picture; further ones, as `image[]`, where the model takes them.",
+        mask="A PNG, transparent where it may change.",
     ),
 )
 async def edit_image(request: Request, here: Here, tenant: Tenant) -> Response:
@@ -52,18 +56,18 @@ async def edit_image(request: Request, here: Here, tenant: Tenant) -> Response:
     with ExitStack() as left:
         body, files = await bodies.read_fields(request, here, ImageEditIn, left)
         bodies.only_fields(files, "image", "mask")
-        source, mask = (
-            bodies.one_file(files, "image"),
-            bodies.one_file(files, "mask", required=False),
-        )
-        wanted = [file for file in (source, mask) if file is not None]
-        judged = await bodies.judged(here, wanted, left)
+        sources = bodies.some_files(files, "image", MOST_PICTURES)
+        mask = bodies.one_file(files, "mask", required=False)
+        if mask is not None and len(sources) > 1:
+            raise calls.Refused("image", "With a mask one picture is taken.")
+        judged = await bodies.judged(here, [*sources, *([mask] if mask else [])], left)
     hashes = [file.sent.received.sha256 for file in judged]
     found = await run_in_threadpool(bodies.kept, here, tenant, judged)
-    for asset, name in zip(found, ("image", "mask"), strict=False):
+    for place, asset in enumerate(found):
         if asset.modality != "image":
+            name = "image" if place < len(sources) else "mask"
             raise calls.Refused(name, f"This is {asset.modality}, no picture.")
-    call, drawn = edit(here.rules, body, found)
+    call, drawn = edit(here.rules, body, found[: len(sources)], *found[len(sources) :])
     sender = calls.Sender.of(request, tenant, body.model_dump(exclude_unset=True), hashes)
     return await _answer(request, here, sender, call, drawn, body, "image_edit")
 
@@ -78,27 +82,30 @@ def generation(rules: Rules, body: ImageGenerationIn) -> tuple[calls.Call, Drawi
     return _call("images.generations", drawn, words), drawn
 
 
-def edit(rules: Rules, body: ImageEditIn, files: list[Asset]) -> tuple[calls.Call, Drawing]:
-    """The call that changes a picture, and where a mask is given only where that is transparent.
+def edit(
+    rules: Rules, body: ImageEditIn, pictures: list[Asset], mask: Asset | None = None
+) -> tuple[calls.Call, Drawing]:
+    """The call that changes the first picture, and where a mask is given only where that is
+    transparent; the others are those of which the words may speak.
 
     Raises `ModelNotFound`.
     """
-    tool = "inpaint" if len(files) > 1 else "edit_image"
+    tool = "inpaint" if mask else "edit_image"
     pin = aliases.pinned(rules, tool, body.model)
     spec = aliases.chosen(rules, tool, pin)
     inputs: dict[str, Any] = {
-        "image": AssetBinding(asset=files[0].id),
+        "image": AssetBinding(asset=pictures[0].id),
         "prompt": TextBinding(text=body.prompt),
     }
-    if len(files) > 1:
+    if others := pictures[1:]:
+        inputs["references"] = [AssetBinding(asset=other.id) for other in others]
+    if mask:
         inputs["mask"] = {"from": "mask.image"}
     drawn = drawing(body.wish(pin), rules.tools[tool], inputs, spec)
-    if len(files) > 1:
-        drawn = masked(drawn, files[1].id)
-    source = AssetPart(
-        asset=files[0].id, modality=files[0].modality, media_type=files[0].media_type
-    )
-    return _call("images.edits", drawn, [source, TextPart(text=body.prompt)]), drawn
+    if mask:
+        drawn = masked(drawn, mask.id)
+    shown: list[Part] = [as_part(picture) for picture in pictures]
+    return _call("images.edits", drawn, [*shown, TextPart(text=body.prompt)]), drawn
 
 
 def answer_of(

@@ -3,7 +3,7 @@ or as it is heard.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any, Literal
 
@@ -35,8 +35,11 @@ class TranslationIn(Asked):
 
     model: str | None = Field(default=None, max_length=256)
     response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
+    prompt: str | None = Field(
+        default=None, max_length=4000, description="Words that may be said before it."
+    )
     temperature: float | None = Field(
-        default=None, ge=0, le=0, description="Only 0: the likeliest words are written."
+        default=None, ge=0, le=1, description="0 writes the likeliest words."
     )
 
 
@@ -47,7 +50,9 @@ class TranscriptionIn(TranslationIn):
     languages: list[Code] | None = Field(
         default=None, max_length=16, description="One is what is spoken; several leave it open."
     )
-    timestamp_granularities: list[Literal["segment"]] | None = Field(default=None, max_length=2)
+    timestamp_granularities: list[Literal["segment", "word"]] | None = Field(
+        default=None, max_length=2, description="`word` goes with `verbose_json`."
+    )
     stream: bool | None = None
     include: Ignored = None
     chunking_strategy: Ignored = None
@@ -78,6 +83,14 @@ class SegmentOut(Out):
     no_speech_prob: float = 0.0
 
 
+class WordOut(Out):
+    """A word of the recording."""
+
+    word: str
+    start: float
+    end: float
+
+
 class TranscriptionOut(Out):
     """What is said; the members below `text` come with `verbose_json`."""
 
@@ -87,6 +100,7 @@ class TranscriptionOut(Out):
     language: str | None = None
     duration: float | None = None
     segments: list[SegmentOut] | None = None
+    words: list[WordOut] | None = None
 
 
 _WORDS: dict[str, Any] = {"schema": {"type": "string"}}
@@ -154,6 +168,15 @@ def transcription(rules: Rules, body: TranslationIn, sound: Asset) -> calls.Call
     elif sound.modality is not Modality.AUDIO:
         raise calls.Refused("file", f"This is {sound.modality}, no recording.")
     params: dict[str, Any] = {}
+    if body.prompt:
+        params["prompt"] = body.prompt
+    if body.temperature:
+        params["temperature"] = body.temperature
+    if "word" in _granularities(body):
+        if body.response_format != "verbose_json":
+            reason = "Times of words come with verbose_json."
+            raise calls.Refused("timestamp_granularities", reason)
+        params["words"] = True
     if body.response_format in ("srt", "vtt", "verbose_json"):
         params["times"] = True
     if not isinstance(body, TranscriptionIn):
@@ -175,7 +198,11 @@ def transcription(rules: Rules, body: TranslationIn, sound: Asset) -> calls.Call
         name=f"audio.{name}",
         plan=Plan.model_validate({"steps": steps, "reply": {"show": ["text.text"]}}),
         parts=[AssetPart(asset=sound.id, modality=sound.modality, media_type=sound.media_type)],
-        places={f"{at}/params/language": "language", "/steps/0/inputs": "file"},
+        places={
+            **{f"{at}/params/{name}": name for name in ("language", "prompt", "temperature")},
+            f"{at}/params/words": "timestamp_granularities",
+            "/steps/0/inputs": "file",
+        },
     )
 
 
@@ -200,12 +227,21 @@ def answer(view: JobView, body: TranslationIn, sound: Asset) -> Response:
         found.task = "transcribe" if heard else "translate"
         found.language = (_language(body) if heard else "en") or "unknown"
         found.duration = seconds
-        found.segments = [
-            SegmentOut(id=number, start=item["start"], end=item["end"], text=item["text"])
-            for number, item in enumerate(segments)
-        ]
+        if "segment" in _granularities(body):
+            found.segments = [
+                SegmentOut(id=number, start=item["start"], end=item["end"], text=item["text"])
+                for number, item in enumerate(segments)
+            ]
+        if "word" in _granularities(body):
+            found.words = [WordOut(**item) for item in calls.output(view, "text.words")["data"]]
     content = found.model_dump_json(exclude_none=True)
     return Response(content, media_type="application/json", headers=headers)
+
+
+def _granularities(body: TranslationIn) -> Sequence[str]:
+    """Of what the times are wanted: of segments, where nothing is said."""
+    asked = body.timestamp_granularities if isinstance(body, TranscriptionIn) else None
+    return asked or ["segment"]
 
 
 def _language(body: TranslationIn) -> str | None:

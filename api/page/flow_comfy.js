@@ -3,8 +3,8 @@
 import { words } from "./words.js";
 
 const say = words({
-  en: { about: "Read from a ComfyUI workflow.", left: "Left out: {what}.", negative: "The negative prompt “{what}” has no counterpart.", model: "The checkpoint {what} was not taken over; routing chooses a model.", none: "No picture is made in this ComfyUI workflow that could be read.", file: "{what} has to be given as a file." },
-  zh: { about: "读取自 ComfyUI 工作流。", left: "未导入：{what}。", negative: "反向提示词“{what}”没有对应。", model: "未采用检查点 {what}；由路由选择模型。", none: "此 ComfyUI 工作流中没有可读取的图片生成。", file: "{what} 需要作为文件给出。" },
+  en: { about: "Read from a ComfyUI workflow.", left: "Left out: {what}.", negative: "The negative prompt “{what}” was not taken over: not every model takes one.", model: "The checkpoint {what} was not taken over; routing chooses a model.", none: "No picture is made in this ComfyUI workflow that could be read.", file: "{what} has to be given as a file." },
+  zh: { about: "读取自 ComfyUI 工作流。", left: "未导入：{what}。", negative: "未采用反向提示词“{what}”：并非每个模型都支持。", model: "未采用检查点 {what}；由路由选择模型。", none: "此 ComfyUI 工作流中没有可读取的图片生成。", file: "{what} 需要作为文件给出。" },
 });
 
 const SAVES = new Set(["SaveImage", "PreviewImage", "SaveImageWebsocket"]);

@@ -39,6 +39,10 @@ class ModelOut(Out):
     params: dict[str, dict[str, Any]] = Field(
         description="By `tool.param` its own default, minimum and maximum, where it has some."
     )
+    extras: list[str] = Field(
+        description="As `tool.name`, what it takes of the parameters and inputs that not every "
+        "model of the tool takes."
+    )
     source: str
     revision: str
     space: str

@@ -14,8 +14,22 @@ from generators.diffusion.conditions import (
     needs_embedding,
     silent_adapter,
 )
-from generators.diffusion.edits import fault_of_pictures, mask_for, picture_for, working_size
-from generators.diffusion.relatives import EDIT, EMBEDDING, INPAINT, TEXT, signature
+from generators.diffusion.edits import (
+    fault_of_pictures,
+    has_references,
+    mask_for,
+    picture_for,
+    references_for,
+    working_size,
+)
+from generators.diffusion.relatives import (
+    EDIT,
+    EMBEDDING,
+    INPAINT,
+    TEXT,
+    signature,
+    takes_several,
+)
 from medley.backend import ModelSpec, Request
 from medley.errors import BadInput, MedleyError
 
@@ -39,8 +53,26 @@ def fault_of(request: Request, pipeline: Any, model: ModelSpec) -> MedleyError |
     if needs_embedding(pipeline):
         return BadInput(f"{type(pipeline).__name__} draws from embeddings only.")
     if request.tool in (EDIT, INPAINT):
-        return fault_of_pictures(request, masked=request.tool == INPAINT)
+        fault = fault_of_pictures(request, masked=request.tool == INPAINT)
+        if fault is None and has_references(request) and not takes_several(pipeline):
+            return BadInput(f"{type(pipeline).__name__} changes one picture, without references.")
+        return fault or _fault_of_negative(request, pipeline)
+    return _fault_of_negative(request, pipeline)
+
+
+def _fault_of_negative(request: Request, pipeline: Any) -> MedleyError | None:
+    if not negative(request):
+        return None
+    if "negative_prompt" not in signature(pipeline):
+        return BadInput(f"{type(pipeline).__name__} takes no negative prompt.")
+    if request.params["guidance"] <= 1:
+        return BadInput("A negative prompt needs a guidance above 1: guidance leads away from it.")
     return None
+
+
+def negative(request: Request) -> str:
+    """What guidance leads away from; empty where nothing is said."""
+    return str(request.params.get("negative_prompt") or "").strip()
 
 
 def shape_of(request: Request, pipeline: Any, model: ModelSpec) -> tuple[Any, ...]:
@@ -49,7 +81,9 @@ def shape_of(request: Request, pipeline: Any, model: ModelSpec) -> tuple[Any, ..
     size = (
         working_size(request, pipeline, model) if request.tool in (EDIT, INPAINT) else (None, None)
     )
-    return (request.tool, *size, *(request.params.get(name) for name in names))
+    # An empty negative prompt is not the same as none for every pipeline.
+    said = bool(negative(request))
+    return (request.tool, *size, said, *(request.params.get(name) for name in names))
 
 
 def arguments(group: Sequence[Request], pipeline: Any, model: ModelSpec) -> dict[str, Any]:
@@ -119,15 +153,16 @@ def _steps(params: Any, names: frozenset[str]) -> dict[str, Any]:
 
 def _guidance(group: Sequence[Request], pipeline: Any, names: frozenset[str]) -> dict[str, Any]:
     scale = group[0].params["guidance"]
+    away = [negative(request) for request in group]
+    given: dict[str, Any] = {"negative_prompt": away} if any(away) else {}
     transformer = pipeline.components.get("transformer")
     if "true_cfg_scale" in names and not transformer.config.get("guidance_embeds"):
-        return {
-            "true_cfg_scale": scale,
-            **({"negative_prompt": [" "] * len(group)} if scale > 1 else {}),
-        }
+        # Guidance begins with a negative prompt, be it a blank.
+        blank = {"negative_prompt": [" "] * len(group)} if scale > 1 else {}
+        return {"true_cfg_scale": scale, **blank, **given}
     if "decoder_guidance_scale" in names:
         return {"decoder_guidance_scale": scale}
-    return {"guidance_scale": scale} if "guidance_scale" in names else {}
+    return given | ({"guidance_scale": scale} if "guidance_scale" in names else {})
 
 
 def _pictures(
@@ -136,9 +171,9 @@ def _pictures(
     """Pictures, and masks, at the working size."""
     size = working_size(group[0], pipeline, model)
     instructed = "strength" not in names
-    given: dict[str, Any] = {
-        "image": [picture_for(request, size, instructed=instructed) for request in group]
-    }
+    pictures = [picture_for(request, size, instructed=instructed) for request in group]
+    # What takes several draws one result a call.
+    given: dict[str, Any] = {"image": [*pictures, *references_for(group[0])]}
     if group[0].tool == INPAINT:
         given["mask_image"] = [mask_for(request, size) for request in group]
     if "strength" in names:

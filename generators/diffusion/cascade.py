@@ -39,10 +39,13 @@ class Cascade:
         guidance_scale: float = 7.0,
         generator: Any = None,
         output_type: str = "pil",
+        negative_prompt: Sequence[str] | None = None,
     ) -> Any:
         """One picture per prompt, of the second network's size, as `.images`."""
         words, nothing = self.first.encode_prompt(
-            list(prompt), do_classifier_free_guidance=guidance_scale > 1
+            list(prompt),
+            do_classifier_free_guidance=guidance_scale > 1,
+            negative_prompt=None if negative_prompt is None else list(negative_prompt),
         )
         shared = {
             "prompt_embeds": words,

@@ -19,6 +19,9 @@ def fault_of_pictures(request: Request, *, masked: bool) -> MedleyError | None:
     """Why this request's picture or mask cannot be used, or None."""
     if not isinstance(request.inputs.get("image"), Image.Image):
         return BadInput("A picture is needed.")
+    others = request.inputs.get("references") or ()
+    if not all(isinstance(one, Image.Image) for one in others):
+        return BadInput("References are pictures.")
     if not masked:
         return None
     mask = request.inputs.get("mask")
@@ -27,6 +30,16 @@ def fault_of_pictures(request: Request, *, masked: bool) -> MedleyError | None:
     if binary(mask).getbbox() is None:
         return BadInput("The mask is black everywhere: nothing may change.")
     return None
+
+
+def has_references(request: Request) -> bool:
+    """Whether there are further pictures that the words may speak of."""
+    return bool(request.inputs.get("references"))
+
+
+def references_for(request: Request) -> list[Image.Image]:
+    """The further pictures in RGB, in their own sizes where the network can read those."""
+    return [_large_enough(flat(one)) for one in request.inputs.get("references") or ()]
 
 
 def working_size(request: Request, pipeline: Any, model: ModelSpec) -> tuple[int, int]:
@@ -61,11 +74,16 @@ def picture_for(request: Request, size: tuple[int, int], *, instructed: bool) ->
     """The picture in RGB at the working size."""
     picture = flat(request.inputs["image"])  # type: ignore[arg-type]
     picture = picture.resize(size, Image.Resampling.LANCZOS)
-    if instructed and min(size) < _SMALLEST:
-        share = _SMALLEST / min(size)
-        larger = (round(size[0] * share), round(size[1] * share))
-        picture = picture.resize(larger, Image.Resampling.LANCZOS)
-    return picture
+    return _large_enough(picture) if instructed else picture
+
+
+def _large_enough(picture: Image.Image) -> Image.Image:
+    """The picture, enlarged where instruction editors would refuse it."""
+    share = _SMALLEST / min(picture.size)
+    if share <= 1:
+        return picture
+    larger = (round(picture.width * share), round(picture.height * share))
+    return picture.resize(larger, Image.Resampling.LANCZOS)
 
 
 def mask_for(request: Request, size: tuple[int, int]) -> Image.Image:

@@ -4,7 +4,7 @@ small picture.
 Flow matching (Lipman et al. 2023, https://arxiv.org/abs/2210.02747) in pixel space: at noise level
 s the sample is (1 - s) * picture + s * noise. The network predicts the clean picture; the scheduler
 wants the velocity noise - picture, which is (sample - clean) / s. Guidance is classifier-free, over
-both conditions at once.
+both conditions at once, and leads away from a negative prompt where there is one.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,6 +72,7 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
         return_dict: bool = True,
         callback_on_step_end: StepEnd | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        negative_prompt: str | Sequence[str] | None = None,
     ) -> ImagePipelineOutput | tuple[Any]:
         """Draws one picture per prompt or embedding.
 
@@ -86,6 +87,8 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
             output_type: "pil", "np" (B, S, S, 3) in [0, 1], or "pt" (B, 3, S, S) in [0, 1].
             callback_on_step_end: called as (pipeline, step, timestep, {"latents": sample}) after
             each step.
+            negative_prompt: what guidance leads away from, instead of from nothing; one string or
+            one per picture.
 
         Raises:
             ValueError: no condition, batches that do not fit, or another size than the trained one.
@@ -96,6 +99,7 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"This pipeline draws {size}x{size} pixels, not {width}x{height}.")
         text, embeds = self._conditions(prompt, image_embeds, device)
         batch = len(text if text is not None else embeds)  # type: ignore[arg-type]
+        away = self._away(negative_prompt, batch, device)
         shape = (batch, self.transformer.config.in_channels, size, size)
         sample = (
             randn_tensor(shape, generator, device, torch.float32)
@@ -107,7 +111,9 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.scheduler.set_timesteps(sigmas=sigmas.tolist(), device=device)
         with self.progress_bar(total=num_inference_steps) as bar:
             for index, time in enumerate(self.scheduler.timesteps):
-                clean = self._predict(sample, time.expand(batch), text, embeds, guidance_scale)
+                clean = self._predict(
+                    sample, time.expand(batch), text, embeds, guidance_scale, away
+                )
                 velocity = (sample - clean) / self.scheduler.sigmas[index]
                 sample = self.scheduler.step(velocity, time, sample, return_dict=False)[0]
                 if callback_on_step_end is not None:
@@ -140,6 +146,17 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"Got {len(text)} prompts and {len(embeds)} embeddings.")
         return text, embeds
 
+    def _away(
+        self, prompt: str | Sequence[str] | None, batch: int, device: torch.device
+    ) -> Tensor | None:
+        """(B, text_dim) of a negative prompt, or None."""
+        if prompt is None:
+            return None
+        prompts = [prompt] * batch if isinstance(prompt, str) else list(prompt)
+        if len(prompts) != batch:
+            raise ValueError(f"Got {len(prompts)} negative prompts for {batch} pictures.")
+        return self.encode_prompt(prompts, device).to(self.transformer.dtype)
+
     def _predict(
         self,
         sample: Tensor,
@@ -147,11 +164,12 @@ class PixelFlowPipeline(DiffusionPipeline):  # type: ignore[misc]
         text: Tensor | None,
         embeds: Tensor | None,
         guidance: float,
+        away: Tensor | None = None,
     ) -> Tensor:
-        """The clean picture, pushed away from what would be drawn without any condition."""
+        """The clean picture, pushed away from what would be drawn of `away`, or of nothing."""
         given = sample.to(self.transformer.dtype)
         clean: Tensor = self.transformer(given, time, text=text, embeds=embeds).float()
         if guidance == 1.0:
             return clean
-        free: Tensor = self.transformer(given, time).float()
+        free: Tensor = self.transformer(given, time, text=away).float()
         return free + guidance * (clean - free)

@@ -17,6 +17,9 @@ TEXT, EMBEDDING, EDIT, INPAINT = (
     "inpaint",
 )
 
+#: Editors by instruction of which diffusers says that a list of pictures is several sources.
+_SEVERAL = frozenset({"Flux2KleinPipeline", "Flux2Pipeline", "QwenImageEditPlusPipeline"})
+
 
 def relatives(pipeline: Any, model: ModelSpec) -> dict[str, Any]:
     """The pipeline that serves each tool of the model, and text to image in any case. Raises
@@ -32,6 +35,11 @@ def relatives(pipeline: Any, model: ModelSpec) -> dict[str, Any]:
 def signature(pipeline: Any) -> frozenset[str]:
     """Names of what may be said in a call of this pipeline."""
     return frozenset(inspect.signature(type(pipeline).__call__).parameters)
+
+
+def takes_several(pipeline: Any) -> bool:
+    """Whether this pipeline reads a list of pictures as several sources of one result."""
+    return type(pipeline).__name__ in _SEVERAL
 
 
 def _relative(tool: str, pipeline: Any, model: ModelSpec) -> Any:

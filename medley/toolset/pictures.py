@@ -4,7 +4,7 @@ from pydantic import Field
 
 from medley.modality import Modality
 from medley.status import Lane
-from medley.tools import Params, Tool, port
+from medley.tools import EXTRA, Params, Tool, port
 
 TEXT, IMAGE, VIDEO, EMBEDDING = Modality.TEXT, Modality.IMAGE, Modality.VIDEO, Modality.EMBEDDING
 
@@ -20,7 +20,18 @@ class ImageParams(Params):
     height: int | None = Field(default=None, ge=16, le=2048, multiple_of=8)
 
 
-class EditParams(ImageParams):
+class DrawParams(ImageParams):
+    """How to draw what words say."""
+
+    negative_prompt: str = Field(
+        default="",
+        max_length=4000,
+        description="What guidance leads away from; it needs a guidance above 1.",
+        json_schema_extra={EXTRA: True},
+    )
+
+
+class EditParams(DrawParams):
     """How to redraw."""
 
     strength: float = Field(
@@ -46,7 +57,7 @@ TEXT_TO_IMAGE = Tool(
     about="Draws a picture from words.",
     inputs={"prompt": port(TEXT, about="What to draw.")},
     outputs={"image": port(IMAGE, about="The picture.")},
-    params=ImageParams,
+    params=DrawParams,
     lane=Lane.GENERATE,
     seeded=True,
 )
@@ -65,6 +76,14 @@ EDIT_IMAGE = Tool(
     inputs={
         "image": port(IMAGE, about="The picture to start from."),
         "prompt": port(TEXT, about="What it should become."),
+        "references": port(
+            IMAGE,
+            about="Further pictures, of which the words may speak.",
+            many=True,
+            required=False,
+            max_items=15,
+            extra=True,
+        ),
     },
     outputs={"image": port(IMAGE, about="The new picture.")},
     params=EditParams,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from medley.modality import Modality
 from medley.status import Lane
-from medley.tools import BUDGET, Params, Tool, port
+from medley.tools import BUDGET, EXTRA, Params, Tool, port
 
 TEXT, AUDIO, DATA = Modality.TEXT, Modality.AUDIO, Modality.DATA
 
@@ -41,6 +41,24 @@ class TranscribeParams(Params):
         default=False,
         description="Say when each sentence or stretch is said, in finer pieces.",
         json_schema_extra={BUDGET: True},
+    )
+    words: bool = Field(
+        default=False,
+        description="Say when each word is said.",
+        json_schema_extra={EXTRA: True},
+    )
+    prompt: str = Field(
+        default="",
+        max_length=4000,
+        description="Words that may be said before it: names and a style to write in.",
+        json_schema_extra={EXTRA: True},
+    )
+    temperature: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="0 writes the likeliest words; more draws them, always the same.",
+        json_schema_extra={EXTRA: True},
     )
 
 
@@ -77,6 +95,11 @@ TRANSCRIBE = Tool(
         "segments": port(
             DATA,
             about="When: a list of `start` and `end` in seconds, and `text`.",
+            required=False,
+        ),
+        "words": port(
+            DATA,
+            about="When each word is said: a list of `start` and `end` in seconds, and `word`.",
             required=False,
         ),
     },

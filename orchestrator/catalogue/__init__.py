@@ -209,6 +209,7 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
         fields["tools"] = frozenset(fields["tools"])
         for name in ("systems", "files", "also", "needs"):
             fields[name] = tuple(fields.get(name, ()))
+        fields["extras"] = frozenset(fields.get("extras", ()))
         fields["ranges"] = {place: tuple(ends) for place, ends in fields.get("ranges", {}).items()}
         fields["source"] = _source(fields.get("source", ""))
         fields["reads"] = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hub.transcribing import Transcriber, joined, pieces
+from hub.whisper import _words_of
 from medley.backend import Backend, ModelSpec, Request, Result
 from medley.errors import BackendError, BadInput, StepStopped, Unavailable
 from medley.media.values import Audio
@@ -144,10 +145,10 @@ def test_what_a_model_raises_fails_its_item_alone(
     assert recogniser is not None
     write = recogniser.write
 
-    def broken(waves: Any, language: Any, translate: Any) -> list[str]:
+    def broken(waves: Any, manner: Any) -> list[str]:
         if any(len(wave) == RATE // 2 for wave in waves):
             raise RuntimeError("no")
-        return write(waves, language, translate)
+        return write(waves, manner)
 
     monkeypatch.setattr(recogniser, "write", broken)
     results = member.run(ask(noise(1.0)), ask(noise(0.5)), ask(noise(1.0, 1)))
@@ -176,6 +177,17 @@ def test_only_whisper_translates(member: Member) -> None:
         assert "translate" in result.error.message
 
 
+@pytest.mark.parametrize("given", [{"prompt": "Medley"}, {"temperature": 0.5}, {"words": True}])
+def test_only_whisper_takes_a_prompt_a_temperature_and_says_when_words_are_said(
+    member: Member, given: dict[str, Any]
+) -> None:
+    (result,) = member.run(ask(noise(1.0), **given))
+    assert (result.error is None) == (member.name == "whisper")
+    if result.error is not None:
+        assert isinstance(result.error, BadInput)
+        assert next(iter(given)) in result.error.message
+
+
 def test_it_can_be_unloaded_and_loaded_again(member: Member) -> None:
     before = member.text(ask(noise(1.0)))
     member.backend.unload()
@@ -193,6 +205,91 @@ def test_whisper_takes_a_language_that_it_knows(tmp_path: Path) -> None:
     assert english.outputs["text"] != chinese.outputs["text"]
     assert isinstance(french.error, BadInput)
     assert "en, zh" in french.error.message
+
+
+def test_it_says_when_each_stretch_is_said(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member.backend._recogniser, "seconds", 1.0)
+    first, second = member.run(ask(noise(2.5), times=True), ask(noise(0.5), times=True))
+    assert (first.error, second.error) == (None, None)
+    segments = first.outputs["segments"]
+    assert len(segments) >= 3
+    assert segments[0]["start"] == 0
+    assert segments[-1]["end"] == 2.5
+    times = [time for one in segments for time in (one["start"], one["end"])]
+    assert times == sorted(times)
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Transcriber:
+    return loaded(tmp_path_factory.mktemp("whisper"), speech.whisper)[0]
+
+
+def told(backend: Transcriber, *requests: Request) -> list[Any]:
+    results = backend.run(requests, Recorder(Path()))
+    assert [result.error for result in results] == [None] * len(requests)
+    return [result.outputs for result in results]
+
+
+def test_whisper_says_when_each_word_is_said(
+    whisper: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper._recogniser, "seconds", 1.0)
+    plain, timed, short = told(
+        whisper, ask(noise(2.5)), ask(noise(2.5), words=True), ask(noise(0.05), words=True)
+    )
+    assert "words" not in plain
+    words = timed["words"]
+    times = [time for word in words for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert times[0] >= 0
+    assert 1.0 < times[-1] <= 2.5
+    assert len(words) > 1
+    assert all(word["word"] == word["word"].strip() != "" for word in words)
+    assert max(word["end"] for word in short["words"]) <= 0.05
+    assert told(whisper, ask(noise(2.5))) == [plain]  # and its attention is its own again
+
+
+def test_a_prompt_changes_what_is_written_and_a_long_one_is_cut_at_its_beginning(
+    whisper: Transcriber,
+) -> None:
+    plain, named, long, end = told(
+        whisper,
+        ask(noise(1.0)),
+        ask(noise(1.0), prompt="Medley"),
+        ask(noise(1.0), prompt="x" * 100 + " of the very end"),
+        ask(noise(1.0), prompt="y" * 100 + " of the very end"),
+    )
+    assert named["text"] != plain["text"]
+    assert long == end
+    (broken,) = whisper.run([ask(noise(1.0), prompt="<|endoftext|>")], Recorder(Path()))
+    assert isinstance(broken.error, BadInput)
+
+
+def test_what_is_drawn_by_temperature_is_the_same_again_alone_or_in_a_batch(
+    whisper: Transcriber,
+) -> None:
+    warm = ask(noise(1.0), temperature=1.0)
+    cold, *drawn = told(whisper, ask(noise(1.0)), warm, ask(noise(1.0, 1), temperature=1.0), warm)
+    assert drawn[0] == drawn[2] == told(whisper, warm)[0]
+    assert drawn[0]["text"] != cold["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (" Hello there, you.", [" Hello", " there,", " you."]),
+        ("你好 world", ["你", "好", " world"]),
+    ],
+)
+def test_words_are_cut_at_spaces_or_sign_by_sign_where_none_are_written(
+    whisper: Transcriber, text: str, words: list[str]
+) -> None:
+    recogniser = whisper._recogniser
+    assert recogniser is not None
+    tokens = recogniser.processor.tokenizer(text, add_special_tokens=False).input_ids
+    found = list(_words_of(recogniser.processor.tokenizer, tokens))
+    assert [word for word, _ in found] == words
+    assert [place for _, places in found for place in places] == list(range(len(tokens)))
 
 
 def test_qwen_writes_in_the_language_that_is_named(tmp_path: Path) -> None:

@@ -34,11 +34,19 @@ id = "own/ear"
 backend = "transcribe"
 tools = ["transcribe"]
 source = "/nowhere"
+extras = ["transcribe.prompt", "transcribe.temperature", "transcribe.words"]
+[[model]]
+id = "own/plain-ear"
+backend = "transcribe"
+tools = ["transcribe"]
+source = "/nowhere"
+rank = 1
 [[model]]
 id = "own/painter"
 backend = "diffusers"
 tools = ["edit_image", "inpaint"]
 source = "/nowhere"
+extras = ["edit_image.references", "edit_image.negative_prompt"]
 [model.ranges]
 "edit_image.width" = [64, 512]
 "edit_image.height" = [64, 512]
@@ -198,7 +206,6 @@ UNFIT_PICTURES: list[tuple[dict[str, Any], str]] = [
     ({"background": "transparent"}, "background"),
     ({"output_format": "gif"}, "output_format"),
     ({"n": 11}, "n"),
-    ({"extra_body": {"negative_prompt": "dogs"}}, "negative_prompt"),
     ({"extra_body": {"lora": "x"}}, "lora"),
     ({"extra_body": {"guidance_scale": 50}}, "guidance_scale"),
     ({"extra_body": {"frame_count": 3}}, "frame_count"),
@@ -337,8 +344,28 @@ def test_a_picture_is_edited_all_of_it_or_where_the_mask_is_transparent(
     assert [lease.tool for lease in seen][-2:] == ["alpha_mask", "inpaint"]
 
 
-def test_an_edit_needs_one_picture(client: openai.OpenAI, web: httpx2.Client) -> None:
-    two = refused(lambda: client.images.edit(image=[png(), png("blue")], prompt="a hat"))
+def test_further_pictures_and_a_negative_prompt_reach_the_model(
+    client: openai.OpenAI, web: httpx2.Client, worker: Worker
+) -> None:
+    with worker.working(drawer(web)) as seen:
+        client.images.edit(
+            image=[png(), png("blue"), png("green")],
+            prompt="both",
+            extra_body={"negative_prompt": "dogs"},
+        )
+        client.images.generate(prompt="a cat", extra_body={"negative_prompt": "dogs"})
+    edit, drawn = seen
+    names = [edit.inputs["image"]["asset"], *(item["asset"] for item in edit.inputs["references"])]
+    assert len(set(names)) == len(names) == 3
+    assert edit.params["negative_prompt"] == drawn.params["negative_prompt"] == "dogs"
+
+
+def test_an_edit_needs_a_picture_and_with_a_mask_just_one(
+    client: openai.OpenAI, web: httpx2.Client
+) -> None:
+    two = refused(
+        lambda: client.images.edit(image=[png(), png("blue")], mask=png(), prompt="a hat")
+    )
     sound = refused(lambda: client.images.edit(image=wav(), prompt="a hat"))
     broken = refused(lambda: client.images.edit(image=b"GIF89a nothing", prompt="a hat"))
     assert [error.param for error in (two, sound, broken)] == ["image"] * 3
@@ -397,12 +424,14 @@ SEGMENTS = [
     {"start": 0.0, "end": 1.5, "text": "Hello there."},
     {"start": 61.25, "end": 3661.0, "text": "Good --> bye."},
 ]
+WORDS = [{"start": 0.0, "end": 0.7, "word": "Hello"}, {"start": 0.7, "end": 1.5, "word": "there."}]
 
 
 def heard(lease: Lease) -> dict[str, Any]:
     return {
         "text": {"type": "text", "text": "Hello there. Good bye."},
         "segments": {"type": "data", "data": SEGMENTS},
+        **({"words": {"type": "data", "data": WORDS}} if lease.params.get("words") else {}),
     }
 
 
@@ -428,11 +457,57 @@ def test_a_recording_is_written_down_in_every_form(client: openai.OpenAI, worker
     assert any(lease.params.get("translate") for lease in seen)
 
 
-def test_what_no_recogniser_does_is_refused(client: openai.OpenAI) -> None:
+def test_words_have_times_and_a_prompt_and_a_temperature_reach_the_model(
+    client: openai.OpenAI, worker: Worker
+) -> None:
+    file = ("a.wav", wav())
+    more: Any = {"response_format": "verbose_json", "prompt": "Medley", "temperature": 0.4}
+    with worker.working(heard) as seen:
+        words, both = (
+            client.audio.transcriptions.create(
+                model="whisper-1", file=file, timestamp_granularities=fine, **more
+            )
+            for fine in (["word"], ["word", "segment"])
+        )
+        client.audio.translations.create(
+            model="whisper-1", file=file, prompt="Medley", temperature=0.4
+        )
+    assert [(item.word, item.start, item.end) for item in words.words] == [
+        ("Hello", 0.0, 0.7),
+        ("there.", 0.7, 1.5),
+    ]
+    assert words.segments is None
+    assert len(both.words) == len(both.segments) == 2
+    asked = {"prompt": "Medley", "temperature": 0.4}
+    assert seen[0].params == {**asked, "words": True, "times": True}
+    assert seen[-1].params == {**asked, "translate": True}
+
+
+def test_what_a_model_does_not_take_is_refused_by_the_name_that_the_caller_used(
+    client: openai.OpenAI,
+) -> None:
+    words: Any = {"timestamp_granularities": ["word"], "response_format": "verbose_json"}
     for more, param in (
-        ({"timestamp_granularities": ["word"]}, "timestamp_granularities.0"),
+        (words, "timestamp_granularities"),
         ({"temperature": 0.5}, "temperature"),
         ({"prompt": "Medley"}, "prompt"),
+    ):
+        asked: dict[str, Any] = {"model": "own/plain-ear", "file": ("a.wav", wav()), **more}
+        error = refused(lambda asked=asked: client.audio.transcriptions.create(**asked))
+        assert (error.status_code, error.param) == (400, param)
+        assert "own/ear" in error.message
+    masked = refused(
+        lambda: client.images.edit(
+            image=png(), mask=png("blue"), prompt="a hat", extra_body={"negative_prompt": "dogs"}
+        )
+    )
+    assert (masked.status_code, masked.param) == (400, "negative_prompt")
+
+
+def test_what_no_recogniser_does_is_refused(client: openai.OpenAI) -> None:
+    for more, param in (
+        ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        ({"temperature": 1.5}, "temperature"),
         ({"response_format": "srt", "stream": True}, "response_format"),
         ({"file": ("a.png", png())}, "file"),
     ):

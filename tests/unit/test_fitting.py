@@ -9,8 +9,8 @@ from medley.backend import ModelSpec
 from medley.gate import Limits, parse_plan
 from medley.settings import Settings
 from medley.toolset import toolbox
-from orchestrator.catalogue import load_catalogue
-from orchestrator.fitting import filled, out_of_range
+from orchestrator.catalogue import known_models, load_catalogue
+from orchestrator.fitting import filled, not_taken, out_of_range
 from orchestrator.lowering import unlowered
 from orchestrator.settling import Means, settle
 
@@ -46,6 +46,32 @@ def test_a_default_of_the_tool_that_the_model_cannot_use_is_moved_to_the_nearest
 @pytest.mark.parametrize("value", [True, None, "many", 8, 1])
 def test_what_is_no_number_or_in_the_range_is_no_fault(value: Any) -> None:
     assert list(out_of_range({"steps": value}, DRAW, FAST, "/p")) == []
+
+
+EAR = ModelSpec(id="ear", backend="asr", tools=frozenset({"transcribe"}))
+KEEN = replace(EAR, id="keen", extras=frozenset({"transcribe.prompt", "transcribe.words"}))
+HEAR = TOOLS["transcribe"]
+
+
+def test_what_only_some_models_take_is_a_fault_for_the_others() -> None:
+    given = {"prompt": "Medley", "times": True, "words": True}
+    faults = list(not_taken(given, HEAR, EAR, [EAR, KEEN], "/p"))
+    assert [fault.pointer for fault in faults] == ["/p/prompt", "/p/words"]
+    assert "keen" in faults[0].suggestion
+    assert list(not_taken(given, HEAR, KEEN, [KEEN], "/p")) == []
+
+
+def test_what_is_as_good_as_left_out_is_no_fault() -> None:
+    given = {"prompt": "", "temperature": 0, "words": False}
+    assert list(not_taken(given, HEAR, EAR, [], "/p")) == []
+
+
+def test_every_extra_of_the_catalogue_is_one_of_its_tool() -> None:
+    for spec in known_models(Settings()).values():
+        for place in spec.extras:
+            tool, _, name = place.partition(".")
+            assert tool in spec.tools
+            assert name in TOOLS[tool].extras
 
 
 def test_a_value_out_of_range_is_refused_with_the_place_the_reason_and_what_would_do() -> None:
