@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from api import problems
 
@@ -19,10 +27,32 @@ def _rfc3339(moment: datetime) -> str:
 Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 
 
+def _exact(schema: Any) -> Any:
+    """The same with strict numbers and truth values. Strict as a whole would refuse enums, too."""
+    if isinstance(schema, list):
+        return [_exact(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    exact = {
+        name: item if name in ("metadata", "default") else _exact(item)
+        for name, item in schema.items()
+    }
+    return exact | {"strict": True} if exact.get("type") in ("int", "float", "bool") else exact
+
+
 class Body(BaseModel):
-    """What a caller sends: unknown members are refused."""
+    """What a caller sends: unknown members are refused, and a number or a truth value is what JSON
+    means by it. `"7"` is no number, `true` no 1. Forms, which know only words, are read with
+    `strict=False`.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook."""
+        found: CoreSchema = _exact(handler(source))
+        return found
 
 
 class Call(Body):

@@ -18,7 +18,7 @@ from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.extension import ClientExtension, ResultClaim, advertise
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
+from mcp_types import INTERNAL_ERROR, CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
 from api.agents.results import describe
@@ -167,6 +167,18 @@ def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Ser
         assert reason in words(result), (tool, arguments, words(result))
     with pytest.raises(MCPError, match="NUL"):
         call(service, "job_status", job="a\0b")
+
+
+def test_what_goes_wrong_here_is_not_told_in_detail(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **more: Any) -> Any:
+        raise RuntimeError("host=10.0.0.1 password=hunter2")
+
+    monkeypatch.setattr("orchestrator.asset_rows.list_assets", broken)
+    with pytest.raises(MCPError, match=r"^Something went wrong here\.$") as caught:
+        talk(service, lambda client: client.list_resources())
+    assert caught.value.error.code == INTERNAL_ERROR
 
 
 def test_an_unknown_tool_is_refused_with_the_nearest(service: Service) -> None:
