@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
+from fastapi import Query
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -94,6 +95,14 @@ def page(items: Sequence[Item], limit: int) -> Page[Item]:
         last_id=ids[-1] if ids else None,
         has_more=len(items) > limit,
     )
+
+
+def id_after(*kinds: str) -> Any:
+    """The query parameter that names the last item of the page before, an id of one of these kinds.
+    Ids are compared, so that a page is right when that item is gone; what is none is refused.
+    """
+    pattern = rf"^({'|'.join(kinds)})_[0-9a-f]{{32}}$"
+    return Query(max_length=64, pattern=pattern, description="The last id of the page before.")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

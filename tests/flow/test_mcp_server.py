@@ -157,6 +157,7 @@ def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Ser
         ("cancel_job", {"job": "job_nobody"}, "job_nobody"),
         ("search_assets", {}, "query or like"),
         ("search_assets", {"query": "x", "like": "asset_x"}, "query or like"),
+        ("search_assets", {"query": "asset://asset_nobody"}, "asset_nobody"),
     ]
 
     async def try_all(client: Client) -> list[CallToolResult]:
@@ -240,6 +241,8 @@ def test_assets_are_resources_in_pages(service: Service, monkeypatch: pytest.Mon
     found, content = talk(service, read)
     assert found[:3] == [f"asset://{name}" for name in reversed(ids)]
     assert base64.b64decode(content.contents[0].blob) == png(size=(8, 8))
+    with pytest.raises(MCPError, match="no cursor"):
+        talk(service, lambda client: client.list_resources(cursor="garbage"))
     for uri in ("asset://asset_nobody", "file:///etc/passwd"):
         with pytest.raises(MCPError):
             talk(service, lambda client, uri=uri: client.read_resource(uri))
