@@ -101,7 +101,8 @@ def id_after(*kinds: str) -> Any:
     """The query parameter that names the last item of the page before, an id of one of these kinds.
     Ids are compared, so that a page is right when that item is gone; what is none is refused.
     """
-    pattern = rf"^({'|'.join(kinds)})_[0-9a-f]{{32}}$"
+    kind = kinds[0] if len(kinds) == 1 else f"({'|'.join(kinds)})"
+    pattern = rf"^{kind}_[0-9a-f]{{32}}$"
     return Query(max_length=64, pattern=pattern, description="The last id of the page before.")
 
 
