@@ -11,7 +11,7 @@ from api.schemas.requests import AssetValue, FileValue, TextValue, UrlValue
 from medley.media.facts import Facts
 from medley.plan import AssetBinding, TextBinding
 from orchestrator.asset_rows import Asset
-from orchestrator.intake import InvalidRequest
+from orchestrator.order import InvalidRequest
 
 Binding = TextBinding | AssetBinding
 

@@ -103,7 +103,7 @@ class Auth:
             _require_own_page(request)
         if found.job is not None:
             await run_in_threadpool(_require_of_job, here, found, found.job, method, path)
-        scope = keys.Scope.ADMIN if wanted is Door.METRICS else wanted
+        scope = keys.Scope.OPERATE if wanted is Door.METRICS else wanted
         if isinstance(scope, keys.Scope) and not found.may(scope):
             raise Forbidden(f"This key does not have the scope {scope.value!r}.")
         return found

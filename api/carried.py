@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from sqlalchemy import Engine
 from medley.backend import ModelSpec
 from medley.errors import BrokenMedia, NotFound, Unavailable
 from medley.media.carrying import carry, room
+from medley.media.carrying_pictures import Notes
 from medley.media.credentials import SIGNED, Ingredient, Signer
 from medley.recipe import Recipe
 from medley.settings import Settings
@@ -53,6 +54,14 @@ class Representation:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """An asset in another file format, which is made when it is wanted."""
+
+    media_type: str
+    make: Callable[[], bytes]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
     """Makes files with recipes, and keeps them in a folder of bounded size."""
@@ -66,16 +75,15 @@ class Carrier:
     signer: Signer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def of(self, tenant: str, asset: Asset) -> Representation | None:
-        """The asset with its recipe; None where it goes out as it is: an upload, a kind of file
-        that carries nothing, or a job that asked for none.
+    def of(self, tenant: str, asset: Asset, turned: Turned | None = None) -> Representation | None:
+        """The asset, or what it is `turned` into, with its recipe; None where it goes out without
+        one: an upload, a kind of file that carries nothing, or a job that asked for none.
         """
         if asset.origin.get("kind") != "step":
             return None
-        signs = (
-            self.signer is not None and asset.media_type in SIGNED and (asset.size <= _MOST_SIGNED)
-        )
-        space = room(asset.media_type) if self.embeds else 0
+        kind = turned.media_type if turned else asset.media_type
+        signs = self.signer is not None and kind in SIGNED and asset.size <= _MOST_SIGNED
+        space = room(kind) if self.embeds else 0
         if not space and not signs:
             return None
         with self.db.connect() as conn:
@@ -88,7 +96,8 @@ class Carrier:
         if len(notes) > space:
             notes = ""
         signer = self.signer if signs else None
-        identity = (asset.sha256, notes, recipe.parameters(), signer.name if signer else "")
+        signed_by = signer.name if signer else ""
+        identity = (asset.sha256, kind, notes, recipe.parameters(), recipe.xmp(), signed_by)
         key = hashlib.sha256("\0".join(identity).encode()).hexdigest()
         place = self.folder / key[:2]
         if found := _kept(place, key):
@@ -97,7 +106,7 @@ class Carrier:
             if found := _kept(place, key):
                 return found
             try:
-                return self._make(tenant, asset, recipe, notes, signer, place, key)
+                return self._make(tenant, asset, turned, recipe, notes, signer, place, key)
             except BrokenMedia:
                 return None  # a file that takes no notes is still a file
 
@@ -105,6 +114,7 @@ class Carrier:
         self,
         tenant: str,
         asset: Asset,
+        turned: Turned | None,
         recipe: Recipe,
         notes: str,
         signer: Signer | None,
@@ -112,18 +122,22 @@ class Carrier:
         key: str,
     ) -> Representation:
         place.mkdir(parents=True, exist_ok=True)
-        source = self.store.path(asset.sha256)
+        kind = turned.media_type if turned else asset.media_type
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="making-") as work:
-            made = source
+            made = self.store.path(asset.sha256)
+            if turned is not None:
+                made = Path(work, "turned")
+                made.write_bytes(turned.make())
             if notes:
-                made = Path(work, "noted")
-                carry(source, made, asset.media_type, notes, recipe.parameters())
+                plain, made = made, Path(work, "noted")
+                said = Notes(text=notes, parameters=recipe.parameters(), xmp=recipe.xmp())
+                carry(plain, made, kind, said)
             if signer is not None:
                 signed = Path(work, "signed")
                 signer.sign(
                     made,
                     signed,
-                    asset.media_type,
+                    kind,
                     version=version("medley-orchestrator"),
                     model=recipe.model,
                     made_at=recipe.made_at,
@@ -137,6 +151,12 @@ class Carrier:
             os.replace(made, target)
         self._make_room()
         return Representation(target, sha256)
+
+    def bytes_of(self, tenant: str, asset: Asset, turned: Turned | None = None) -> bytes:
+        """The same as bytes, with the recipe where it takes one. Raises `NotFound`."""
+        if carried := self.of(tenant, asset, turned):
+            return carried.path.read_bytes()
+        return turned.make() if turned else self.store.path(asset.sha256).read_bytes()
 
     def _ingredients(self, tenant: str, asset: Asset) -> Sequence[Ingredient]:
         """The uploads that it was made from."""

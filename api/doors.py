@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from orchestrator.keys import Scope
 
-READ, RUN, MANAGE, ADMIN = Scope.READ, Scope.RUN, Scope.MANAGE, Scope.ADMIN
+READ, RUN, MANAGE, ADMIN, OPERATE = Scope
 
 
 class Door(StrEnum):
@@ -32,7 +32,7 @@ _LINES: tuple[tuple[str, str, Need], ...] = (
     ("GET HEAD", r"/v1/.*", READ),
     ("POST", r"/v1/workflows/(validate|[^/]+/validate|[^/]+/runs)", RUN),
     ("*", r"/v1/(workflows|webhook_endpoints)(/.*)?", MANAGE),
-    ("*", r"/v1/models(/.*)?", ADMIN),
+    ("*", r"/v1/models(/.*)?", OPERATE),
     ("PUT", r"/v1/assets", RUN),
     ("PATCH", r"/v1/jobs/[^/]+/plan", RUN),
     ("POST", r"/v1/jobs/[^/]+/token", READ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from api.schemas.requests import HookIn
 from api.state import Service
 from medley.net.policy import Policy, UrlRefused
-from orchestrator.intake import InvalidRequest
+from orchestrator.order import InvalidRequest
 from orchestrator.webhooks.endpoints import Hook, is_secret
 from orchestrator.webhooks.message import EVENTS, OF_A_JOB, PATTERNS, unknown
 

@@ -26,7 +26,7 @@ from medley.net.policy import Policy, UrlFailed, UrlRefused
 from orchestrator import asset_rows
 from orchestrator.asset_rows import Asset
 from orchestrator.assets import Received, take_in
-from orchestrator.intake import InvalidRequest
+from orchestrator.order import InvalidRequest
 
 MAX_LINKS = 16  #: in one request
 _DATA = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+-]+=[^;,]{0,255})*;base64,", re.IGNORECASE)
@@ -80,12 +80,18 @@ async def bring(here: Service, links: Sequence[Link]) -> list[Judged]:
     tenant = here.caller.tenant
     work = [here.strangers.ask(tenant, _bring, here, link) for link in links]
     found = await asyncio.gather(*work, return_exceptions=True)
-    judged: list[Judged] = []
-    for item in found:
-        if isinstance(item, BaseException):
-            raise item
-        judged.append(item)
+    judged = [item for item in found if isinstance(item, Judged)]
+    broken = next((item for item in found if isinstance(item, BaseException)), None)
+    if broken is not None:
+        drop(here, judged)
+        raise broken
     return judged
+
+
+def drop(here: Service, judged: Sequence[Judged]) -> None:
+    """Forgets files of a request that is refused before it comes to a transaction."""
+    for file in judged:
+        here.store.discard(file.sent.received)
 
 
 def links_of(body: BaseModel) -> list[Link]:
@@ -164,8 +170,8 @@ def _judge_bytes(here: Service, data: bytes, name: str) -> Judged:
 
 
 def _register(here: Service, tenant: str, judged: Judged) -> tuple[Asset, bool]:
-    with here.db.begin() as conn:
-        received, key = judged.sent.received, here.caller.key
+    received, key = judged.sent.received, here.caller.key
+    with here.entering([received]) as conn:
         taken = asset_rows.register_new(conn, tenant, received, judged.facts, judged.origin, key)
         here.admission.check_bytes(conn)
         return taken

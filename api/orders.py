@@ -30,10 +30,10 @@ from api.state import Service
 from api.strict_json import MAX_BYTES, check_text, loads
 from medley.errors import NotFound
 from medley.parts import AssetPart, Part, TextPart
-from orchestrator import asset_rows, idempotency, intake, jobs, workflows
+from orchestrator import asset_rows, idempotency, intake, jobs, waiting, workflows
 from orchestrator.asset_rows import Asset
-from orchestrator.assets import take_in
-from orchestrator.intake import InvalidRequest, Order
+from orchestrator.assets import Received, take_in
+from orchestrator.order import InvalidRequest, Order
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +56,11 @@ async def read_order(
     body, files = await _read(request, here, model)
     named = links.links_of(body)
     if named and not await run_in_threadpool(_is_answered, here, tenant, key):
-        files = [*files, *await links.bring(here, named)]
+        try:
+            files = [*files, *await links.bring(here, named)]
+        except BaseException:
+            links.drop(here, files)
+            raise
     return body, files
 
 
@@ -115,7 +119,7 @@ def accept(
     """
     key = own_key(here, key)
     hook = hooks.of_job(here, body)
-    with here.db.begin() as conn:
+    with here.entering(bytes_of(files)) as conn:
         if key is not None:
             kept = idempotency.claim(conn, tenant, key, _fingerprint(body, files))
             if kept is not None:
@@ -131,6 +135,11 @@ def accept(
             idempotency.keep(conn, tenant, key, 202, shown.model_dump(mode="json"))
     here.changed(job_id)
     return Accepted(job=shown, replayed=False)
+
+
+def bytes_of(files: Sequence[Judged]) -> list[Received]:
+    """Their bytes."""
+    return [file.sent.received for file in files]
 
 
 def _fingerprint(body: BaseModel, files: Sequence[Judged]) -> str:
@@ -214,11 +223,11 @@ def give_input(
     here: Service, tenant: str, job_id: str, body: InputIn, files: Sequence[Judged]
 ) -> JobOut:
     """Answers the question of a waiting job. Raises `NotFound`, `Conflict`, `InvalidRequest`."""
-    with here.db.begin() as conn:
+    with here.entering(bytes_of(files)) as conn:
         attached = Attached(files, register(conn, tenant, files, here.caller.key))
         here.admission.check_bytes(conn)
         parts = _parts(conn, tenant, body.input, attached)
-        intake.give_input(conn, tenant, job_id, parts)
+        waiting.give_input(conn, tenant, job_id, parts)
         shown = views.job(jobs.get(conn, tenant, job_id))
     here.changed(job_id)
     return shown

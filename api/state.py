@@ -5,8 +5,8 @@ the lifespan.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from medley.quota import Quota
 from medley.settings import Settings
 from medley.toolset import installed
 from orchestrator import jobs, quotas
-from orchestrator.assets import AssetStore, FolderStore
+from orchestrator.assets import AssetStore, FolderStore, Received
 from orchestrator.catalogue import known_models, load_catalogue, withheld
 from orchestrator.checking import Rules
 from orchestrator.crashes import crash_point
@@ -112,6 +112,23 @@ class Service:
     def serving(self, caller: Caller) -> "Service":
         """The same for this caller."""
         return replace(self, caller=caller, admission=replace(self.admission, caller=caller))
+
+    @contextmanager
+    def entering(self, files: Iterable[Received]) -> Iterator[Connection]:
+        """A transaction that names the kept bytes of these files. Where it is refused they are
+        removed at once, unless somebody else keeps equal ones.
+        """
+        refused = False
+        try:
+            with self.db.begin() as conn:
+                try:
+                    yield conn
+                except BaseException:
+                    refused = True  # of a commit that fails nobody knows whether it was made
+                    raise
+        finally:
+            for received in files if refused else ():
+                self.store.discard(received)
 
     def changed(self, job: str) -> None:
         """To be called after the commit that changed a job: wakes workers, listeners, webhooks."""

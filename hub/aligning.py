@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hub.alignment import Alignment, Pair, Recipe, fresh, in_turn
-from hub.items import Reading, around_media
 from hub.loss_curve import loss_curve, running_mean
+from hub.reading import Reading, around_media
 from medley.backend import Control, ModelSpec, Request, Result
 from medley.checkpoints import dtype_for, folder_of, loading, place
 from medley.errors import BadInput, MedleyError, StepStopped, Unavailable

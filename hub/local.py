@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.generating import Row, generate, has_plain_cache, silent
-from hub.items import Item, Reading, answer_item, describe_item, plan_item
+from hub.items import Item, answer_item, describe_item, plan_item
 from hub.padding import alike, padded
 from hub.prefix import Prefix
+from hub.reading import Reading
 from hub.streaming import streamed
 from hub.talking import chat_item
 from medley import checkpoints

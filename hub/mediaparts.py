@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from medley.errors import BadInput
@@ -25,6 +26,21 @@ def media_parts(media: Any) -> list[dict[str, Any]]:
     if isinstance(media, Embedding):
         raise BadInput("This hub reads pictures, sounds and videos, not embeddings.")
     raise BadInput(f"This hub cannot read a {type(media).__name__}.")
+
+
+def message_content(pieces: Sequence[Any]) -> str | list[dict[str, Any]]:
+    """Words and media as the content of one message; plain words where nothing else is in it.
+    Raises `BadInput`.
+    """
+    if all(isinstance(piece, str) for piece in pieces):
+        return "\n".join(pieces)
+    found: list[dict[str, Any]] = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            found.append({"type": "text", "text": piece})
+        else:
+            found += media_parts(piece)
+    return found
 
 
 def _picture(picture: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ samples; plans and answers are guided as in the local hub.
 
 from typing import Any
 
-from hub.items import Reading, Senses
 from hub.local import LocalHub, Maker
 from hub.processors import processor_of
+from hub.reading import Reading, Senses
 from hub.showing import look_item
 from medley.backend import ModelSpec
 from medley.checkpoints import config_of, dtype_for, folder_of, loading, place

@@ -6,6 +6,7 @@ transducers (Parakeet TDT) have one guess per frame; Qwen3-ASR is a language mod
 write down what it hears.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _TOKENS_AT_LEAST = 16
 Stretch = tuple[float, float, str]
 
 
-class Recogniser:
+class Recogniser(ABC):
     """A speech model and its processor. `languages` are ISO 639 codes, none where not known."""
 
     seconds = 30.0  #: the longest piece that it hears at once
@@ -47,9 +48,9 @@ class Recogniser:
         places = getattr(self.model.config, "max_position_embeddings", None)
         return min(wanted, places - 2) if isinstance(places, int) else wanted
 
+    @abstractmethod
     def write(self, waves: Sequence[Wave], language: str | None, translate: bool) -> list[str]:
         """What is said in each piece. `language` None: whatever it hears."""
-        raise NotImplementedError
 
     def write_timed(
         self, waves: Sequence[Wave], language: str | None, translate: bool

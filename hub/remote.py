@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from hub import chat
 from hub.client import ChatServer
-from hub.mediaparts import media_parts
+from hub.mediaparts import media_parts, message_content
 from hub.schema import plan_schema, reply_schema
 from hub.streaming import ended
 from hub.talking import Talk
@@ -160,7 +160,7 @@ async def _result(
     if request.tool == "chat":
         talk = Talk.of(request)
         said = await server.ask(
-            list(talk.prompt()),
+            [{**said, "content": message_content(said["content"])} for said in talk.prompt()],
             control,
             name="message",
             schema=talk.schema(),

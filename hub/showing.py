@@ -1,16 +1,17 @@
-"""What a multimodal hub is shown: pictures, frames and sounds between the words of one message,
+"""What a multimodal hub is shown: pictures, frames and sounds between the words of its messages,
 straight from pixels and samples.
 
 A hub whose processor has no way for videos sees one as pictures in order; one that hears gets its
 sound, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hub.chat import describe_text
 from hub.decoding import FreeGuide
-from hub.items import DESCRIBE_TOKENS, Item, Reading, Senses, asked, least
+from hub.items import DESCRIBE_TOKENS, Item, least
+from hub.reading import Reading, Senses, asked
 from medley.backend import Request
 from medley.errors import BadInput, MedleyError
 from medley.media.values import Audio, Embedding, Video
@@ -18,20 +19,13 @@ from medley.media.values import Audio, Embedding, Video
 
 def look_item(reading: Reading, request: Request) -> Item:
     """A picture, a sound or a video to put into words. Raises `BadInput`, `BrokenMedia`."""
-    senses = reading.senses
-    if senses is None:
-        raise BadInput("This hub neither sees nor hears.")
+    senses = _senses(reading)
     language = str(request.params.get("language", "auto"))
     question = describe_text("", asked(str(request.params.get("question", "")), language), language)
     media = request.inputs.get("media")
-    try:
-        ids, shown = _processed(senses, media, reading.safe(question.strip()), reading)
-    except MedleyError:
-        raise
-    except Exception as error:
-        raise BadInput(f"This hub's processor cannot read it: {error}") from error
+    ids, shown = chat_shown(reading, [("user", [media, question.strip()])])
     limit = least(DESCRIBE_TOKENS, request.params.get("max_tokens"))
-    banned = [*reading.tokenizer.all_special_ids, *_placeholders(senses.processor)]
+    banned = [*reading.tokenizer.all_special_ids, *placeholders(senses.processor)]
     return Item(
         before=ids,
         after=[],
@@ -43,14 +37,55 @@ def look_item(reading: Reading, request: Request) -> Item:
     )
 
 
-def _processed(
-    senses: Senses, media: Any, question: str, reading: Reading
+def chat_shown(
+    reading: Reading, said: Iterable[tuple[str, Sequence[Any]]], *, folds: bool = False
 ) -> tuple[list[int], dict[str, Any]]:
-    """Token ids of the message, and all that the model reads beside them."""
-    parts, options = _parts(senses, media)
+    """Token ids of messages of words and media, and all that the model reads beside them. `folds`:
+    a system message begins the next one. Raises `BadInput`, `BrokenMedia`.
+    """
+    try:
+        messages, options = _messages(reading, said, folds=folds)
+        return _processed(_senses(reading), messages, options, reading)
+    except MedleyError:
+        raise
+    except Exception as error:
+        raise BadInput(f"This hub's processor cannot read it: {error}") from error
+
+
+def _senses(reading: Reading) -> Senses:
+    if reading.senses is None:
+        raise BadInput("This hub neither sees nor hears.")
+    return reading.senses
+
+
+def _messages(
+    reading: Reading, said: Iterable[tuple[str, Sequence[Any]]], *, folds: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Messages of parts, and how the processor is to take them."""
+    messages: list[dict[str, Any]] = []
+    options: dict[str, Any] = {}
+    for role, content in said:
+        parts: list[dict[str, Any]] = []
+        for piece in content:
+            if isinstance(piece, str):
+                parts.append({"type": "text", "text": reading.safe(piece)})
+                continue
+            more, about = _parts(_senses(reading), piece)
+            parts += more
+            films = [*options.get("video_metadata", []), *about.get("video_metadata", [])]
+            options |= {**about, "video_metadata": films} if films else about
+        if folds and len(messages) == 1 and messages[0]["role"] == "system":
+            parts = [*messages.pop()["content"], *parts]
+        messages.append({"role": role, "content": parts})
+    return messages, options
+
+
+def _processed(
+    senses: Senses, messages: list[dict[str, Any]], options: dict[str, Any], reading: Reading
+) -> tuple[list[int], dict[str, Any]]:
     template = reading.template.source or _plain(senses.processor)
     encoded = senses.processor.apply_chat_template(
-        [{"role": "user", "content": [*parts, {"type": "text", "text": question}]}],
+        messages,
         chat_template=template,
         add_generation_prompt=True,
         tokenize=True,
@@ -134,7 +169,7 @@ def _plain(processor: Any) -> str:
     )
 
 
-def _placeholders(processor: Any) -> Iterator[int]:
+def placeholders(processor: Any) -> Iterator[int]:
     """Tokens that stand for media; no answer may hold one."""
     for kind in ("image", "video", "audio"):
         token = getattr(processor, f"{kind}_token_id", None)

@@ -7,9 +7,9 @@ comes back is checked against the caller's schema all the same, whoever decoded 
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from pydantic import ValidationError
 
@@ -17,8 +17,10 @@ from hub.chat import FAMILIAR, Message
 from hub.decoding import GrammarGuide, bit_of
 from hub.forms import arguments_of, call_schema, check, message_grammar
 from hub.grammar import dumps
-from hub.items import Item, Reading
+from hub.items import Item
 from hub.prompting import cleaned, render, untrusted
+from hub.reading import Reading
+from hub.showing import chat_shown, placeholders
 from hub.streaming import ended
 from medley.backend import Request
 from medley.calls import Called, head, read_message
@@ -32,12 +34,21 @@ FORM_TOKENS = 4000  #: of one that has to come to an end of its own
 ROOM = 128  #: tokens that are left for the message where others are left out
 
 
+class Spoken(TypedDict):
+    """One message of a chat: words, and between them media as values."""
+
+    role: str
+    content: list[Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One request to chat, and what its answer is made into."""
+    """One request to chat, and what its answer is made into. `seen`: the media of its messages in
+    their order, or words about them.
+    """
 
     params: ChatParams
-    seen: Sequence[str]
+    seen: Sequence[Any]
 
     @classmethod
     def of(cls, request: Request) -> "Talk":
@@ -94,24 +105,31 @@ class Talk:
         every = [*forms, *calls]
         return every[0] if len(every) == 1 else {"anyOf": every}
 
-    def prompt(self) -> list[Message]:
-        """The chat as system, user and assistant messages, no two of one speaker in a row."""
+    def prompt(self) -> list[Spoken]:
+        """The chat as system, user and assistant messages, no two of one speaker in a row. Only a
+        user's show media: those of an answer stand in front of what is said next.
+        """
         told = [item.text for item in self.params.messages if item.role == "system"]
         system = "\n\n".join(filter(None, [*told, *self._rules()]))
-        said: list[Message] = [{"role": "system", "content": system}] if system else []
-        seen = iter(self.seen)
+        said: list[Spoken] = [{"role": "system", "content": [system]}] if system else []
+        seen, shown = iter(self.seen), list[Any]()
         for message in self.params.messages:
-            if message.role == "system":
+            pieces = list(self._pieces(message, seen))
+            if message.role in ("user", "tool"):
+                _say(said, "user", [*shown, *pieces])
+                shown = []
                 continue
-            role = "assistant" if message.role == "assistant" else "user"
-            content = "\n".join(filter(None, self._lines(message, seen)))
-            if said and said[-1]["role"] == role:
-                said[-1]["content"] += f"\n\n{content}"
-            else:
-                said.append({"role": role, "content": content})
-        return [
-            {"role": item["role"], "content": cleaned(item["content"], FAMILIAR)} for item in said
-        ]
+            shown += [piece for piece in pieces if not isinstance(piece, str)]
+            if message.role == "assistant":
+                _say(said, "assistant", [piece for piece in pieces if isinstance(piece, str)])
+        if shown:
+            _say(said, "user", shown)
+        for item in said:
+            item["content"] = [
+                cleaned(piece, FAMILIAR) if isinstance(piece, str) else piece
+                for piece in item["content"]
+            ]
+        return said
 
     def _rules(self) -> Iterator[str]:
         if self.functions:
@@ -124,15 +142,16 @@ class Talk:
         if self.params.form is not None and self.may_talk:
             yield render("chat_form", schema=dumps(self.params.form))
 
-    def _lines(self, message: ChatMessage, seen: Iterator[str]) -> Iterator[str]:
-        if message.role == "tool":
+    def _pieces(self, message: ChatMessage, seen: Iterator[Any]) -> Iterator[Any]:
+        if is_result := message.role == "tool":
             name = re.sub(r"[^\w-]", "", message.call)
             yield untrusted(message.text, f"function {name}")
-            return
         for part in message.parts:
             if isinstance(part, AssetPart):
-                yield untrusted(next(seen, ""), part.modality.value)
-            else:
+                found = next(seen, "")
+                about = isinstance(found, str)
+                yield untrusted(found, part.modality.value) if about else found
+            elif not is_result:
                 yield part.text
         for call in message.calls:
             yield f'{{"call":{json.dumps(call.name)},"arguments":{call.arguments}}}'
@@ -143,7 +162,11 @@ class Talk:
             return _outputs("", [], "length")
         text = ended(written, self.params.sampling.stop) if not self.guided else written
         names = [item.name for item in self.functions]
-        found = _call_in(text, names) or read_message(text, names, whole=True)
+        if cut and read_message(text, names, whole=False) is None:
+            return _outputs("", [], "length")  # the beginning of a call is nothing to read
+        found = read_message(text, names, whole=True)
+        if not isinstance(found, Called):
+            found = _call_in(text, names) or found
         if isinstance(found, Called):
             function = next(item for item in self.functions if item.name == found.name)
             if not cut:
@@ -155,10 +178,46 @@ class Talk:
         return _outputs(text, [], "length" if cut else "stop")
 
 
+def _say(said: list[Spoken], role: str, pieces: Iterable[Any]) -> None:
+    content = _joined(pieces, "\n")
+    if said and said[-1]["role"] == role:
+        content = _joined([*said.pop()["content"], *content], "\n\n")
+    said.append({"role": role, "content": content})
+
+
+def _joined(pieces: Iterable[Any], gap: str) -> list[Any]:
+    """The pieces without empty ones, and words that follow each other as one."""
+    found: list[Any] = []
+    for piece in pieces:
+        if not isinstance(piece, str):
+            found.append(piece)
+        elif piece and found and isinstance(found[-1], str):
+            found[-1] += gap + piece
+        elif piece:
+            found.append(piece)
+    return found
+
+
+def has_media(said: Iterable[Spoken]) -> bool:
+    """Whether any of these messages shows or plays something."""
+    return any(not isinstance(piece, str) for item in said for piece in item["content"])
+
+
+def words_of(said: Iterable[Spoken]) -> list[Message]:
+    """The messages without their media."""
+    return [
+        {
+            "role": item["role"],
+            "content": "\n".join(piece for piece in item["content"] if isinstance(piece, str)),
+        }
+        for item in said
+    ]
+
+
 def chat_item(reading: Reading, request: Request) -> Item:
-    """A chat to go on with. Raises `BadInput`."""
+    """A chat to go on with. Raises `BadInput`, `BrokenMedia`."""
     talk = Talk.of(request)
-    before = _fitting(reading, talk)
+    before, shown = _fitting(reading, talk)
     room = max(reading.context - len(before) - 1, 1)
     usual = FORM_TOKENS if talk.guided else CHAT_TOKENS
     asked = talk.params.max_tokens
@@ -170,6 +229,7 @@ def chat_item(reading: Reading, request: Request) -> Item:
     return Item(
         before=before,
         after=[],
+        shown=shown,
         guide=lambda: MessageGuide(reading, grammar, stops),
         finish=lambda done: talk.outputs(done.text, cut=not done.done),
         limit=limit,
@@ -181,16 +241,28 @@ def chat_item(reading: Reading, request: Request) -> Item:
     )
 
 
-def _fitting(reading: Reading, talk: Talk) -> list[int]:
-    """The chat as tokens; without its oldest messages where they do not fit and may be left out."""
+def _fitting(reading: Reading, talk: Talk) -> tuple[list[int], dict[str, Any]]:
+    """The chat as tokens, and what the model reads beside them; without its oldest messages where
+    they do not fit and may be left out.
+    """
     prompt = talk.prompt()
-    tokens = reading.tokens(reading.chat(prompt))
+    tokens, shown = _read(reading, prompt)
     kept = [item for item in prompt if item["role"] == "system"]
     rest = [item for item in prompt if item["role"] != "system"]
     while talk.params.may_forget and len(tokens) + ROOM > reading.context and len(rest) > 1:
         rest = rest[1:]
-        tokens = reading.tokens(reading.chat([*kept, *rest]))
-    return tokens
+        tokens, shown = _read(reading, [*kept, *rest])
+    return tokens, shown
+
+
+def _read(reading: Reading, said: Sequence[Spoken]) -> tuple[list[int], dict[str, Any]]:
+    words = words_of(said)
+    if not has_media(said):
+        return reading.tokens(reading.chat(words)), {}
+    if reading.senses is None:
+        raise BadInput("This hub reads words alone: have the media described.")
+    folds = reading.template.folds(words)
+    return chat_shown(reading, [(item["role"], item["content"]) for item in said], folds=folds)
 
 
 class MessageGuide:
@@ -202,7 +274,8 @@ class MessageGuide:
         self._inner = GrammarGuide(reading.guided, grammar) if grammar else None
         self._tokenizer = reading.guided
         self._ends = frozenset(reading.ends)
-        self._banned = set(reading.tokenizer.all_special_ids) - self._ends
+        marks = placeholders(reading.senses.processor) if reading.senses else ()
+        self._banned = {*reading.tokenizer.all_special_ids, *marks} - self._ends
         self._stops = list(stops)
         self._tokens: list[int] = []
         self.done = False
@@ -247,7 +320,7 @@ def _refuse_wrong_forms(reading: Reading, grammar: str) -> None:
 
 
 def _call_in(text: str, names: Sequence[str]) -> Called | None:
-    """A call that a server wrote with blanks between its signs, as it likes."""
+    """A call that a server wrote in an order of its own."""
     try:
         data = json.loads(text)
         if isinstance(data, dict) and data.keys() == {"call", "arguments"}:

@@ -35,16 +35,25 @@ class Template:
         """The prompt. Raises `BackendError` when the template cannot write it at all."""
         from jinja2.exceptions import TemplateError
 
-        try:
-            text = self._rendered(messages)
-        except TemplateError:
-            text = ""
-        if all(_flat(message["content"]) in _flat(text) for message in messages):
+        if (text := self._tried(messages)) is not None:
             return text
         try:
             return self._rendered(_folded(messages))
         except TemplateError as error:
             raise BackendError(f"The hub's chat template fails: {error}") from error
+
+    def folds(self, messages: Sequence[Message]) -> bool:
+        """Whether it does not write all of these: a system message has to begin the next one."""
+        return self._tried(messages) is None
+
+    def _tried(self, messages: Sequence[Message]) -> str | None:
+        from jinja2.exceptions import TemplateError
+
+        try:
+            text = _flat(found := self._rendered(messages))
+        except TemplateError:
+            return None
+        return found if all(_flat(message["content"]) in text for message in messages) else None
 
     def _rendered(self, messages: Sequence[Message]) -> str:
         if not self.source:

@@ -1,16 +1,20 @@
 """How a hub writes that a function should be called, and how that is read while it grows. Pure.
 
 A call is one line of JSON, `{"call":"get_weather","arguments":{"city":"Oslo"}}`; anything else is
-words. The hub's grammar, its prompt and the streams all take the form from here.
+words. The hub's grammar, its prompt and the streams all take the form from here; servers that write
+freely may put blanks between its signs.
 """
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 OPENING = '{"call":"'
 MIDDLE = '","arguments":'
+LONGEST_HEAD = 1000  #: signs, blanks included, within which it shows that something is a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +40,28 @@ def head(name: str) -> str:
 def read_message(written: str, names: Collection[str], *, whole: bool) -> Words | Called | None:
     """Words or a call, as far as it is written; None while it may still become either.
 
-    `whole`: nothing will follow. Of a call in growth, a last `}` is held back: it may be the end
-    of the line.
+    `whole`: nothing will follow.
     """
+    compact = "".join(written[:LONGEST_HEAD].split())
     for name in names:
-        begin = head(name)
-        if written.startswith(begin):
-            arguments = written[len(begin) :]
-            return Called(name, _inner(arguments) if whole else arguments.removesuffix("}"))
-        if not whole and begin.startswith(written):
+        if found := _head_of(name).match(written):
+            return Called(name, _inner(written[found.end() :]))
+        if not whole and head(name).startswith(compact):
             return None
     return Words(written)
+
+
+@lru_cache(256)
+def _head_of(name: str) -> re.Pattern[str]:
+    signs = ("", "{", '"call"', ":", f'"{name}"', ",", '"arguments"', ":", "")
+    return re.compile(r"\s*".join(map(re.escape, signs)))
 
 
 def _inner(arguments: str) -> str:
     """The arguments without what closes the call around them."""
     try:
         _, end = json.JSONDecoder().raw_decode(arguments)
-    except ValueError:  # cut off
+    except (ValueError, RecursionError):  # not whole yet, or cut off
         return arguments
     return arguments[:end]
 

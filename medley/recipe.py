@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from medley.errors import CallerError
+from medley.media.xmp import packet
 from medley.parts import MAX_TEXT
 from medley.plan import Plan
 
@@ -126,6 +127,17 @@ class Recipe(_Shape):
             lines.append(f"Negative prompt: {' '.join(str(negative).split())[:_WORDS]}")
         lines.append(", ".join(f"{name}: {value}" for name, value in self._settings().items()))
         return "\n".join(line for line in lines if line)
+
+    def xmp(self) -> str:
+        """The same for programs and platforms that tell made pictures from photographs."""
+        used = self.models.get(self.model or "")
+        return packet(
+            generated=self.generated,
+            tool=f"Medley {self.version}",
+            system=self.model or "",
+            revision=used.revision if used else "",
+            words=self.words[:_WORDS],
+        )
 
     def _settings(self) -> Mapping[str, Any]:
         known = {"steps": "Steps", "guidance": "CFG scale"}

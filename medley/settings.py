@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     hub_url: str | None = None  # an OpenAI-compatible server as hub
     hub_model: str | None = None
     hub_api_key: str | None = None
+    hub_reads: frozenset[Literal["image", "audio", "video"]] = frozenset()  # in chats, not as words
     hub_fallback: bool = False  # while that server is away, the best other hub stands in
 
     lanes: tuple[str, ...] = ("cpu", "hub", "encode", "generate")
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     key_quota: Quota = Quota(requests_per_minute=1200)  # of each key that has no other
     tenant_quota: Quota = Quota()  # of all keys of a tenant together
     session_hours: float = Field(default=12.0, gt=0, le=24 * 365)  # of a browser that signed in
-    metrics_for: Literal["loopback", "admin"] = "loopback"  # who may read /metrics without a key
+    metrics_for: Literal["loopback", "operate"] = "loopback"  # who may read /metrics without a key
 
     url_inputs: bool = True  # files may be named by a URL, which the service then fetches
     url_networks: tuple[IPvAnyNetwork, ...] = ()  # private networks that such URLs may lead to

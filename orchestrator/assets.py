@@ -43,6 +43,7 @@ class Received:
     sha256: str
     size: int
     path: Path  # in the store's `tmp/`
+    mark: tuple[int, int]  # the file's inode and time: tells these bytes from equal ones
 
 
 class AssetStore(Protocol):
@@ -68,7 +69,9 @@ class AssetStore(Protocol):
         ...
 
     def discard(self, received: Received) -> None:
-        """Forgets bytes that were refused."""
+        """Forgets bytes that were refused, also after `keep`. Equal bytes that were there before,
+        or that somebody else has kept since, stay. Not to be called once a row names them.
+        """
         ...
 
     def path(self, sha256: str) -> Path:
@@ -134,7 +137,12 @@ class Upload:
             os.fsync(self._open_file.fileno())
             self._open_file.close()
         self._done = True
-        return Received(sha256=self._hash.hexdigest(), size=self.size, path=self._path)
+        return Received(
+            sha256=self._hash.hexdigest(),
+            size=self.size,
+            path=self._path,
+            mark=_mark(self._path),
+        )
 
     @property
     def _open_file(self) -> BinaryIO:
@@ -186,9 +194,7 @@ class FolderStore:
                 if not folder.exists():
                     folder.mkdir(exist_ok=True)
                     _sync(folder.parent)
-            if _size(target) == received.size:
-                # young again, so that no sweep takes it before its new row is there
-                os.utime(target)
+            if _size(target) == received.size and _touch(target):
                 received.path.unlink(missing_ok=True)
                 return target
             os.chmod(received.path, 0o444)
@@ -199,6 +205,18 @@ class FolderStore:
     def discard(self, received: Received) -> None:
         """See `AssetStore`."""
         received.path.unlink(missing_ok=True)
+        target, aside = self._place(received.sha256), received.path
+        if _mark(target) != received.mark:
+            return
+        # Somebody may keep equal bytes this moment: what is moved aside is looked at once more.
+        try:
+            target.rename(aside)
+        except FileNotFoundError:
+            return
+        if _mark(aside) == received.mark:
+            aside.unlink()
+        else:
+            aside.replace(target)
 
     def path(self, sha256: str) -> Path:
         """See `AssetStore`."""
@@ -297,6 +315,26 @@ def _remove_if_old(path: Path, before: float) -> int:
     path.unlink(missing_ok=True)
     log.info("asset_bytes_removed name=%s", path.name)
     return 1
+
+
+def _touch(path: Path) -> bool:
+    """Makes it young again, so that neither a sweep nor who brought it takes it before its new row
+    is there. False: it is gone.
+    """
+    now = time.time_ns()
+    try:
+        os.utime(path, ns=(now, now))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_ino, found.st_mtime_ns)
 
 
 def _size(path: Path) -> int:

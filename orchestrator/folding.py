@@ -43,7 +43,7 @@ _ENDED = (
     " FROM step_attempts a JOIN steps s ON s.job = a.job AND s.id = a.step"
     " WHERE a.ended_at > %s AND a.ended_at <= %s"
 )
-_MODEL = "coalesce(s.usage->>'model', s.model, '')"
+_MODEL = "coalesce(a.usage->>'model', s.model, '')"
 
 
 def _attempts(conn: Raw, sums: Sums, since: datetime, until: datetime) -> int:
@@ -77,9 +77,9 @@ def _waits(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
 
 def _usage(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
     rows: list[tuple[Any, ...]] = conn.execute(
-        f"SELECT {_MODEL}, sum((s.usage->>'gpu_seconds')::float8),"
-        " sum((s.usage->>'input_tokens')::float8), sum((s.usage->>'output_tokens')::float8)"
-        f"{_ENDED} AND a.outcome = 'succeeded' AND s.usage IS NOT NULL GROUP BY 1".encode(),
+        f"SELECT {_MODEL}, sum((a.usage->>'gpu_seconds')::float8),"
+        " sum((a.usage->>'input_tokens')::float8), sum((a.usage->>'output_tokens')::float8)"
+        f"{_ENDED} AND a.usage IS NOT NULL GROUP BY 1".encode(),
         [since, until],
     ).fetchall()
     for model, seconds, read, written in rows:

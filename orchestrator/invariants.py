@@ -4,7 +4,7 @@ fault tests ask.
 I1 every open job has something that can happen next      I5 no lease is older than its length and
 five seconds I2 one committed attempt per done step, with its token    I6 every asset has its bytes
 I3 no step begins before what it needs is done            I7 a job's usage is the sum of its
-committed steps I4 a job's state is the fold of its steps                 I8 one final event per
+attempts I4 a job's state is the fold of its steps                 I8 one final event per
 job, numbers without gaps I9 rows of a job belong to its tenant
 """
 
@@ -60,10 +60,10 @@ _CHECKS: dict[str, tuple[str, str]] = {
            AND (lease_until IS NULL OR lease_until < clock_timestamp() - interval '5 s')""",
     ),
     "I7": (
-        "its gpu_seconds are not the sum of its steps",
+        "its gpu_seconds are not the sum of its attempts",
         """SELECT j.id FROM jobs j WHERE abs(j.gpu_seconds - coalesce((
-             SELECT sum((s.usage->>'gpu_seconds')::float8) FROM steps s
-             WHERE s.job = j.id AND s.kept_from IS NULL), 0)) > 1e-6""",
+             SELECT sum((a.usage->>'gpu_seconds')::float8) FROM step_attempts a
+             WHERE a.job = j.id), 0)) > 1e-6""",
     ),
     "I8": (
         "its events have gaps, or not exactly one final event once it is over",

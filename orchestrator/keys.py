@@ -45,7 +45,8 @@ class Scope(StrEnum):
     READ = "read"  # look at what is there
     RUN = "run"  # upload, plan, run, search, talk
     MANAGE = "manage"  # workflows, webhooks, deleting
-    ADMIN = "admin"  # keys, models, the audit log; and everything above
+    ADMIN = "admin"  # keys, the audit log; and everything above
+    OPERATE = "operate"  # what all tenants share: models in memory, metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,8 @@ class Caller:
     request: str = ""
 
     def may(self, scope: Scope) -> bool:
-        """Whether one of its scopes says so."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+        """Whether one of its scopes says so. Admins rule their tenant, not the installation."""
+        return scope in self.scopes or (scope is not Scope.OPERATE and Scope.ADMIN in self.scopes)
 
 
 #: Nobody has signed in, and nobody has to: a caller on this machine, while there is no key.

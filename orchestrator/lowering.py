@@ -4,7 +4,7 @@ Each step gets its model. Where a model reads embeddings and the plan gives it m
 `embed` step is put in between: encoder, connector and language model stay blocks of their own,
 and one embedding serves all readers. Before a `search` an `index` step embeds what no step has
 embedded yet, so that there is nothing that cannot be found; a `judge` gets embeddings of its
-candidates.
+candidates; media of a chat are put into words where its hub reads words alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from medley.plan import (
     of_steps,
 )
 from orchestrator.fitting import filled, out_of_range
+from orchestrator.looks import CHAT, SEEN, look, questions, reads
 from orchestrator.redrawing import REDRAW, judge_of, with_redraws
 from orchestrator.routing import Policy, choose, pick
 
@@ -188,6 +189,8 @@ class _Lowering:
         self, step: PlanStep, model: ModelSpec, place: int
     ) -> dict[str, Binding | list[Binding]]:
         """The inputs as the model reads them."""
+        if step.tool == CHAT:
+            return {**step.inputs, **self.looked_at(step, model, place)}
         inputs: dict[str, Binding | list[Binding]] = {}
         for port, bound in step.inputs.items():
             declared = self.known.tools[step.tool].inputs[port].accepts
@@ -197,6 +200,26 @@ class _Lowering:
             else:
                 inputs[port] = self.fit(bound, accepts, model, place)
         return inputs
+
+    def looked_at(
+        self, chat: PlanStep, hub: ModelSpec, place: int
+    ) -> dict[str, Binding | list[Binding]]:
+        """The media of a chat as its hub reads them: themselves, or words about them."""
+        bound = chat.inputs.get(SEEN, [])
+        listed = bound if isinstance(bound, list) else [bound]
+        asked = dict(enumerate(questions(chat.params)))
+        hears = choose("transcribe", self.models, self.policy) is not None
+        found: list[Binding] = []
+        for number, item in enumerate(listed):
+            kinds = self.modalities(item)
+            if kinds & reads(hub):
+                found.append(item)
+                continue
+            transcribe = hears and kinds == {Modality.AUDIO}
+            name = self.fresh_id("look", number + 1)
+            self.add(place, look(name, item, asked.get(number, ""), transcribe=transcribe))
+            found.append(OutputBinding.of(f"{name}.text"))
+        return {SEEN: found} if found else {}
 
     def judged(
         self, inputs: Mapping[str, Binding | list[Binding]], judge: ModelSpec, place: int

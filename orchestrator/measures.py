@@ -44,7 +44,7 @@ MEASURES: Mapping[str, Measure] = {
         about="From accepted to ended, by how it ended.", labels=("status",), buckets=_LONG
     ),
     "medley_gpu_seconds_total": Measure(
-        about="Seconds on an accelerator, by model.", labels=("model",)
+        about="Seconds on an accelerator, by model, however the attempts ended.", labels=("model",)
     ),
     "medley_tokens_total": Measure(
         about="Tokens of language models, input or output.", labels=("model", "kind")

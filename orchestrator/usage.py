@@ -1,7 +1,7 @@
 """Usage: what keys and tenants have used, by day and by model.
 
-Jobs and steps say it themselves; before a job is forgotten, what it had used is added to a ledger.
-Everything counts towards the UTC day on which its job was made.
+Jobs and attempts say it themselves, however they ended; before a job is forgotten, what it had used
+is added to a ledger. Everything counts towards the UTC day on which its job was made.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ SELECT coalesce(sum(size), 0)::bigint FROM (
     SELECT p.size FROM uploads u JOIN upload_parts p ON p.upload = u.id
     WHERE u.tenant = :tenant AND (CAST(:key AS text) IS NULL OR u.key = :key)) every
 """)
-#: By job (model '') and by the models of its steps.
+#: By job (model '') and by the models of its attempts.
 _PARTS = """
 SELECT j.tenant, (j.created_at AT TIME ZONE 'UTC')::date AS day, coalesce(j.key, '') AS key,
     part.model, sum(part.jobs)::int AS jobs, sum(part.gpu_seconds) AS gpu_seconds,
@@ -44,11 +44,12 @@ SELECT j.tenant, (j.created_at AT TIME ZONE 'UTC')::date AS day, coalesce(j.key,
 FROM jobs j, LATERAL (
     SELECT '' AS model, 1 AS jobs, 0::float8 AS gpu_seconds, 0::float8 AS tokens
     UNION ALL
-    SELECT coalesce(s.usage->>'model', s.model, ''), 0,
-        coalesce((s.usage->>'gpu_seconds')::float8, 0),
-        coalesce((s.usage->>'input_tokens')::float8, 0)
-            + coalesce((s.usage->>'output_tokens')::float8, 0)
-    FROM steps s WHERE s.job = j.id AND s.usage IS NOT NULL
+    SELECT coalesce(a.usage->>'model', s.model, ''), 0,
+        coalesce((a.usage->>'gpu_seconds')::float8, 0),
+        coalesce((a.usage->>'input_tokens')::float8, 0)
+            + coalesce((a.usage->>'output_tokens')::float8, 0)
+    FROM step_attempts a JOIN steps s ON s.job = a.job AND s.id = a.step
+    WHERE a.job = j.id AND a.usage IS NOT NULL
 ) part
 WHERE {which} GROUP BY 1, 2, 3, 4
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hub.compact import MEDIA_GAP, describe_prompt
-from hub.items import DEFAULT_QUESTION
+from hub.reading import DEFAULT_QUESTION
 from medley.plain import language_of
 from starter.concepts import Concept, load_concepts
 from starter.hub_data import Row

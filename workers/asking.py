@@ -7,8 +7,8 @@ why it had to stop.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from medley.backend import Backend, ModelSpec, Request, Result
@@ -36,12 +36,15 @@ Asked = Sequence[tuple[Lease, Request]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of one request: a result, an error, or a reason to stop. Exactly one of them."""
+    """What became of one request: a result, an error, or a reason to stop. Exactly one of them.
+    `usage` is what its backend says that it used.
+    """
 
     model: str | None = None  # that ran, or should have run
     result: Result | None = None
     error: MedleyError | None = None
     stopped: str | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def away(self) -> bool:
@@ -128,7 +131,11 @@ class Asker:
         for port, declared in self._tools[request.tool].inputs.items():
             reads = model.reads.get(f"{request.tool}.{port}")
             value = request.inputs.get(port)
-            if reads is None or value is None or isinstance(value, list):
+            if reads is None or value is None:
+                continue
+            if isinstance(value, list):
+                if any(modality_of(item, declared) not in reads for item in value):
+                    return None
                 continue
             if modality_of(cast(Value, value), declared) in reads:
                 continue
@@ -188,8 +195,8 @@ class Asker:
 
 def _answer(model: str | None, result: Result) -> Answer:
     if result.error is not None:
-        return Answer(model=model, error=result.error)
-    return Answer(model=model, result=result)
+        return Answer(model=model, error=result.error, usage=result.usage)
+    return Answer(model=model, result=result, usage=result.usage)
 
 
 def as_medley_error(error: BaseException) -> MedleyError:

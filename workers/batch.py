@@ -36,9 +36,10 @@ from workers.ahead import ahead
 from workers.asking import Asker, as_medley_error
 from workers.control import Scratch, StepControl
 from workers.media import Stored, to_parts, to_values
-from workers.residency import Residency
+from workers.residency import Residency, is_metered
 
 MAX_ASKS = 4  #: how often a hook may ask its backend again
+Spent = Mapping[str, Any]  #: what an attempt used, and the model where another one ran
 PART = 16  #: items that go to a backend together; the next ones are decoded meanwhile
 
 
@@ -61,6 +62,21 @@ class Item:
     def open(self) -> bool:
         """Whether its backend still has to run."""
         return self.commit is None and self.error is None and self.stopped is None
+
+    @property
+    def other(self) -> str | None:
+        """The model that ran in place of the step's own, if one did."""
+        return self.model if self.model != self.lease.model else None
+
+    @property
+    def spent(self) -> Spent:
+        """What it has used, as it is stored."""
+        return self.used | ({"model": self.other} if self.other else {})
+
+    def end_with(self, done: Commit) -> None:
+        """It ends with this commit, which tells all that it has used."""
+        used = {**self.used, **done.usage}
+        self.commit = replace(done, usage=used, model=done.model or self.other)
 
     def use(self, more: Mapping[str, float]) -> None:
         """Adds to what it has used."""
@@ -98,6 +114,9 @@ class Kitchen:
             for item in items:
                 if item.open:
                     item.error = BackendError(f"{item.tool.name} asked its model too often.")
+                self._meter(item)
+                if item.commit is not None:
+                    item.end_with(item.commit)
         finally:
             scratch.clear()
         return items
@@ -166,6 +185,7 @@ class Kitchen:
         seconds = (time.monotonic() - began) / len(requests)
         for (item, _), answer in zip(requests, answers, strict=True):
             item.use({"seconds": seconds})
+            item.use(answer.usage)
             item.model = answer.model
             item.stopped = control.why_stopped(item.lease) or answer.stopped
             if item.stopped is None:
@@ -189,7 +209,6 @@ class Kitchen:
         )
 
     def _finish(self, conn: Raw, item: Item, result: Result) -> None:
-        item.use(result.usage)
         ran = replace(item.lease, model=item.model)
         stored = to_parts(result.outputs, ran, item.tool, item.inputs, self.store, self.limits)
         if stored.assets:
@@ -209,28 +228,25 @@ class Kitchen:
             outputs=decided.outputs or base.outputs,
             assets=[*base.assets, *decided.assets],
             embeddings=[*base.embeddings, *decided.embeddings],
-            usage={**base.usage, **decided.usage},
-            model=base.model,
         )
 
     def _commit(self, item: Item, stored: Stored, key: str | None) -> Commit:
         """What a plain step commits. What another model made is not kept as this one's."""
-        other = item.model if item.model != item.lease.model else None
         return Commit(
             outputs=stored.to_json(),
             assets=stored.assets,
             embeddings=stored.embeddings,
-            usage=self._usage(item),
-            cache_key=None if other else key,
-            model=other,
+            cache_key=None if item.other else key,
         )
 
-    def _usage(self, item: Item) -> dict[str, float]:
-        """What the step used; seconds on an accelerator count towards the job's budget."""
-        used = {**item.used, "seconds": round(item.used["seconds"], 3)}
-        if self.residency.device != "cpu" and self.residency.spec(item.model).memory_bytes:
-            used.setdefault("gpu_seconds", used["seconds"])
-        return used
+    def _meter(self, item: Item) -> None:
+        """Seconds on an accelerator count towards budgets and quotas, however the step ended."""
+        if "seconds" not in item.used:
+            return  # no model was asked
+        item.used["seconds"] = round(item.used["seconds"], 3)
+        spec = self.residency.models.get(item.model or "")
+        if spec is not None and is_metered(spec, self.residency.device):
+            item.used.setdefault("gpu_seconds", item.used["seconds"])
 
 
 class caught:

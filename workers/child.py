@@ -36,7 +36,7 @@ from workers.keeping import Keeping
 from workers.leaving import Leaving, name_of_main
 from workers.link import Link
 from workers.offering import Offering
-from workers.residency import Residency, choose_device
+from workers.residency import Residency, choose_device, is_metered
 from workers.runner import Runner
 from workers.testhooks import test_hooks
 from workers.tracing import Tracing
@@ -76,6 +76,8 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         "main": name_of_main(os.getppid()),
         "device": device,
         "memory_budget_bytes": budget,
+        # For attempts that end without a word of this process.
+        "metered": [spec.id for spec in models.values() if is_metered(spec, device)],
     }
     row = {**offering.row(), "models": [], "facts": facts}
     # The keeper first: a child that dies from here on leaves no row behind.

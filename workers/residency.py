@@ -151,6 +151,11 @@ class Residency:
         return sum(item.spec.memory_bytes for item in self._residents.values())
 
 
+def is_metered(spec: ModelSpec, device: str) -> bool:
+    """Whether the seconds of a model on this device are seconds of an accelerator."""
+    return device != "cpu" and spec.memory_bytes > 0
+
+
 def choose_device(wanted: str) -> str:
     """`auto` becomes the accelerator of this machine, or the CPU; anything else is taken as it
     stands.

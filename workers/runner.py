@@ -17,7 +17,7 @@ from orchestrator.crashes import crash_point
 from orchestrator.database import Raw
 from orchestrator.engine import Commit, Committed, Lease, Offer, Outcome
 from orchestrator.events import Announcer
-from workers.batch import Item, Kitchen
+from workers.batch import Item, Kitchen, Spent
 from workers.control import Scratch, StepControl
 from workers.gauges import Gauges
 from workers.keeping import Keeping
@@ -108,7 +108,7 @@ class Runner:
                 self._rescue(item)
         for item in items:
             if item.commit is None:
-                self._end(item.lease, item.error, item.stopped)
+                self._end(item.lease, item.error, item.stopped, item.spent)
         finished = [(item.lease, item.commit) for item in items if item.commit is not None]
         claim_more = claim_more and not self.leaving()
         go_on = self._row < MOST_IN_A_ROW and self.clock() - began < QUICK_S
@@ -150,7 +150,7 @@ class Runner:
     def _leave(self, lease: Lease, why: str) -> None:
         """One step of a batch has to stop while others go on."""
         self.keeping.drop(lease)
-        self._end(lease, None, why)
+        self._end(lease, None, why, None)
         self.announcer.stored([lease.job])
 
     def _offer(self, go_on: bool = False) -> Offer:
@@ -184,7 +184,8 @@ class Runner:
             )
         except InvalidPlan as error:
             if len(finished) == 1:
-                self._fail(finished[0][0], error)
+                lease, done = finished[0]
+                self._fail(lease, error, done.spent)
                 return Committed(outcomes=[Outcome.FAILED], leases=[], busy=True, wakes={})
             # One impossible commit must not take the others with it.
             parts = [self._commit([one], None) for one in finished]
@@ -204,26 +205,32 @@ class Runner:
         if error.retryable and item.lease.attempt < item.lease.max_attempts:
             return
         try:
-            item.commit = self.link.call(lambda conn: hook.rescue(conn, item.lease, error))
+            rescued = self.link.call(lambda conn: hook.rescue(conn, item.lease, error))
+            if rescued is not None:
+                item.end_with(rescued)
         except MedleyError as second:
             log.warning("step.rescue failed job=%s error=%s", item.lease.job, second.message)
 
-    def _end(self, lease: Lease, error: MedleyError | None, stopped: str | None) -> None:
-        """Ends an attempt that made nothing."""
+    def _end(
+        self, lease: Lease, error: MedleyError | None, stopped: str | None, spent: Spent | None
+    ) -> None:
+        """Ends an attempt that made nothing. `spent`: what it used, if that is known."""
         if error is not None:
-            self._fail(lease, error)
+            self._fail(lease, error, spent)
         elif stopped == "step_deadline":
-            self._fail(lease, StepDeadline("The step ran longer than its tool allows."))
+            self._fail(lease, StepDeadline("The step ran longer than its tool allows."), spent)
         elif stopped == "stalled":
-            self._fail(lease, Stalled("The step showed no progress for too long."))
+            self._fail(lease, Stalled("The step showed no progress for too long."), spent)
         elif stopped != "fenced":
             # Canceled: the engine knows. Shutting down: somebody else goes on.
-            outcome = self.link.call(lambda conn: engine.release_step(conn, lease))
+            outcome = self.link.call(lambda conn: engine.release_step(conn, lease, spent))
             log.info("step.%s job=%s step=%s", outcome, lease.job, lease.step)
 
-    def _fail(self, lease: Lease, error: MedleyError) -> None:
+    def _fail(self, lease: Lease, error: MedleyError, spent: Spent | None) -> None:
         delay = engine.retry_delay(lease, error)
-        outcome = self.link.call(lambda conn: engine.fail_step(conn, lease, error, delay=delay))
+        outcome = self.link.call(
+            lambda conn: engine.fail_step(conn, lease, error, delay=delay, usage=spent)
+        )
         log.warning(
             "step.%s job=%s step=%s attempt=%d code=%s message=%s",
             outcome, lease.job, lease.step, lease.attempt, error.code, error.message,

@@ -83,7 +83,7 @@ async def read_resource(caller: Caller, params: ReadResourceRequestParams) -> Re
         if asset.size > MAX_BLOB:
             url = caller.link(f"/v1/assets/{asset.id}/content")
             raise TooLarge(f"{asset.id} has {asset.size} bytes; fetch it from {url}.")
-        return asset, caller.here.store.path(asset.sha256).read_bytes()
+        return asset, caller.here.carrier.bytes_of(caller.tenant, asset)
 
     asset, data = await run_in_threadpool(read)
     blob = base64.b64encode(data).decode()
@@ -169,7 +169,7 @@ def _resource(asset: Asset) -> Resource:
         name=asset.origin.get("name") or asset.id,
         uri=SCHEME + asset.id,
         mime_type=asset.media_type,
-        size=asset.size,
+        size=asset.size if asset.origin.get("kind") != "step" else None,  # its recipe is added
         description=describe(asset),
     )
 

@@ -130,13 +130,16 @@ def _media(caller: Caller, outputs: list[Made]) -> Iterator[ContentBlock]:
 def _inside(caller: Caller, asset: Asset, room: int) -> ImageContent | AudioContent | None:
     """The medium itself where it fits; a picture that does not is shown smaller."""
     path = caller.here.store.path(asset.sha256)
-    fits = asset.size * 4 // 3 < room
-    if asset.modality is Modality.AUDIO and fits:
-        return AudioContent(data=_base64(path.read_bytes()), mime_type=asset.media_type)
-    if asset.modality is not Modality.IMAGE:
+    kind = asset.media_type
+    is_sound, is_picture = asset.modality is Modality.AUDIO, asset.modality is Modality.IMAGE
+    if (is_sound or kind in _SEEN) and asset.size * 4 // 3 < room:
+        data = _base64(caller.here.carrier.bytes_of(caller.tenant, asset))
+        if len(data) >= room:  # the recipe made it too large
+            data = _base64(path.read_bytes())
+        content = AudioContent if is_sound else ImageContent
+        return content(data=data, mime_type=kind)
+    if not is_picture:
         return None
-    if fits and asset.media_type in _SEEN:
-        return ImageContent(data=_base64(path.read_bytes()), mime_type=asset.media_type)
     small = _base64(thumbnail(path, asset.modality, asset.media_type, SMALL, caller.here.limits))
     return ImageContent(data=small, mime_type="image/webp") if len(small) < room else None
 
@@ -147,7 +150,7 @@ def link_to(asset: Asset, name: str | None = None) -> Link:
         name=name or asset.origin.get("name") or asset.id,
         uri=uri_of(asset.id),
         mime_type=asset.media_type,
-        size=asset.size,
+        size=asset.size if asset.origin.get("kind") != "step" else None,  # its recipe is added
         description=describe(asset),
     )
 

@@ -26,7 +26,7 @@ from api.schemas.requests import AssetIn, InputIn, JobIn, Options, TextIn
 from api.schemas.rooms import PlanOut
 from medley.errors import CallerError
 from medley.modality import Modality
-from orchestrator import asset_rows, intake, workflows
+from orchestrator import asset_rows, waiting, workflows
 
 Order = Callable[[Media, Any, bool], JobIn]
 
@@ -178,7 +178,7 @@ def respond(
         orders.give_input(here, caller.tenant, job_id, given, media.files)
     elif approve:
         with here.db.begin() as conn:
-            intake.approve(conn, caller.tenant, job_id, None, None, here.rules)
+            waiting.approve(conn, caller.tenant, job_id, None, None, here.rules)
         here.changed(job_id)
     else:
         runs.cancel(caller, job_id)

@@ -64,7 +64,7 @@ async def judged(here: Service, files: list[SentFile], left: ExitStack) -> list[
 
 def kept(here: Service, tenant: str, judged: list[Judged]) -> list[Asset]:
     """The rows of these files, in order. Raises `QuotaExceeded`."""
-    with here.db.begin() as conn:
+    with here.entering(orders.bytes_of(judged)) as conn:
         found = orders.register(conn, tenant, judged, here.caller.key)
         here.admission.check_bytes(conn)
     return found

@@ -27,8 +27,8 @@ from medley.plan import Plan
 from medley.status import JobStatus
 from orchestrator import engine, idempotency, intake, jobs
 from orchestrator.database import raw
-from orchestrator.intake import InvalidRequest, Order
 from orchestrator.jobs import JobView
+from orchestrator.order import InvalidRequest, Order
 
 PATIENCE_S = 540.0
 RETRIED_S = 600.0  #: how long a repeated request finds the job of the first one

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from api import stream
 from api.openai import telling
 from api.openai.asked import asked_of
+from api.openai.calls import headers_of
 from api.openai.chat_body import chunks, completion_of
 from api.openai.chat_request import ChatIn, draft_of
 from api.openai.files_out import reader
@@ -40,7 +41,8 @@ async def create_chat_completion(request: Request, here: Here, tenant: Tenant) -
     view = await telling.ended(request, here, tenant, job, cancel=True)
     if view.status != "succeeded":
         raise failed(view)
-    return JSONResponse(await run_in_threadpool(whole, here, tenant, job), headers=headers)
+    found = await run_in_threadpool(whole, here, tenant, job)
+    return JSONResponse(found, headers=headers_of(view))
 
 
 async def _as_sse(found: AsyncIterator[dict[str, object] | None]) -> AsyncIterator[bytes]:

@@ -7,7 +7,8 @@ from typing import Any
 from api import views
 from api.ids import COMPLETION, uuid_of
 from api.openai.asked import Asked
-from api.openai.narration import Narration, Told
+from api.openai.narration import Narration
+from api.openai.output import Told
 from api.openai.response_body import usage_of
 from orchestrator.jobs import JobView
 
@@ -19,8 +20,8 @@ def completion_of(narration: Narration, sound: str | None) -> dict[str, Any]:
     job, asked = narration.job, narration.asked
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     text = _text(narration)
-    pictures = [item for item in narration.output if item["type"] == "image_generation_call"]
-    calls = [item for item in narration.output if item["type"] == "function_call"]
+    pictures = [item for item in narration.output.items if item["type"] == "image_generation_call"]
+    calls = [item for item in narration.output.items if item["type"] == "function_call"]
     if text or not calls:
         message["content"] = text
     if calls:
@@ -48,7 +49,7 @@ def reason(narration: Narration) -> str:
     """Why the answer ended."""
     if narration.shown()["status"] == "incomplete":
         return "length"
-    called = any(item["type"] == "function_call" for item in narration.output)
+    called = any(item["type"] == "function_call" for item in narration.output.items)
     return "tool_calls" if called else "stop"
 
 
@@ -141,7 +142,7 @@ def _medley(job: JobView) -> dict[str, Any]:
 def _text(narration: Narration) -> str:
     return "".join(
         part["text"]
-        for item in narration.output
+        for item in narration.output.items
         if item["type"] == "message"
         for part in item["content"]
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 from api.openai.asked import Asked
 from api.openai.faults import unsupported, wrong
 from api.openai.files_out import AUDIO_FORMATS
-from api.openai.items import read_messages
+from api.openai.items import OLDER, read_messages
 from api.openai.response_request import Ignored
 from api.openai.submit import Draft
 from api.openai.talk import Talk
@@ -74,6 +74,8 @@ class ChatIn(Call):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    functions: Any = Field(default=None, description=OLDER)
+    function_call: Any = Field(default=None, description=OLDER)
     logit_bias: Ignored
     moderation: Ignored
     prompt_cache_key: Ignored
@@ -92,6 +94,9 @@ def draft_of(body: ChatIn, rules: Rules) -> Draft:
     for name in ("logprobs", "top_logprobs", "presence_penalty", "frequency_penalty"):
         if getattr(body, name):
             raise unsupported(f"/{name}", "This is not offered here.")
+    for name in ("functions", "function_call"):
+        if getattr(body, name) is not None:
+            raise unsupported(f"/{name}", OLDER)
     chosen = read_choice(
         body.tool_choice, read_chat_tools(body.tools or [], "/tools"), "/tool_choice"
     )

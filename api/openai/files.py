@@ -97,8 +97,8 @@ async def create_file(request: Request, here: Here, tenant: Tenant) -> FileOut:
         file = bodies.one_file(files, "file")
         assert file is not None
         keep_s = fields.expires_after.seconds if fields.expires_after else None
-        asset = await run_in_threadpool(take, here, tenant, file, fields.purpose, keep_s)
-        left.pop_all()
+        left.pop_all()  # who leaves from now on has brought a file all the same
+    asset = await run_in_threadpool(take, here, tenant, file, fields.purpose, keep_s)
     return FileOut.of(asset)
 
 
@@ -162,7 +162,7 @@ def delete_file(file_id: str, here: Here, tenant: Tenant) -> FileDeleted:
 def take(here: Service, tenant: str, file: SentFile, purpose: str, keep_s: int | None) -> Asset:
     """Judges, keeps and registers a file. Raises `Refused` for one that cannot be used."""
     facts = judge(here, file)
-    with here.db.begin() as conn:
+    with here.entering([file.received]) as conn:
         return enter(conn, here, tenant, file, facts, purpose, keep_s)
 
 

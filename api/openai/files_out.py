@@ -1,10 +1,14 @@
-"""What a job made, as base64 inside an answer: pictures and sounds, in the format asked for."""
+"""What a job made, as base64 inside an answer: pictures and sounds in the format asked for, with
+their recipe.
+"""
 
 import base64
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from api.carried import Turned
 from api.state import Service
 from medley.media.codec import decode
 from medley.media.sound import mono, resample, write_sound
@@ -38,12 +42,15 @@ def reader(here: Service, tenant: str) -> Callable[[str, str], str]:
 def _bytes(here: Service, tenant: str, name: str, wanted: str) -> bytes:
     with here.db.connect() as conn:
         asset = asset_rows.get(conn, tenant, name)
-    path = here.store.path(asset.sha256)
-    if asset.media_type == {**IMAGE_FORMATS, **AUDIO_FORMATS}.get(wanted):
-        return path.read_bytes()
-    if asset.modality is Modality.IMAGE:
-        return _picture(here, asset, wanted)
-    sound = decode(path, Modality.AUDIO, asset.media_type)
+    kind = {**IMAGE_FORMATS, **AUDIO_FORMATS}[wanted]
+    if asset.media_type == kind:
+        return here.carrier.bytes_of(tenant, asset)
+    write = _picture if asset.modality is Modality.IMAGE else _sound
+    return here.carrier.bytes_of(tenant, asset, Turned(kind, partial(write, here, asset, wanted)))
+
+
+def _sound(here: Service, asset: Asset, wanted: str) -> bytes:
+    sound = decode(here.store.path(asset.sha256), Modality.AUDIO, asset.media_type)
     assert isinstance(sound, Audio)
     if wanted != "pcm16":
         return write_sound(sound, wanted)

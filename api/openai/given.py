@@ -171,7 +171,7 @@ def keep(here: Service, tenant: str, data: bytes, at: str, name: str = "") -> As
         facts = take_in(here.store, received, here.limits)
     except CallerError as error:
         raise Refused(at, error.message) from None
-    with here.db.begin() as conn:
+    with here.entering([received]) as conn:
         origin = {"kind": "upload", "name": name}
         asset = asset_rows.register(conn, tenant, received, facts, origin, here.caller.key)
         here.admission.check_bytes(conn)

@@ -93,24 +93,10 @@ class ImageOut(Out):
     drawn_size: str = Field(description="Of the drawing, before it was scaled.")
 
 
-class ImageTokens(Out):
-    """Nothing here counts tokens of pictures: zeros."""
-
-    image_tokens: int = 0
-    text_tokens: int = 0
-
-
-class ImageUsage(Out):
-    """What OpenAI's clients add up; see `Server-Timing` and the job for what was really used."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    input_tokens_details: ImageTokens = Field(default_factory=ImageTokens)
-
-
 class ImagesOut(Out):
-    """The pictures of a call."""
+    """The pictures of a call. Nothing that draws here counts tokens, so there is no `usage`; the
+    job and `Server-Timing` say what was used.
+    """
 
     created: int
     background: Literal["opaque"] = "opaque"
@@ -118,5 +104,4 @@ class ImagesOut(Out):
     quality: Quality | None = None
     size: str
     data: list[ImageOut]
-    usage: ImageUsage = Field(default_factory=ImageUsage)
     job: str = Field(description="The job that this is a view of.")

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.openai import calls
 from api.openai.following import notices
-from api.openai.image_bodies import ImageAsked, ImageOut, ImageUsage
+from api.openai.image_bodies import ImageAsked, ImageOut
 from api.openai.pictures import as_format, pictures
 from api.state import Service
 from medley.status import JobStatus
@@ -54,9 +54,8 @@ async def follow(
 
 
 def _completed(asked: ImageAsked, picture: ImageOut, job: str) -> dict[str, Any]:
-    more = {"usage": ImageUsage().model_dump(), "asset": picture.asset, "job": job}
-    sizes = {"size": picture.size, "drawn_size": picture.drawn_size}
-    return {**_common(asked, picture.b64_json or ""), **sizes, **more}
+    more = {"size": picture.size, "drawn_size": picture.drawn_size, "asset": picture.asset}
+    return {**_common(asked, picture.b64_json or ""), **more, "job": job}
 
 
 def _partial(

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -135,10 +136,15 @@ def keep(
     if far is not None:
         reason = "Nothing is fetched here: send a data: URL, or upload the file."
         raise unsupported(far.at, reason)
-    return [brought.get(media.at) or _keep(here, media) for media in found]
+    with ExitStack() as left:
+        for received in bytes_of(list(brought.values())):
+            left.callback(here.store.discard, received)
+        kept = [brought.get(media.at) or _keep(here, media, left) for media in found]
+        left.pop_all()
+    return kept
 
 
-def _keep(here: Service, media: Media) -> Kept:
+def _keep(here: Service, media: Media, left: ExitStack) -> Kept:
     if media.data is None:
         return Kept(media=media)
     try:
@@ -148,8 +154,14 @@ def _keep(here: Service, media: Media) -> Kept:
         if error.status >= 500:
             raise
         raise wrong(media.at, error.message) from None
+    left.callback(here.store.discard, received)
     _fits(media, facts.modality)
     return Kept(media=media, received=received, facts=facts)
+
+
+def bytes_of(kept: Sequence[Kept]) -> list[Received]:
+    """The bytes that came with the request."""
+    return [one.received for one in kept if one.received is not None]
 
 
 def register(conn: Connection, tenant: str, kept: Kept, key: str | None = None) -> AssetPart:

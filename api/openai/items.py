@@ -15,6 +15,7 @@ from medley.parts import MAX_TEXT, AssetPart, TextPart
 from medley.tasks import ChatCall, ChatMessage
 
 Role = Literal["system", "user", "assistant", "tool"]
+OLDER = "Not this older form: functions go into `tools` and `tool_choice`."
 MAX_ITEMS = 512
 MAX_PARTS = 256
 MAX_ARGUMENTS = 1 << 20
@@ -199,6 +200,10 @@ def read_messages(given: Any) -> list[Said]:
         at = f"/messages/{place}"
         if not isinstance(message, Mapping):
             raise wrong(at, "A message is an object.")
+        if message.get("role") == "function":
+            raise unsupported(f"{at}/role", OLDER)
+        if message.get("function_call") is not None:
+            raise unsupported(f"{at}/function_call", OLDER)
         if message.get("role") == "tool":
             call = _name(message.get("tool_call_id"), f"{at}/tool_call_id")
             parts = list(_parts(message.get("content"), f"{at}/content"))

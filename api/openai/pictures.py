@@ -37,9 +37,7 @@ def pictures(
         if asked.response_format == "url":
             one.url = f"{base}{views.content_url(asset.id)}?recipe=true"
         else:
-            carried = here.carrier.of(tenant, asset)
-            file = carried.path if carried else here.store.path(asset.sha256)
-            one.b64_json = base64.b64encode(file.read_bytes()).decode()
+            one.b64_json = base64.b64encode(here.carrier.bytes_of(tenant, asset)).decode()
         made.append(one)
     return made
 

@@ -11,7 +11,7 @@ from api import stream
 from api.ids import RESPONSE, job_id, uuid_of
 from api.openai import items, telling
 from api.openai.asked import Asked, asked_of, status_of
-from api.openai.narration import Told
+from api.openai.output import Told
 from api.openai.reading import PLAIN, STREAMED, body_schema, page_of, read_body
 from api.openai.response_body import body_of
 from api.openai.response_request import Counted, ResponseIn, counted_draft, draft_of

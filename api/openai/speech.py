@@ -1,4 +1,4 @@
-"""`/v1/audio/speech`: words said aloud, as the bytes of a file."""
+"""`/v1/audio/speech`: words said aloud, as the bytes of a file with its recipe."""
 
 import wave
 from typing import Annotated, Any, Literal, get_args
@@ -120,9 +120,11 @@ def _answer(here: Service, tenant: str, view: JobView, body: SpeechIn) -> Respon
     convert, kind = _FORMATS[body.response_format]
     part = calls.output(view, "speech.audio" if convert is None else "file.audio")
     with here.db.connect() as conn:
-        path = here.store.path(asset_rows.get(conn, tenant, part["asset"]).sha256)
+        asset = asset_rows.get(conn, tenant, part["asset"])
+    path = here.store.path(asset.sha256)
     headers = calls.headers_of(view)
     if body.response_format != "pcm":
-        return FileResponse(path, media_type=kind, headers=headers)
-    with wave.open(str(path), "rb") as sound:
+        carried = here.carrier.of(tenant, asset)
+        return FileResponse(carried.path if carried else path, media_type=kind, headers=headers)
+    with wave.open(str(path), "rb") as sound:  # samples alone have no place for a recipe
         return Response(sound.readframes(sound.getnframes()), media_type=kind, headers=headers)

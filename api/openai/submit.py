@@ -14,7 +14,7 @@ from api.openai.asked import Asked, asked_of
 from api.openai.faults import wrong
 from api.openai.inline import Kept, Media
 from api.openai.items import Said
-from api.openai.narration import said_by
+from api.openai.steps import said_by
 from api.openai.talk import Talk, order_of
 from api.state import Service
 from medley.calls import call_id
@@ -53,7 +53,7 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
     `QuotaExceeded`, `Unavailable`.
     """
     kept = inline.keep(here, draft.media(), draft.brought)
-    with here.db.begin() as conn:
+    with here.entering(inline.bytes_of(kept)) as conn:
         grant = here.admission.check(conn)
         assets = iter([inline.register(conn, tenant, one, here.caller.key) for one in kept])
         here.admission.check_bytes(conn)
@@ -64,7 +64,6 @@ def submit(here: Service, tenant: str, draft: Draft, job: str) -> JobView:
         order = order_of(
             talk,
             tenant,
-            here.rules,
             id=job,
             metadata=dict(draft.metadata),
             grant=grant,
@@ -97,7 +96,6 @@ def write(
     order = order_of(
         replace(draft.talk, before=before, said=said),
         tenant,
-        here.rules,
         id=job,
         metadata=dict(draft.metadata),
         grant=grant,

@@ -1,9 +1,9 @@
 """From a chat in OpenAI's form to an order: which job gives the answer. Pure.
 
 Two kinds of job answer. The whole service plans: plan, tools, answer. A chat with one hub is a plan
-that stands already: what media show is described, the hub says the next message, and where a voice
-is wanted it is spoken. The second is chosen where the caller's own functions or a form decide what
-the next message may be, where a voice is wanted, or where the model is a hub by name.
+that stands already: the hub says the next message, and where a voice is wanted it is spoken. The
+second is chosen where the caller's own functions or a form decide what the next message may be,
+where a voice is wanted, or where the model is a hub by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,9 @@ from medley.modality import Modality
 from medley.parts import AssetPart, Part, TextPart
 from medley.plan import Plan
 from medley.tasks import ChatMessage, Function, Sampling
-from orchestrator.checking import Rules
-from orchestrator.intake import Order
+from orchestrator.order import Order
 
 CHAT = "chat"  #: the step that says the next message
-MAX_QUESTION = 2000
 MAX_MESSAGES = 1024
 
 
@@ -55,17 +53,16 @@ class Talk:
         return self.counts or guided or answers_call or (self.hub is not None and not self.outputs)
 
 
-def order_of(talk: Talk, tenant: str, rules: Rules, **more: Any) -> Order:
+def order_of(talk: Talk, tenant: str, **more: Any) -> Order:
     """The order. Raises `BadParameter`, `Unsupported`."""
     if not (talk.said or talk.before):
         raise wrong(talk.at, "There is nothing to answer.")
     if len(talk.before) + len(talk.said) >= MAX_MESSAGES:
         raise wrong(talk.at, f"A chat has at most {MAX_MESSAGES} messages.")
-    return (_chat if talk.chats else _planned)(talk, tenant, rules, more)
+    return (_chat if talk.chats else _planned)(talk, tenant, more)
 
 
-def _planned(talk: Talk, tenant: str, rules: Rules, more: Mapping[str, Any]) -> Order:
-    del rules
+def _planned(talk: Talk, tenant: str, more: Mapping[str, Any]) -> Order:
     told = [item.text for item in (*talk.before, *talk.said) if item.role == "system"]
     spoken = [item for item in talk.said if item.role != "system"]
     first = next(
@@ -98,7 +95,7 @@ def _planned(talk: Talk, tenant: str, rules: Rules, more: Mapping[str, Any]) -> 
     )
 
 
-def _chat(talk: Talk, tenant: str, rules: Rules, more: Mapping[str, Any]) -> Order:
+def _chat(talk: Talk, tenant: str, more: Mapping[str, Any]) -> Order:
     if talk.outputs:
         reason = "Pictures are drawn where neither functions nor a form nor a voice are asked for."
         raise unsupported("/tools", reason)
@@ -116,15 +113,20 @@ def _chat(talk: Talk, tenant: str, rules: Rules, more: Mapping[str, Any]) -> Ord
     return Order(
         tenant=tenant,
         parts=spoken,
-        plan=Plan.model_validate(_plan(talk, messages, rules)),
+        plan=Plan.model_validate(_plan(talk, messages)),
         conversation=talk.conversation,
         options={"seed": talk.seed} if talk.seed is not None else {},
         **more,
     )
 
 
-def _plan(talk: Talk, messages: Sequence[ChatMessage], rules: Rules) -> dict[str, Any]:
-    looks = list(_looks(messages, rules))
+def _plan(talk: Talk, messages: Sequence[ChatMessage]) -> dict[str, Any]:
+    media = [
+        {"asset": part.asset}
+        for message in messages
+        for part in message.parts
+        if isinstance(part, AssetPart)
+    ]
     params: dict[str, Any] = {
         "messages": [item.model_dump(mode="json") for item in messages],
         "functions": [item.model_dump(mode="json") for item in talk.functions],
@@ -135,38 +137,21 @@ def _plan(talk: Talk, messages: Sequence[ChatMessage], rules: Rules) -> dict[str
     }
     if talk.max_tokens is not None:
         params["max_tokens"] = talk.max_tokens
-    say = {
+    say: dict[str, Any] = {
         "id": CHAT,
         "tool": "chat",
-        "inputs": {"seen": [{"from": f"{look['id']}.text"} for look in looks]} if looks else {},
+        "inputs": {"seen": media} if media else {},
         "params": params,
         "model": talk.hub,
     }
-    steps, show = [*looks, say], [f"{CHAT}.text"]
+    steps, show = [say], [f"{CHAT}.text"]
     if talk.voice is not None:
         heard = {"text": {"from": f"{CHAT}.text"}}
-        voice = {"id": "speech", "tool": "speak", "inputs": heard, "params": dict(talk.voice)}
+        voice: dict[str, Any] = {
+            "id": "speech",
+            "tool": "speak",
+            "inputs": heard,
+            "params": dict(talk.voice),
+        }
         steps, show = [*steps, voice], [*show, "speech.audio"]
     return {"steps": steps, "reply": {"show": show}}
-
-
-def _looks(messages: Sequence[ChatMessage], rules: Rules) -> Any:
-    """Steps that put the media of the messages into words, in order."""
-    transcribes = any("transcribe" in spec.tools for spec in rules.models.values())
-    number = 0
-    for message in messages:
-        for part in message.parts:
-            if not isinstance(part, AssetPart):
-                continue
-            number += 1
-            given = {"asset": part.asset}
-            if part.modality is Modality.AUDIO and transcribes:
-                step = {"tool": "transcribe", "inputs": {"audio": given}}
-            else:
-                question = message.text[:MAX_QUESTION]
-                step = {
-                    "tool": "describe",
-                    "inputs": {"media": given},
-                    "params": {"question": question},
-                }
-            yield {"id": f"look{number}", **step}

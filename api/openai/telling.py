@@ -15,7 +15,8 @@ from api import stream
 from api.feed import Listener
 from api.openai.asked import Asked
 from api.openai.files_out import reader
-from api.openai.narration import Narration, Told, told_whole
+from api.openai.narration import Narration, told_whole
+from api.openai.output import Told
 from api.problems import ApiError
 from api.state import Service
 from medley.errors import NotFound

@@ -120,8 +120,8 @@ async def add_upload_part(
         bodies.only_fields(sent.files, "data")
         file = bodies.one_file(sent.files, "data")
         assert file is not None
-        part = await run_in_threadpool(_add, here, tenant, upload_id, file.received)
-        left.pop_all()
+        left.pop_all()  # who leaves from now on has brought a part all the same
+    part = await run_in_threadpool(_add, here, tenant, upload_id, file.received)
     return UploadPartOut(id=part.id, created_at=unix(part.created_at), upload_id=upload_id)
 
 
@@ -147,7 +147,7 @@ def complete_upload(upload_id: str, body: CompleteIn, here: Here, tenant: Tenant
         raise Refused("md5", f"The parts have the MD5 sum {check.hexdigest()}.")
     file = SentFile(field="part_ids", name=upload.filename, received=received)
     facts = judge(here, file)
-    with here.db.begin() as conn:
+    with here.entering([received]) as conn:
         uploads.use_up(conn, body.part_ids)
         asset = enter(conn, here, tenant, file, facts, upload.purpose, upload.keep_s)
         done = uploads.end(conn, tenant, upload_id, "completed", asset.id)
@@ -176,8 +176,8 @@ def _pending(here: Service, tenant: str, upload: str) -> None:
 
 
 def _add(here: Service, tenant: str, upload: str, received: Received) -> uploads.Part:
-    here.store.keep(received)
-    with here.db.begin() as conn:
+    with here.entering([received]) as conn:
+        here.store.keep(received)
         part = uploads.add_part(conn, tenant, upload, received)
         here.admission.check_bytes(conn)
         return part

@@ -191,7 +191,7 @@ def get_video_content(
     tenant: Tenant,
     variant: Literal["video", "thumbnail"] = "video",
 ) -> Response:
-    """The film's file, or a small picture of it."""
+    """The film's file with its recipe, or a small picture of it."""
     view = _find(here, tenant, video_id)
     if not view.ended:
         raise ApiError(409, "not_ready", f"The video is {_status(view)}.")
@@ -203,9 +203,14 @@ def get_video_content(
     if variant == "thumbnail":
         picture = thumbnail(path, asset.modality, asset.media_type, width=512)
         return Response(picture, media_type="image/webp", headers=downloads.GUARD)
-    name = downloads.file_name("", asset.id, asset.media_type)
+    carried = here.carrier.of(tenant, asset)
     return downloads.content(
-        request, path, sha256=asset.sha256, media_type=asset.media_type, name=name
+        request,
+        carried.path if carried else path,
+        sha256=carried.sha256 if carried else asset.sha256,
+        media_type=asset.media_type,
+        name=downloads.file_name("", asset.id, asset.media_type),
+        forever=False,
     )
 
 

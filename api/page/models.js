@@ -45,6 +45,7 @@ export async function show(place, { query }) {
       const [list, now] = await Promise.all([get("/v1/models"), get("/v1/system")]);
       if (gone) return;
       [models, system] = [list.data, now];
+      operates ??= (await get("/v1/session")).scopes.includes("operate");
       render();
     } catch (error) {
       if (!gone) lists.replaceChildren(trouble(error, refresh));
@@ -96,7 +97,7 @@ export async function show(place, { query }) {
   const section = (name, list, number = list.length) => element("section", {}, element("h2", {}, `${name} `, element("span", { class: "soft" }, String(number))), element("ul", { class: "model-list" }, ...list.map(row)));
 
   function row(model) {
-    const open = state.open === model.id, work = busy.get(model.id), able = model.serving && model.memory_bytes > 0;
+    const open = state.open === model.id, work = busy.get(model.id), able = operates && model.serving && model.memory_bytes > 0;
     const act = model.status === "loaded" ? "unload" : "load";
     const id = `model-${model.id.replace(/\W/g, "-")}`;
     const node = element("li", { class: `model ${model.status}`, "data-model": model.id },

@@ -15,6 +15,7 @@ from api.schemas.assets import PICTURED, AssetOut, FetchIn, UseOut, use
 from api.schemas.common import Page, documented, id_after, page
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
+from medley.media.facts import Facts
 from medley.media.thumbnail import thumbnail
 from medley.modality import Modality
 from orchestrator import asset_rows, asset_use
@@ -92,8 +93,9 @@ async def _upload(request: Request, here: Service, tenant: str) -> Response:
             sent = [await read_raw(request, here.store, here.limits.max_bytes, left)]
         if not sent:
             raise ApiError(400, "bad_form", "There is no file in this form.")
-        taken = [await run_in_threadpool(_take, here, tenant, file) for file in sent]
+        facts = [await run_in_threadpool(_judge, here, file) for file in sent]
         left.pop_all()
+        taken = await run_in_threadpool(_enter, here, tenant, sent, facts)
     return _taken(taken)
 
 
@@ -236,11 +238,19 @@ def _get(here: Service, tenant: str, asset_id: str) -> Asset:
         return asset_rows.get(conn, tenant, asset_id)
 
 
-def _take(here: Service, tenant: str, file: SentFile) -> tuple[Asset, bool]:
-    facts = take_in(here.store, file.received, here.limits)
-    with here.db.begin() as conn:
-        origin = {"kind": "upload", "name": file.name}
-        key = here.caller.key
-        taken = asset_rows.register_new(conn, tenant, file.received, facts, origin, key)
+def _judge(here: Service, file: SentFile) -> Facts:
+    return take_in(here.store, file.received, here.limits)
+
+
+def _enter(
+    here: Service, tenant: str, sent: Sequence[SentFile], facts: Sequence[Facts]
+) -> list[tuple[Asset, bool]]:
+    """Registers all files of a request, or none."""
+    with here.entering(file.received for file in sent) as conn:
+        taken = []
+        for file, found in zip(sent, facts, strict=True):
+            origin = {"kind": "upload", "name": file.name}
+            key = here.caller.key
+            taken.append(asset_rows.register_new(conn, tenant, file.received, found, origin, key))
         here.admission.check_bytes(conn)
         return taken

@@ -34,7 +34,7 @@ def create_conversation(
     """A new conversation; a job that names it becomes a turn of it."""
     asked = body or ConversationIn()
     said, kept = _read(here, asked.items or [])
-    with here.db.begin() as conn:
+    with here.entering(inline.bytes_of(kept)) as conn:
         made = conversations.create(conn, tenant, asked.title, asked.metadata)
         add_items(conn, tenant, made.id, said, kept, here.caller.key)
         here.admission.check_bytes(conn)
@@ -113,7 +113,7 @@ def create_items(
 ) -> Page[MessageOut]:
     """Adds messages, and calls with what they gave, after the newest message."""
     said, kept = _read(here, body.items)
-    with here.db.begin() as conn:
+    with here.entering(inline.bytes_of(kept)) as conn:
         conversations.get(conn, tenant, conversation_id)
         found = add_items(conn, tenant, conversation_id, said, kept, here.caller.key)
         here.admission.check_bytes(conn)

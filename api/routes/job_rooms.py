@@ -17,7 +17,7 @@ from api.state import Here, Service, Tenant
 from medley.errors import Conflict, NotFound
 from medley.gate import parse_plan
 from medley.plan import Plan
-from orchestrator import engine, intake, jobs, revisions
+from orchestrator import engine, jobs, revisions, waiting
 from orchestrator.tracing.export import service_name
 from orchestrator.tracing.otlp import to_otlp
 from orchestrator.tracing.spans import read_spans
@@ -140,7 +140,7 @@ def _revise(
         raise engine.RevisionMoved("The plan has been revised since; look at it again.")
     wanted = parse_plan(revisions.merged(plan.to_json(), change))
     with here.db.begin() as conn:
-        intake.revise(conn, tenant, job_id, wanted, view.revision, here.rules)
+        waiting.revise(conn, tenant, job_id, wanted, view.revision, here.rules)
     here.changed(job_id)
     return _get(here, tenant, job_id)
 

@@ -16,7 +16,7 @@ from api.schemas.requests import ApproveIn, InputIn, JobIn, RetryIn
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from medley.status import JobStatus
-from orchestrator import engine, intake, jobs
+from orchestrator import engine, jobs, retrying, waiting
 from orchestrator.database import raw
 from orchestrator.paging import Order
 
@@ -174,7 +174,7 @@ def retry_job(job_id: JobId, here: Here, tenant: Tenant, body: RetryIn | None = 
     asked = body or RetryIn()
     with here.db.begin() as conn:
         grant = here.admission.check(conn)
-        new = intake.retry(conn, tenant, job_id, asked.from_, asked.overrides, here.rules, grant)
+        new = retrying.retry(conn, tenant, job_id, asked.from_, asked.overrides, here.rules, grant)
         tracing.belongs_to(conn, new)
     here.changed(new)
     headers = {"Location": f"/v1/jobs/{new}", "Medley-Job-Id": new}
@@ -186,7 +186,7 @@ def approve_job(job_id: JobId, here: Here, tenant: Tenant, body: ApproveIn | Non
     """Lets a waiting job go on with its plan, or with an edited one; exactly that one runs."""
     asked = body or ApproveIn()
     with here.db.begin() as conn:
-        intake.approve(conn, tenant, job_id, asked.plan, asked.revision, here.rules)
+        waiting.approve(conn, tenant, job_id, asked.plan, asked.revision, here.rules)
     here.changed(job_id)
     return views.job(_get(here, tenant, job_id))
 

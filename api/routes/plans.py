@@ -20,6 +20,7 @@ from medley.plan import Plan
 from medley.status import JobStatus
 from orchestrator import cache, engine, history, intake, jobs
 from orchestrator.database import raw
+from orchestrator.order import dry
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
 PATIENCE_S = 60.0
@@ -51,7 +52,7 @@ async def planned(here: Service, tenant: str, body: JobIn, files: Sequence[Judge
 
 
 def _check(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> Plan:
-    with here.db.begin() as conn:
+    with here.entering(orders.bytes_of(files)) as conn:
         assets = orders.register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)
         order = orders.order(conn, tenant, body, files, assets)
@@ -82,12 +83,12 @@ class _PlanningFailed(MedleyError):
 
 
 def _submit(here: Service, tenant: str, body: JobIn, files: Sequence[Judged]) -> str:
-    with here.db.begin() as conn:
+    with here.entering(orders.bytes_of(files)) as conn:
         grant = here.admission.check(conn)
         assets = orders.register(conn, tenant, files, here.caller.key)
         here.admission.check_bytes(conn)
         order = replace(orders.order(conn, tenant, body, files, assets), grant=grant)
-        job_id = intake.submit(conn, intake.dry(order), here.rules)
+        job_id = intake.submit(conn, dry(order), here.rules)
     here.changed(job_id)
     return job_id
 

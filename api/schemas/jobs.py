@@ -39,8 +39,8 @@ class StepOut(Out):
     started_at: Time | None
     completed_at: Time | None
     usage: dict[str, float] = Field(
-        description="What its last attempt used: `seconds`, `gpu_seconds`, and of a hub "
-        "`input_tokens` and `output_tokens`."
+        description="What its attempts used, however they ended: `seconds`, `gpu_seconds`, and of "
+        "a hub `input_tokens` and `output_tokens`."
     )
 
 

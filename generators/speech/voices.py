@@ -5,6 +5,7 @@ VITS (Kim et al., 2021; the voices of MMS) is one pass from letters to sound; Sp
 VibeVoice write sound token by token, or latent by latent.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from medley.errors import BadInput, Unavailable
 Wave = npt.NDArray[np.float32]  #: mono samples of shape (n,)
 
 
-class Voice:
+class Voice(ABC):
     """A model that speaks. Random numbers come from torch's own generator, which the caller seeds.
 
     Options: `languages`, the ISO 639 codes of what it speaks, where that is known; `voices`, a
@@ -39,9 +40,9 @@ class Voice:
         self._load(model, folder)
 
     @property
+    @abstractmethod
     def watched(self) -> Sequence[Any]:
         """The modules that are called once for each token."""
-        raise NotImplementedError
 
     @property
     def names(self) -> list[str]:
@@ -54,12 +55,12 @@ class Voice:
         """About how many calls of the watched modules this text takes; for progress only."""
         return 25 * (1 + len(text) // 14)
 
+    @abstractmethod
     def say(self, text: str, voice: str, speed: float) -> Wave:
         """The text as sound at `rate`. `voice` is one of `names`, or empty."""
-        raise NotImplementedError
 
-    def _load(self, model: ModelSpec, folder: Path) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _load(self, model: ModelSpec, folder: Path) -> None: ...
 
     def _weights(self, kind: Any, folder: Path) -> Any:
         loaded = kind.from_pretrained(folder, dtype=self._dtype, use_safetensors=True)
@@ -223,8 +224,8 @@ class ChatVoice(Voice):
         """The whole model, once for each frame."""
         return (self._model,)
 
-    def _sound(self, inputs: dict[str, Any], text: str) -> Wave:
-        raise NotImplementedError
+    @abstractmethod
+    def _sound(self, inputs: dict[str, Any], text: str) -> Wave: ...
 
     def _recording(self, voice: str) -> Wave:
         from medley.media.sound import mono, read_sound, resample

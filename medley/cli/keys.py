@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,7 @@ _LIFE = re.compile(r"(\d{1,5})([hd])")
 def create(
     name: Annotated[str, typer.Argument(help="What it is for.")] = "first",
     scopes: Annotated[
-        str, typer.Option("--scope", help="Comma-separated: read, run, manage, admin.")
+        str, typer.Option("--scope", help="Comma-separated: read, run, manage, admin, operate.")
     ] = "read,run",
     tenant: Annotated[str, typer.Option("--tenant", help="Whose things it sees.")] = "default",
     expires: Annotated[
@@ -52,6 +53,9 @@ def create(
     )
     with _database(home) as conn:
         first = not keys.any_key(conn)
+        if first and keys.Scope.ADMIN in wanted.scopes:
+            # Whoever makes the first key runs the installation.
+            wanted = replace(wanted, scopes=wanted.scopes | {keys.Scope.OPERATE})
         made, secret = keys.create(conn, wanted)
         audit.write(conn, _operator(tenant), "key.create", made.id, name=name)
     if as_json:

@@ -1,5 +1,6 @@
 """Methods that are written once: plain calls for `Sync` classes, awaited ones for `Async`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
@@ -11,18 +12,18 @@ Result = TypeVar("Result")
 Any_ = TypeVar("Any_")
 
 
-class Sync:
+class Sync(ABC):
     """Its operations return."""
 
-    def _perform(self, flow: Flow[Any_]) -> Any_:
-        raise NotImplementedError
+    @abstractmethod
+    def _perform(self, flow: Flow[Any_]) -> Any_: ...
 
 
-class Async:
+class Async(ABC):
     """Its operations are awaited."""
 
-    async def _perform(self, flow: Flow[Any_]) -> Any_:
-        raise NotImplementedError
+    @abstractmethod
+    async def _perform(self, flow: Flow[Any_]) -> Any_: ...
 
 
 class operation(Generic[Given, Result]):

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from medley.errors import BrokenMedia, MedleyError, Unavailable
+from medley.media.xmp import CHANGED, GENERATED
 
 if TYPE_CHECKING:
     from c2pa import Context
 
-_IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-#: Made by a trained model; or only changed by a plain tool, such as a picture made smaller.
-GENERATED, CHANGED = f"{_IPTC}trainedAlgorithmicMedia", f"{_IPTC}algorithmicallyEnhanced"
 SIGNED = frozenset(
     {"image/png", "image/jpeg", "image/webp", "audio/wav", "audio/mpeg", "audio/mp4", "video/mp4"}
 )

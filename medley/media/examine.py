@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from medley.errors import BrokenMedia, CallerError, TooLarge, UnsupportedMedia
 from medley.media.facts import ACCEPTED, Facts, Limits
-from medley.media.signatures import HEAD, name_of, sniff
+from medley.media.signatures import HEAD, head_of, name_of, sniff
 from medley.media.trailing import active_tail, end_of_picture, foreign_trailer, hidden_in
 from medley.modality import Modality
 
@@ -32,8 +32,8 @@ def examine(file: BinaryIO, limits: Limits) -> Facts:
         raise BrokenMedia("The file is empty (0 bytes).")
     if size > limits.max_bytes:
         raise TooLarge(f"The file has {size} bytes; at most {limits.max_bytes} are accepted.")
+    reader = sniff(head_of(file))
     head = file.read(HEAD)
-    reader = sniff(head)
     if reader is None:
         raise UnsupportedMedia(name_of(head), ACCEPTED)
     file.seek(max(0, size - _TAIL))

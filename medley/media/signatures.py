@@ -6,6 +6,7 @@ on it: they make a reader open other files and addresses.
 """
 
 from dataclasses import dataclass
+from typing import BinaryIO
 
 HEAD = 4096  #: how many bytes `sniff` wants to see
 
@@ -104,20 +105,37 @@ def _track(head: bytes) -> str:
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     if head.startswith(b"ID3"):
-        return "flac" if _behind_tag(head) == b"fLaC" else "mp3"
-    if len(head) > 4 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        behind = head[_tag_size(head) :]
+        return "flac" if behind.startswith(b"fLaC") else "aac" if _is_adts(behind) else "mp3"
+    if _is_adts(head):
         return "aac"
     if len(head) > 4 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 == 0x02:
         return "mp3"
     return ""
 
 
-def _behind_tag(head: bytes) -> bytes:
-    """The four bytes behind an ID3 tag whose length is in its header, seven bits a byte."""
+def _is_adts(head: bytes) -> bool:
+    return len(head) > 4 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
+
+
+def _tag_size(head: bytes) -> int:
+    """Bytes of an ID3 tag; its length stands in its header, seven bits a byte."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
-    return head[10 + size : 14 + size]
+    return 10 + size
+
+
+def head_of(file: BinaryIO) -> bytes:
+    """What `sniff` wants to see of a file: its beginning, and of a long ID3 tag no more than that
+    it is there. Leaves the file at its start.
+    """
+    head = file.read(HEAD)
+    if head.startswith(b"ID3") and (size := _tag_size(head)) + 16 > len(head):
+        file.seek(size)
+        head = head[:6] + bytes(4) + file.read(HEAD)
+    file.seek(0)
+    return head
 
 
 def name_of(head: bytes) -> str:

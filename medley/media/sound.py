@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from medley.errors import BadInput, BrokenMedia
 from medley.media.containers import open_container
-from medley.media.signatures import HEAD, sniff
+from medley.media.signatures import head_of, sniff
 from medley.media.values import Audio
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _BLOCK = 1 << 16
 
 def open_track(file: BinaryIO) -> "InputContainer":
     """The container that the file's first bytes name. Raises `BrokenMedia` when they name none."""
-    reader = sniff(file.read(HEAD))
-    file.seek(0)
+    reader = sniff(head_of(file))
     if reader is None or reader.kind != "track":
         raise BrokenMedia("This is neither a sound nor a video.")
     return open_container(file, reader.name)

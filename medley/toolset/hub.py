@@ -87,7 +87,9 @@ CHAT = Tool(
     inputs={
         "seen": port(
             Modality.TEXT,
-            about="What the media of the messages show, in their order.",
+            *MEDIA,
+            Modality.EMBEDDING,
+            about="The media of the messages, in their order, or words about them.",
             many=True,
             required=False,
             max_items=64,

@@ -17,8 +17,9 @@ from typing import Any
 from medley.backend import ModelSpec
 from medley.errors import CallerError
 from medley.mcp.snapshot import attached
-from medley.modality import Modality
+from medley.modality import MEDIA, Modality
 from medley.settings import Settings
+from orchestrator.looks import CHAT_MEDIA
 from orchestrator.routing import Policy, choose
 
 REMOTE_HUB = "remote-hub"
@@ -107,6 +108,7 @@ def _remote_hub(settings: Settings, specs: Mapping[str, ModelSpec]) -> ModelSpec
         source=settings.hub_url or "",
         about=f"{settings.hub_model or 'the default model'} at {settings.hub_url}",
         options={"model": settings.hub_model or "", "api_key": settings.hub_api_key or ""},
+        reads={CHAT_MEDIA: frozenset({Modality.TEXT, *map(Modality, settings.hub_reads)})},
         rank=-1,
         fallback=other.id if other is not None and settings.hub_fallback else "",
     )
@@ -213,6 +215,9 @@ def _spec(entry: Mapping[str, Any], path: Path) -> ModelSpec:
             place: frozenset(Modality(name) for name in names)
             for place, names in fields.get("reads", {}).items()
         }
+        if "chat" in fields["tools"]:
+            looked_at = fields["reads"].get("describe.media", frozenset()) & {*MEDIA}
+            fields["reads"].setdefault(CHAT_MEDIA, looked_at | {Modality.TEXT})
         fields.setdefault("memory_bytes", 2 * fields.get("parameters", 0))
         return ModelSpec(family=path.stem, **fields)
     except (KeyError, TypeError, ValueError) as error:

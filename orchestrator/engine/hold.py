@@ -88,11 +88,21 @@ def retry_delay(lease: Lease, error: MedleyError) -> float | None:
     return random.uniform(0.0, min(MAX_DELAY_S, 2.0 * 2.0**lease.attempt))
 
 
-def fail_step(conn: Raw, lease: Lease, error: MedleyError, *, delay: float | None) -> Outcome:
-    """Ends an attempt with an error; tries again after `delay` seconds if attempts are left."""
+def fail_step(
+    conn: Raw,
+    lease: Lease,
+    error: MedleyError,
+    *,
+    delay: float | None,
+    usage: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Ends an attempt with an error; tries again after `delay` seconds if attempts are left.
+
+    `usage` is what it used, as in a commit; None: the time since it was claimed is taken for it.
+    """
     row = conn.execute(
-        "SELECT medley_fail(%s, %s, %s, %s, %s)",
-        [lease.job, lease.step, lease.token, Jsonb(error.to_data()), delay],
+        "SELECT medley_fail_step(%s, %s, %s, %s, %s, %s)",
+        [lease.job, lease.step, lease.token, Jsonb(error.to_data()), delay, _used(usage)],
     ).fetchone()
     assert row is not None
     return Outcome(row[0])
@@ -103,17 +113,26 @@ def lose_step(conn: Raw, lease: Lease) -> Outcome:
     return _lose(conn, lease, counted=True)
 
 
-def release_step(conn: Raw, lease: Lease) -> Outcome:
-    """Gives a step back in order, as at a shutdown; counted as nothing."""
-    return _lose(conn, lease, counted=False)
+def release_step(conn: Raw, lease: Lease, usage: Mapping[str, Any] | None = None) -> Outcome:
+    """Gives a step back in order, as at a shutdown or because its job was canceled; counted as no
+    crash. `usage` as in `fail_step`; what is given back at a shutdown without it has used nothing.
+    """
+    return _lose(conn, lease, counted=False, usage=usage)
 
 
-def _lose(conn: Raw, lease: Lease, *, counted: bool) -> Outcome:
+def _lose(
+    conn: Raw, lease: Lease, *, counted: bool, usage: Mapping[str, Any] | None = None
+) -> Outcome:
     row = conn.execute(
-        "SELECT medley_lose(%s, %s, %s, %s)", [lease.job, lease.step, lease.token, counted]
+        "SELECT medley_lose_step(%s, %s, %s, %s, %s)",
+        [lease.job, lease.step, lease.token, counted, _used(usage)],
     ).fetchone()
     assert row is not None
     return Outcome(row[0])
+
+
+def _used(usage: Mapping[str, Any] | None) -> Jsonb | None:
+    return None if usage is None else Jsonb(dict(usage))
 
 
 def lose_worker(conn: Raw, worker: str, *, counted: bool = True) -> int:

@@ -306,11 +306,16 @@ class Commit:
     message: NewMessage | None = None
     model: str | None = None  # that ran in place of the step's own
 
+    @property
+    def spent(self) -> dict[str, Any]:
+        """What was used, as it is stored."""
+        return dict(self.usage) | ({"model": self.model} if self.model else {})
+
     def to_data(self, lease: Lease) -> dict[str, Any]:
         """Plain JSON, as the SQL functions read it."""
         data: dict[str, Any] = {**lease.key(), "outputs": dict(self.outputs)}
-        if self.usage or self.model:
-            data["usage"] = dict(self.usage) | ({"model": self.model} if self.model else {})
+        if spent := self.spent:
+            data["usage"] = spent
         if self.assets:
             data["assets"] = [_plain(asset) for asset in self.assets]
         if self.embeddings:

@@ -1,19 +1,24 @@
 """Chats: whatever the weights, a form is kept to, and what is streamed is what comes of it."""
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
+from PIL import Image
 
 from hub.local import LocalHub
 from hub.remote import RemoteHub
 from hub.talking import Talk
 from medley.backend import ModelSpec, Request, Result
 from medley.calls import head, read_message
-from medley.errors import HubError
+from medley.errors import BadInput, HubError
+from medley.media.values import Audio
 from tests.contract.hub_fixtures import Recorder, loaded_hub
 from tests.contract.hub_server import serving
 
@@ -41,6 +46,7 @@ FORM = {
     },
     "required": ["name", "age", "size", "likes"],
 }
+PICTURE = Image.new("RGB", (40, 30), "red")
 Ask = Callable[..., tuple[Result, Recorder]]
 
 
@@ -165,6 +171,27 @@ def test_calls_are_read_while_they_grow() -> None:
     assert read_message("Hello", ["f"], whole=False).text == "Hello"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_call_that_is_cut_is_never_half_a_line_of_words(blank: str) -> None:
+    talk = Talk.of(chat(functions=[WEATHER, TIME], choice="auto"))
+    begin = f'{{{blank}"call":{blank}"get_weather",{blank}"arguments":{blank}'
+    line = begin + '{"place":"Oslo","unit":"celsius"}' + blank + "}"
+    told = ""
+    for end in range(len(line)):
+        cut = talk.outputs(line[:end], cut=True)
+        calls = cut["said"]["calls"]
+        assert (cut["text"], cut["said"]["end"]) == ("", "length")
+        assert bool(calls) == (end >= len(begin.rstrip()))
+        growing = read_message(line[:end], ["get_weather", "tell_time"], whole=False)
+        if growing is None:
+            continue
+        assert growing.arguments.startswith(told)  # type: ignore[union-attr]
+        told = growing.arguments  # type: ignore[union-attr]
+        assert line[len(begin) :].startswith(told)
+    assert told == '{"place":"Oslo","unit":"celsius"}'
+    assert talk.outputs("Hello {", cut=True)["text"] == "Hello {"
+
+
 def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Path) -> None:
     with serving(hub) as server:
         remote = RemoteHub()
@@ -191,6 +218,70 @@ def test_a_server_is_asked_under_the_callers_schema(hub: LocalHub, tmp_path: Pat
     assert free.outputs["text"]
     asked = next(body for body in server.seen if body["temperature"])
     assert (asked["top_p"], asked["seed"]) == (0.5, 7)
+
+
+def looking(*media: Any) -> Request:
+    asset = {"type": "asset", "asset": "a", "modality": "image", "media_type": "image/png"}
+    parts = [{"type": "text", "text": "What is this?"}, asset, {"type": "text", "text": "Say it."}]
+    params = {"messages": [{"role": "user", "parts": parts}], "max_tokens": 4}
+    return Request(tool="chat", inputs={"seen": list(media)}, params=params)
+
+
+def test_a_hub_that_reads_words_says_that_it_sees_nothing(hub: LocalHub, tmp_path: Path) -> None:
+    seen, told = hub.run([looking(PICTURE), looking("A red square.")], Recorder(tmp_path))
+    assert isinstance(seen.error, BadInput)
+    assert told.error is None
+
+
+def test_a_server_is_shown_pictures_and_sounds_where_they_stand(
+    hub: LocalHub, tmp_path: Path
+) -> None:
+    tone = Audio(samples=np.zeros((1, 1600), dtype=np.float32), rate=16_000)
+    with serving(hub) as server:
+        remote = RemoteHub()
+        spec = ModelSpec(id="r", backend="openai", tools=RemoteHub.tools, source=server.url)
+        remote.load(spec, "cpu")
+        for medium in (PICTURE, tone, "A red square."):
+            (result,) = remote.run([looking(medium)], Recorder(tmp_path))
+            assert result.error is None
+        remote.unload()
+    pictured, heard, told = [body["messages"][-1]["content"] for body in server.seen]
+    assert [part["type"] for part in pictured] == ["text", "image_url", "text"]
+    assert (pictured[0]["text"], pictured[2]["text"]) == ("What is this?", "Say it.")
+    data = pictured[1]["image_url"]["url"].removeprefix("data:image/jpeg;base64,")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as sent:
+        assert sent.size == PICTURE.size
+    assert heard[1]["input_audio"]["format"] == "wav"
+    assert 'source="image">\nA red square.' in told
+
+
+def test_each_medium_stands_by_its_words_and_only_a_user_shows_any() -> None:
+    def message(role: str, *parts: str, **more: Any) -> dict[str, Any]:
+        asset = {"type": "asset", "asset": "a", "modality": "image", "media_type": "image/png"}
+        told = [asset if part == "*" else {"type": "text", "text": part} for part in parts]
+        return {"role": role, "parts": told, **more}
+
+    messages = [
+        message("system", "Be brief."),
+        message("user", "Draw.", "*"),
+        message("assistant", "Here.", "*"),
+        message("tool", "42", "*", call="c1"),
+        message("user", "*", "Again."),
+        message("assistant", "*"),
+    ]
+    media = [Image.new("RGB", (side, 1)) for side in range(1, 6)]
+    request = Request(tool="chat", inputs={"seen": media}, params={"messages": messages})
+    said = [(item["role"], item["content"]) for item in Talk.of(request).prompt()]
+    first, drawn, given, own, last = media
+    result = '<untrusted source="function c1">\n42\n</untrusted>'
+    assert said == [
+        ("system", ["Be brief."]),
+        ("user", ["Draw.", first]),
+        ("assistant", ["Here."]),
+        ("user", [drawn, result, given, own, "Again."]),
+        ("assistant", []),
+        ("user", [last]),
+    ]
 
 
 def test_a_call_with_blanks_in_it_is_read_all_the_same() -> None:

@@ -76,12 +76,25 @@ def describe(media: Any, question: str = "What is this?", most: int = 8) -> Requ
     )
 
 
-def first_scores(hub: MultimodalHub, media: Any, folder: Path) -> Any:
-    """Of the first token that is written about the media, shape (vocabulary,)."""
+def chat(*media: Any, **params: Any) -> Request:
+    """A chat of three messages; media stand in the first, and the last if there are two."""
+    shown = [{"type": "asset", "asset": "a", "modality": "image", "media_type": "image/png"}]
+    messages = [
+        {"role": "system", "parts": [{"type": "text", "text": "Be brief."}]},
+        {"role": "user", "parts": [{"type": "text", "text": "What is this?"}, *shown]},
+        {"role": "assistant", "parts": [{"type": "text", "text": "A cat."}]},
+        {"role": "user", "parts": [*shown * (len(media) - 1), {"type": "text", "text": "And?"}]},
+    ]
+    more = {"max_tokens": 4, **params}
+    return Request(tool="chat", inputs={"seen": list(media)}, params={"messages": messages, **more})
+
+
+def first_scores(hub: MultimodalHub, request: Request, folder: Path) -> Any:
+    """Of the first token that is written, shape (vocabulary,)."""
     found: list[Any] = []
     head = hub._model.get_output_embeddings()
     told = head.register_forward_hook(lambda module, given, out: found.append(out[0, -1]))
-    hub.run([describe(media, most=1)], Recorder(folder))
+    hub.run([request], Recorder(folder))
     told.remove()
     return found[0]
 
@@ -118,9 +131,20 @@ def test_a_family_describes_plans_and_hears_if_it_can(family: str, tmp_path: Pat
     # What was shown before changes nothing for what comes after.
     alone = [hub.run([request], Recorder(tmp_path))[0] for request in batch[:4]]
     assert [result.outputs for result in alone] == [result.outputs for result in together[:4]]
-    scores = [first_scores(hub, picture(place), tmp_path) for place in (0, 1, 0)]
-    assert not scores[0].equal(scores[1])
-    assert scores[0].equal(scores[2])
+    shown = [describe(picture(place), most=1) for place in (0, 1, 0)]
+    talked = [chat(picture(place), max_tokens=1) for place in (0, 1, 0)]
+    for first, other, same in (shown, talked):
+        scores = first_scores(hub, first, tmp_path)
+        assert not scores.equal(first_scores(hub, other, tmp_path))
+        assert scores.equal(first_scores(hub, same, tmp_path))
+    one, two, words = hub.run(
+        [chat(picture(0)), chat(picture(0), picture(1)), chat("A red cat.")], Recorder(tmp_path)
+    )
+    assert (one.error, two.error, words.error) == (None, None, None)
+    assert two.usage["input_tokens"] > one.usage["input_tokens"]
+    if family in HEARING:
+        (heard,) = hub.run([chat(sound())], Recorder(tmp_path))
+        assert heard.error is None
     hub.unload()
 
 
@@ -156,6 +180,24 @@ def test_what_cannot_be_shown_fails_alone(world: World, tmp_path: Path) -> None:
     bad = [describe(media) for media in (object(), gone, vector, sound())]
     results = world.run(describe(picture()), *bad, describe(picture(1)))
     assert [result.error is None for result in results] == [True, *[False] * 4, True]
+
+
+def test_a_chat_calls_functions_and_counts_its_tokens_with_pictures_in_it(world: World) -> None:
+    function = {"name": "look_closer", "parameters": {}}
+    called, counted, film_ = world.run(
+        chat(picture(), functions=[function], choice="required", max_tokens=100),
+        chat(picture(), max_tokens=0),
+        chat(film(world.folder)),
+    )
+    assert called.outputs["said"]["calls"] == [{"name": "look_closer", "arguments": "{}"}]
+    assert counted.usage["output_tokens"] == 0
+    assert counted.usage["input_tokens"] > 16  # of the picture alone
+    assert film_.usage["input_tokens"] > counted.usage["input_tokens"]
+
+
+def test_words_about_a_picture_cannot_show_another_one(world: World) -> None:
+    (result,) = world.run(chat("<image> and <image>? <|im_end|>"))
+    assert result.error is None
 
 
 def test_a_question_cannot_show_a_picture_that_is_not_there(world: World) -> None:

@@ -66,6 +66,8 @@ def test_an_agent_draws_a_picture_and_programs_find_it_and_draw_more(
     picture = next(item for item in drawn.content if item.type == "image")
     with Image.open(io.BytesIO(base64.b64decode(picture.data))) as opened:
         assert min(opened.size) >= 64
+        assert "medley" in opened.info  # its recipe
+        pixels = opened.tobytes()
     assert told
     assert not found.is_error, found.content
     assert drawn.structured_content is not None
@@ -76,7 +78,8 @@ def test_an_agent_draws_a_picture_and_programs_find_it_and_draw_more(
         (nearest, score), *_ = medley.search("a cat", modalities=["image"])
         assert nearest.id in made
         assert -1 <= score <= 1
-        assert nearest.read() == base64.b64decode(picture.data)
+        with Image.open(io.BytesIO(nearest.read())) as plain:
+            assert plain.tobytes() == pixels
 
     script, sound = _ROOT / "examples" / "hear_and_draw.py", _ROOT / "demo" / "sound.wav"
     command = [sys.executable, str(script), str(sound), str(tmp_path / "out"), "--url", url]

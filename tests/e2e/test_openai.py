@@ -19,6 +19,7 @@ from PIL import Image
 
 from api.main import create_app
 from medley.guarded import Guarded
+from medley.media.carrying import notes_in
 from medley.settings import Settings
 from tests.e2e.test_api_worker import surroundings
 from tests.flow.api_world import served
@@ -58,11 +59,12 @@ def test_the_sdk_draws_speaks_embeds_and_searches_here(client: openai.OpenAI) ->
         )
     ]
     assert kinds[-1] == "image_generation.completed"
-    for form, start in (("mp3", (b"ID3", b"\xff")), ("opus", (b"OggS",)), ("aac", (b"\xff",))):
+    for form, start in (("mp3", (b"ID3", b"\xff")), ("opus", (b"OggS",)), ("aac", (b"ID3",))):
         sound = client.audio.speech.create(
             model="tts-1", voice="alloy", input="Hello there", response_format=form
         )
         assert sound.content.startswith(start)
+        assert json.loads(notes_in(io.BytesIO(sound.content)))["words"] == "Hello there"
     picture_of = "data:image/png;base64," + drawn.data[0].b64_json
     parts: Any = [
         {"type": "text", "text": "a cat"},

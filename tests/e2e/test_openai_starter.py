@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 from api.main import create_app
 from medley.guarded import Guarded
+from medley.media.carrying import notes_in
 from medley.settings import Settings
 from tests.e2e.test_api_worker import surroundings
 from tests.flow.api_world import served
@@ -114,5 +116,6 @@ def test_an_answer_is_spoken(client: openai.OpenAI) -> None:
     )
     spoken = found.choices[0].message.audio
     assert spoken is not None
-    assert len(base64.b64decode(spoken.data)) > 500
+    recipe = json.loads(notes_in(io.BytesIO(base64.b64decode(spoken.data))))
+    assert (recipe["tool"], recipe["words"]) == ("speak", spoken.transcript)
     assert spoken.transcript

@@ -158,11 +158,11 @@ def give_key(
     expires_at: datetime | None = None,
     **quota: float | None,
 ) -> Holder:
-    """A key, made as the command line makes it."""
+    """A key, made as the command line makes it; by default that of an operator."""
     wanted = NewKey(
         tenant=tenant,
         name="of a test",
-        scopes=keys.scopes_of(scopes or ("admin",)),
+        scopes=keys.scopes_of(scopes or ("admin", "operate")),
         quota=Quota.model_validate(quota),
         expires_at=expires_at,
     )

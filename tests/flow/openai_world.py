@@ -1,5 +1,5 @@
-"""OpenAI's own client against a running API, with a worker of the hub lane beside it: a tiny hub of
-random weights, so shapes are tested and never what is said.
+"""OpenAI's own client against a running API, with a worker of the hub lane beside it: tiny hubs of
+random weights, one of which sees, so shapes are tested and never what is said.
 """
 
 import threading
@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import openai
+import pytest
 
 from api.main import create_app
 from medley.settings import Settings
 from tests.flow.api_world import served
 from tests.flow.hub_world import HubWorld, hub_world
+from tests.tiny.multimodal import MULTIMODAL
 
 CHATTY = """
 [[model]]
@@ -25,6 +28,15 @@ rank = -1
 [model.options]
 max_words = 6
 max_steps = 2
+
+[[model]]
+id = "seeing"
+backend = "multimodal"
+tools = ["chat", "describe"]
+source = "{seeing}"
+rank = 9
+[model.reads]
+"describe.media" = ["image"]
 """
 
 
@@ -41,7 +53,11 @@ class OpenAiWorld:
 @contextmanager
 def openai_world(settings: Settings, folder: Path) -> Iterator[OpenAiWorld]:
     """Such a world, alive while the block runs."""
-    with hub_world(settings, folder, CHATTY) as hub, served(create_app(hub.settings)) as url:
+    eyes = folder / "seeing"
+    eyes.mkdir()
+    MULTIMODAL["llava"](eyes)
+    known = CHATTY.replace("{seeing}", str(eyes))
+    with hub_world(settings, folder, known) as hub, served(create_app(hub.settings)) as url:
         stop, working = threading.Event(), threading.Event()
         working.set()
 
@@ -59,3 +75,23 @@ def openai_world(settings: Settings, folder: Path) -> Iterator[OpenAiWorld]:
             client.close()
             stop.set()
             worker.join(60)
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: Any
+) -> Iterator[OpenAiWorld]:
+    """One such world for the tests of a file."""
+    folder = tmp_path_factory.mktemp("openai")
+    settings = Settings(
+        home=folder, database_url=module_database_url, redis_url=valkey.url, lease_ttl_s=4.0
+    )
+    with openai_world(settings, folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(world: OpenAiWorld) -> openai.OpenAI:
+    """The client of the file's world, with the worker at work."""
+    world.working.set()
+    return world.client

@@ -53,8 +53,8 @@ def document(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ba
 
 @pytest.fixture
 def secret(database_url: str) -> str:
-    """Of an admin: this suite makes keys, and with the first one everybody needs one."""
-    wanted = NewKey(tenant="default", name="fuzz", scopes=frozenset({Scope.ADMIN}))
+    """Of an operator: this suite makes keys, and with the first one everybody needs one."""
+    wanted = NewKey(tenant="default", name="fuzz", scopes=frozenset({Scope.ADMIN, Scope.OPERATE}))
     with create_engine(database_url).begin() as conn:
         return keys.create(conn, wanted)[1]
 

@@ -247,6 +247,21 @@ def test_an_answer_of_the_database_that_is_lost_loses_nothing(
     assert value(conn, "SELECT count(*) FROM jobs WHERE status = 'succeeded'") == len(jobs)
 
 
+def test_a_worker_tells_what_failed_attempts_used(conn: Raw, settings: Settings) -> None:
+    runner = make_runner(settings.model_copy(update={"lanes": ("cpu",)}), make_app(settings))
+    spec = replace(runner.kitchen.residency.spec("test-tools"), memory_bytes=1)
+    runner.kitchen.residency._models = {spec.id: spec}
+    runner.kitchen.residency._device = "accelerator"
+    step = echo(tool="test.fail", params={"kind": "permanent"})
+    job = submit(conn, step, echo("s2"))
+    while runner.drain("cpu"):
+        pass
+    runner.keeping.close()
+    query = "SELECT a.usage->'gpu_seconds' = a.usage->'seconds' FROM step_attempts a WHERE job = %s"
+    assert [row[0] for row in conn.execute(query, [job])] == [True, True]
+    assert value(conn, "SELECT status FROM steps WHERE id = 's1'") == "failed"
+
+
 def test_a_step_waits_for_a_worker_that_can_load_its_model(conn: Raw) -> None:
     jobs = [submit(conn, echo(model=model)) for model in ("big", "small", None)]
     some = replace(OFFER, models=["small"], batch={"test.echo": 4})

@@ -164,7 +164,10 @@ def test_a_stream_ends_with_its_key(
     assert "Exception in ASGI" not in capfd.readouterr().err
 
 
-def test_an_expired_key_is_refused_although_it_is_remembered(world: World) -> None:
+def test_an_expired_key_is_refused_although_it_is_remembered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.keyring.REMEMBERED_S", 600.0)
     key = give_key(world, expires_at=datetime.now(UTC) + timedelta(hours=1))
     assert key("GET", "/v1/jobs").status_code == 200
     ring: Any = world.client.app.state.service.keyring  # type: ignore[attr-defined]
@@ -195,6 +198,21 @@ def test_each_scope_opens_its_own_doors(world: World) -> None:
     refused = reader("POST", "/v1/conversations").json()
     assert (refused["status"], refused["code"]) == (403, "forbidden")
     assert "'run'" in refused["detail"]
+
+
+def test_what_all_tenants_share_is_for_operators(settings: Settings) -> None:
+    closed = settings.model_copy(update={"metrics_for": "operate"})
+    with open_world(create_app(closed), closed) as world:
+        operator, admin = give_key(world), give_key(world, "admin")
+        alone = give_key(world, "operate")
+        asked = (("GET", "/metrics"), ("POST", "/v1/models/none/load"), ("GET", "/v1/keys"))
+        found = [[key(*what).status_code for what in asked] for key in (operator, admin, alone)]
+        wanted = {"name": "x", "scopes": ["operate"]}
+        granted = [key("POST", "/v1/keys", json=wanted).status_code for key in (operator, admin)]
+        given = admin("POST", f"/v1/keys/{alone.id}/rotate").status_code
+
+    assert found == [[200, 404, 200], [403, 403, 200], [200, 404, 403]]
+    assert (granted, given) == ([201, 403], 403)
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(world: World) -> None:

@@ -2,8 +2,8 @@
 
 import base64
 import json
+import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -11,10 +11,10 @@ import jsonschema
 import openai
 import pytest
 
-from medley.settings import Settings
+from tests.flow import openai_world
 from tests.flow.api_world import png, wav
 from tests.flow.hub_world import wait_until
-from tests.flow.openai_world import OpenAiWorld, openai_world
+from tests.flow.openai_world import OpenAiWorld
 
 MOST = 16
 TOOL: Any = {
@@ -29,24 +29,7 @@ TOOL: Any = {
     },
 }
 HELLO: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: Any
-) -> Iterator[OpenAiWorld]:
-    folder = tmp_path_factory.mktemp("openai")
-    settings = Settings(
-        home=folder, database_url=module_database_url, redis_url=valkey.url, lease_ttl_s=4.0
-    )
-    with openai_world(settings, folder) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(world: OpenAiWorld) -> openai.OpenAI:
-    world.working.set()
-    return world.client
+world, client = openai_world.world, openai_world.client
 
 
 def test_a_completion_has_words_and_counted_tokens(client: openai.OpenAI) -> None:
@@ -59,6 +42,17 @@ def test_a_completion_has_words_and_counted_tokens(client: openai.OpenAI) -> Non
     assert found.usage is not None
     assert found.usage.completion_tokens == MOST
     assert found.usage.prompt_tokens > 0
+
+
+def test_a_call_that_is_cut_is_no_words(client: openai.OpenAI) -> None:
+    asked: Any = {"tools": [TOOL], "tool_choice": "required", "max_tokens": 3}
+    found = client.chat.completions.with_raw_response.create(model="tiny", messages=HELLO, **asked)
+    choice = found.parse().choices[0]
+    assert (choice.finish_reason, choice.message.content or "") == ("length", "")
+    assert re.match(r"queue;dur=\d+, work;dur=\d+, app;dur=", found.headers["server-timing"])
+    told = list(client.chat.completions.create(model="tiny", messages=HELLO, stream=True, **asked))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in told) == ""
+    assert told[-1].choices[0].finish_reason == "length"
 
 
 def test_the_same_seed_says_the_same(client: openai.OpenAI) -> None:
@@ -164,6 +158,22 @@ def test_media_in_a_message_are_looked_at_first(world: OpenAiWorld, client: open
     assert tools[-1] == "chat"
 
 
+def test_a_hub_that_sees_is_shown_the_picture_itself(
+    world: OpenAiWorld, client: openai.OpenAI
+) -> None:
+    picture = "data:image/png;base64," + base64.b64encode(png()).decode()
+    content: Any = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": picture}},
+    ]
+    messages: Any = [{"role": "user", "content": content}]
+    found = client.chat.completions.create(model="seeing", messages=messages, max_tokens=4)
+    assert found.usage is not None
+    assert found.usage.completion_tokens == 4
+    job = httpx2.get(f"{world.url}/v1/jobs/{found.to_dict()['medley']['job']}").json()
+    assert [step["tool"] for step in job["plan"]["steps"]] == ["chat"]
+
+
 def sound() -> str:
     return base64.b64encode(wav()).decode()
 
@@ -215,6 +225,9 @@ def test_a_call_that_takes_too_long_names_its_job(
          "messages.0.content.0.type"),
         ({"modalities": ["audio"], "audio": {"format": "aac"}}, "audio.format"),
         ({"keep_alive": 3}, "keep_alive"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"function_call": "auto"}, "function_call"),
+        ({"messages": [{"role": "function", "name": "f", "content": "1"}]}, "messages.0.role"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_served_is_refused_by_name(

@@ -5,7 +5,6 @@ and what Medley promises beyond them.
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -13,9 +12,9 @@ import jsonschema
 import openai
 import pytest
 
-from medley.settings import Settings
+from tests.flow import openai_world
 from tests.flow.api_world import png
-from tests.flow.openai_world import OpenAiWorld, openai_world
+from tests.flow.openai_world import OpenAiWorld
 
 REQUIRED = frozenset(
     {"id", "object", "created_at", "completed_at", "status", "incomplete_details", "model"}
@@ -39,24 +38,7 @@ WEATHER: Any = {
     },
 }
 PICTURE = "data:image/png;base64," + base64.b64encode(png()).decode()
-
-
-@pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: Any
-) -> Iterator[OpenAiWorld]:
-    folder = tmp_path_factory.mktemp("openai")
-    settings = Settings(
-        home=folder, database_url=module_database_url, redis_url=valkey.url, lease_ttl_s=4.0
-    )
-    with openai_world(settings, folder) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(world: OpenAiWorld) -> openai.OpenAI:
-    world.working.set()
-    return world.client
+world, client = openai_world.world, openai_world.client
 
 
 def whole(response: Any) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from PIL import Image, PngImagePlugin
 from sqlalchemy import text
 
 from api.main import create_app
+from api.openai.files_out import reader
 from api.problems import MEDIA_TYPE
 from medley.errors import Unavailable
 from medley.media import credentials
-from medley.media.carrying import carry
+from medley.media.carrying import carry, notes_in
+from medley.media.carrying_pictures import Notes
 from medley.media.credentials import MissingExtra
 from medley.media.facts import Limits
 from medley.settings import Settings
@@ -125,6 +127,20 @@ def test_a_job_and_an_installation_can_do_without_recipes(world: World) -> None:
         assert without.client.get(job["outputs"][0]["url"]).content == plain
 
 
+def test_a_file_that_is_turned_into_another_kind_carries_its_recipe_too(
+    settings: Settings,
+) -> None:
+    app = create_app(settings)
+    with open_world(app, settings) as world:
+        job, asset = made(world)
+        read = reader(app.state.service, "default")
+        for form in ("png", "jpeg", "webp"):
+            recipe = json.loads(notes_in(io.BytesIO(base64.b64decode(read(asset, form)))))
+            assert (recipe["job"], recipe["words"]) == (job["id"], "hello")
+        _, without = made(world, "red", options={"recipe": False})
+        assert notes_in(io.BytesIO(base64.b64decode(read(without, "webp")))) == ""
+
+
 def test_a_file_gives_its_job_back(world: World) -> None:
     job, asset = made(world)
     carried = world.client.get(job["outputs"][0]["url"]).content
@@ -180,7 +196,8 @@ def test_what_is_no_recipe_is_refused(world: World) -> None:
 
 
 def test_files_of_other_kinds_and_broken_ones_are_refused(world: World) -> None:
-    assert read(world, b"GIF89a nothing").status_code == 415
+    assert read(world, b"nothing that is known").status_code == 415
+    assert read(world, b"GIF89a nothing").status_code == 422
     assert read(world, b"\x89PNG\r\n\x1a\n broken").status_code == 422
     assert read(world, wav(), "a.wav").json()["code"] == "no_recipe"
     assert read(world, b"RIFF\xff\xff\xff\xffWAVEfmt " + b"\xff" * 64).status_code == 422
@@ -235,7 +252,7 @@ def test_signed_files_verify_in_the_openai_client_and_carry_their_recipe(
         assert back == first.content  # a signed upload stays valid
     right, wrong = tmp_path / "signed.png", tmp_path / "changed.png"
     right.write_bytes(first.content)
-    carry(right, wrong, "image/png", "{}", "changed after it was signed")
+    carry(right, wrong, "image/png", Notes(text="{}", parameters="changed after it was signed"))
     with served(create_app(signing)) as url:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0)
         checks = client.content_provenance_checks

@@ -1,5 +1,7 @@
 """Quotas and rates: what a key may use, and that it cannot be gone around."""
 
+import base64
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,12 +10,18 @@ import pytest
 from sqlalchemy import text
 
 from api.main import create_app
+from medley.errors import BackendError
 from medley.quota import Quota
 from medley.settings import Settings
-from orchestrator import quotas
+from orchestrator import engine, invariants, quotas
+from orchestrator.database import transaction
+from orchestrator.engine import Commit, Offer
 from tests.flow.api_world import Holder, World, caption_plan, give_key, open_world, png
+from workers.child import enter
 
 HELLO = {"input": "hello"}
+#: What a worker says of itself.
+ROW: dict[str, Any] = {"lanes": [], "tools": [], "models": [], "serves": [], "lacks": {}}
 
 
 @pytest.fixture
@@ -96,6 +104,69 @@ def test_forgetting_a_job_gives_nothing_back(world: World) -> None:
     assert (submit(key).status_code, submit(key).status_code) == (202, 429)
 
 
+@pytest.mark.parametrize("ended", ["failed", "retried", "canceled", "late", "lost", "dead"])
+def test_what_an_attempt_used_counts_however_it_ended(world: World, ended: str) -> None:
+    key, hands = give_key(world, gpu_seconds_per_day=100), world.hands
+    asset = key("POST", "/v1/assets", files={"file": ("a.png", png())}).json()["id"]
+    job = key("POST", "/v1/jobs", json={"plan": caption_plan(asset)}).json()["id"]
+    used, broken, times = {"gpu_seconds": 7.0, "input_tokens": 3}, BackendError("x"), 1
+    lease = hands.take()
+    with transaction(hands.db) as conn:
+        if ended in ("canceled", "late"):
+            engine.cancel_job(conn, "default", job)
+        if ended in ("failed", "retried"):
+            again = 0.0 if ended == "retried" else None
+            engine.fail_step(conn, lease, broken, delay=again, usage=used)
+        elif ended == "canceled":
+            engine.release_step(conn, lease, used)
+        elif ended == "late":
+            engine.commit_step(conn, hands.name, lease, Commit(usage=used))
+        else:  # nobody says what it used, and the worker runs this model on an accelerator
+            times = 3 if ended == "dead" else 1
+            enter(conn, hands.name, ROW | {"facts": {"metered": [lease.model]}})
+    for taken in range(times if ended in ("lost", "dead") else 0):
+        lease = hands.take() if taken else lease
+        with transaction(hands.db) as conn:
+            conn.execute(
+                "UPDATE steps SET started_at = clock_timestamp() - interval '7 s'"
+                " WHERE job = %s AND id = %s", [job, lease.step],
+            )  # fmt: skip
+            engine.lose_worker(conn, hands.name)
+
+    found = key("GET", "/v1/usage?group_by=model").json()
+    line = next(line for line in found["data"] if line["name"] == lease.model)
+    seen = key("GET", f"/v1/jobs/{job}").json()
+    for seconds in (
+        found["key"]["used"]["gpu_seconds"],
+        line["gpu_seconds"],
+        seen["usage"]["gpu_seconds"],
+    ):
+        assert 7.0 * times <= seconds + 0.01 <= 67.0 * times  # a lost one: at most its lease
+    if ended not in ("lost", "dead"):
+        assert found["key"]["used"]["gpu_seconds"] == 7.0
+        assert found["key"]["used"]["tokens"] == seen["usage"]["input_tokens"] == 3
+    with transaction(hands.db) as conn:
+        assert invariants.check(conn) == []
+    key("POST", f"/v1/jobs/{job}/cancel")
+    assert key("DELETE", f"/v1/jobs/{job}").status_code == 204
+    assert key("GET", "/v1/usage?group_by=model").json()["data"] == found["data"]
+
+
+def test_a_job_that_keeps_failing_ends_with_its_budget(world: World) -> None:
+    key = give_key(world)
+    asset = key("POST", "/v1/assets", files={"file": ("a.png", png())}).json()["id"]
+    body = {"plan": caption_plan(asset), "options": {"max_gpu_seconds": 10}}
+    job = key("POST", "/v1/jobs", json=body).json()["id"]
+    for _ in range(2):
+        with transaction(world.hands.db) as conn:
+            (lease,) = engine.claim(conn, "w", Offer(lanes=["cpu"], tools=["resize@1"]))
+            used = {"gpu_seconds": 6.0}
+            engine.fail_step(conn, lease, BackendError("x"), delay=0.0, usage=used)
+
+    ended = key("GET", f"/v1/jobs/{job}").json()
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "budget_exceeded")
+
+
 @pytest.mark.parametrize(
     ("quota", "usage"),
     [
@@ -142,9 +213,44 @@ def test_stored_bytes_are_limited(world: World) -> None:
 
     kept, refused, again = upload(small), upload(big), upload(small)
     assert [kept.status_code, refused.status_code, again.status_code] == [201, 429, 200]
+    assert stored(world) == {small}
     assert key("GET", "/v1/assets").json()["data"][0]["size"] == len(small)
     assert key("DELETE", f"/v1/assets/{kept.json()['id']}").status_code == 204
     assert upload(png("blue", (8, 8))).status_code == 201
+
+
+def test_a_refused_request_leaves_no_bytes_of_its_files(world: World) -> None:
+    small, big = png(size=(8, 8)), png(size=(600, 400))
+    key, other = give_key(world, bytes_stored=len(small) + 10), give_key(world, tenant="other")
+
+    def picture(data: bytes) -> str:
+        return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+    def send(path: str, data: bytes, name: str = "file", **fields: str) -> Any:
+        return key("POST", path, files={name: ("a.png", data)}, data=fields)
+
+    two = [("file", ("a.png", small)), ("file", ("a.png", b"no picture"))]
+    said = {"role": "user", "content": [{"type": "input_image", "image_url": picture(big)}]}
+    asked = [
+        key("POST", "/v1/assets", files=two),
+        key("POST", "/v1/assets", json={"url": picture(big)}),
+        send("/v1/files", big, purpose="vision"),
+        send("/v1/jobs", big, input="What is this?"),
+        send("/v1/jobs", small, "photo", request=json.dumps({"plan": caption_plan("asset_0")})),
+        key("POST", "/v1/conversations", json={"items": [said]}),
+        key("POST", "/v1/responses", json={"input": [said]}),
+    ]
+    assert [reply.status_code for reply in asked] == [415, 429, 429, 429, 422, 429, 429]
+    assert stored(world) == set()
+    assert other("POST", "/v1/assets", files={"file": ("a.png", big)}).status_code == 201
+    assert send("/v1/files", big, purpose="vision").status_code == 429
+    assert stored(world) == {big}  # of another tenant
+
+
+def stored(world: World) -> set[bytes]:
+    """Everything in the store, whoever it belongs to."""
+    folder = world.settings.asset_folder
+    return {path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_parts_of_uploads_count_until_they_are_a_file(world: World) -> None:

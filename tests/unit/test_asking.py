@@ -21,7 +21,7 @@ from workers.asking import AWAY_S, Answer, Asker
 from workers.residency import Residency
 
 TOOLS = toolbox()
-HUB = frozenset({"plan", "answer", "describe"})
+HUB = frozenset({"plan", "answer", "chat", "describe"})
 SPECS = {
     "server": ModelSpec(id="server", backend="server", tools=HUB, fallback="small"),
     "small": ModelSpec(
@@ -29,7 +29,10 @@ SPECS = {
         backend="small",
         tools=HUB,
         space="s",
-        reads={"describe.media": frozenset({Modality.EMBEDDING})},
+        reads={
+            "describe.media": frozenset({Modality.EMBEDDING}),
+            "chat.seen": frozenset({Modality.TEXT}),
+        },
     ),
     "encoder": ModelSpec(id="encoder", backend="encoder", tools=frozenset({"embed"}), space="s"),
     "other": ModelSpec(id="other", backend="encoder", tools=frozenset({"embed"}), space="t"),
@@ -150,6 +153,14 @@ def test_what_the_fallback_cannot_read_at_all_stays_unavailable(house: House) ->
     seen, read = house.ask(describe(Image.new("RGB", (2, 2))), plan())
     assert (type(seen.error), seen.model) == (Unavailable, "server")
     assert text(read) == "small"
+
+
+def test_a_chat_with_a_picture_waits_for_a_hub_that_sees(house: House) -> None:
+    picture = Image.new("RGB", (2, 2))
+    chats = [Request(tool="chat", inputs={"seen": seen}, params={}) for seen in ([picture], ["a"])]
+    shown, told = house.ask(*chats)
+    assert (type(shown.error), shown.model) == (Unavailable, "server")
+    assert told.model == "small"
 
 
 def test_other_errors_are_not_a_reason_to_ask_somebody_else(house: House) -> None:

@@ -54,6 +54,44 @@ def test_equal_bytes_are_kept_once(store: FolderStore, tmp_path: Path) -> None:
     assert files(store, tmp_path) == [first]
 
 
+def test_what_is_refused_after_it_was_kept_is_gone_at_once(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    received = store.receive([b"refused"], LIMIT)
+    store.keep(received)
+    store.discard(received)
+    store.discard(received)
+
+    assert files(store, tmp_path) == []
+
+
+def test_refused_bytes_stay_where_somebody_else_keeps_equal_ones(store: FolderStore) -> None:
+    first, second, third = (store.receive([b"same"], LIMIT) for _ in range(3))
+    store.keep(first)
+    store.keep(second)
+    for refused in (first, third):  # one that brought them, one that has not come so far
+        store.discard(refused)
+
+    assert store.open(second.sha256).read() == b"same"
+
+
+def test_bytes_that_are_kept_while_equal_ones_are_refused_are_there(store: FolderStore) -> None:
+    for _ in range(60):
+        refused = store.receive([b"in a hurry"], LIMIT)
+        store.keep(refused)
+        wanted = store.receive([b"in a hurry"], LIMIT)
+        both = [
+            threading.Thread(target=store.discard, args=(refused,)),
+            threading.Thread(target=store.keep, args=(wanted,)),
+        ]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        assert store.open(wanted.sha256).read() == b"in a hurry"
+        store.delete(wanted.sha256)
+
+
 def test_kept_bytes_cannot_be_written_by_accident(store: FolderStore) -> None:
     path = store.keep(store.receive([b"immutable"], LIMIT))
 

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from medley.backend import ModelSpec
+from medley.gate import Known
 from medley.modality import Modality
 from medley.plain import compose
-from medley.plan import OutputBinding, Plan
+from medley.plan import AssetBinding, OutputBinding, Plan
 from medley.settings import Settings
 from medley.tasks import AnswerFacts, KnownAsset, ReplyDraft, StepFact
 from medley.toolset import toolbox
 from orchestrator.answerer import to_reply, untruths
-from orchestrator.catalogue import load_catalogue
-from orchestrator.lowering import unlowered
+from orchestrator.catalogue import known_models, load_catalogue
+from orchestrator.lowering import lower, unlowered
 from orchestrator.planner import PlanRequest, Refused, first_task, judge, repair_task
 from orchestrator.register import Entry, Register
 from orchestrator.routing import Policy, Served, choose, live_tools, usable
@@ -237,6 +238,53 @@ def test_one_embedding_serves_readers_that_name_the_space_and_readers_that_do_no
     plan = judge({"steps": steps}, request_)
     assert isinstance(plan, Plan)
     assert [step.tool for step in plan.steps].count("embed") == 2
+
+
+@pytest.mark.parametrize("eyes", [(), ("image",), ("image", "audio")])
+def test_media_of_a_chat_are_put_into_words_where_its_hub_does_not_read_them(
+    eyes: tuple[Any, ...],
+) -> None:
+    settings = Settings(hub_url="http://127.0.0.1:9/v1", hub_reads=frozenset(eyes))
+    models = load_catalogue(settings)
+    kinds = {PICTURE: "image", SOUND: "audio"}
+    parts = [
+        {"type": "text", "text": "What is in these?"},
+        *({"type": "asset", "asset": name, "modality": kind, "media_type": f"{kind}/x"}
+          for name, kind in kinds.items()),
+    ]  # fmt: skip
+    chat = {
+        "id": "chat",
+        "tool": "chat",
+        "inputs": {"seen": [{"asset": name} for name in kinds]},
+        "params": {"messages": [{"role": "user", "parts": parts}]},
+    }
+    known = Known(tools=toolbox(), assets={PICTURE: Modality.IMAGE, SOUND: Modality.AUDIO})
+    plan, faults = lower(Plan.model_validate({"steps": [chat]}), known, models, Policy())
+    assert (faults, plan.steps[-1].model) == ([], "remote-hub")
+    seen: Any = plan.steps[-1].inputs["seen"]
+    read = [item.asset if isinstance(item, AssetBinding) else f"{item.step}.text" for item in seen]
+    assert read == [
+        name if kind in eyes else f"look{number}.text"
+        for number, (name, kind) in enumerate(kinds.items(), start=1)
+    ]
+    looks = {step.id: step for step in plan.steps if step.id.startswith("look")}
+    assert len(looks) == 2 - len(eyes)
+    for look in looks.values():
+        assert look.params.get("question") == "What is in these?"
+        assert look.model == "remote-hub"
+    again, faults = lower(plan, known, models, Policy())
+    assert (again, faults) == (plan, [])
+
+
+def test_a_hub_reads_in_a_chat_what_it_describes_unless_it_says_otherwise() -> None:
+    known = known_models(Settings())
+
+    def reads(model: str) -> frozenset[str]:
+        return frozenset(known[model].reads["chat.seen"])
+
+    assert reads("starter/hub") == reads("chatbridge") == {"text"}
+    assert reads("google/gemma-3-4b-it") == {"text", "image", "video"}
+    assert reads("Qwen/Qwen2.5-Omni-7B") == {"text", "image", "audio", "video"}
 
 
 def test_the_hub_may_not_plan_what_only_a_caller_may(request_: PlanRequest) -> None:

@@ -1,19 +1,59 @@
 -- How attempts end: committed, failed, lost, released. Each is guarded by the token; zero rows means fenced.
 
 -- A running step gives up its lease and gets another status; writes the attempt's history.
+-- `s.usage` is what this attempt used.
 CREATE OR REPLACE FUNCTION medley_end_attempt(s steps, p_outcome text, p_error jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO step_attempts (job, step, token, attempt, worker, outcome, error, started_at)
-    VALUES (s.job, s.id, s.token, s.attempt, s.worker, p_outcome, p_error, s.started_at);
+    INSERT INTO step_attempts (job, step, token, attempt, worker, outcome, error, usage, started_at)
+    VALUES (s.job, s.id, s.token, s.attempt, s.worker, p_outcome, p_error, s.usage, s.started_at);
+END $$;
+
+-- Two usages as one: numbers are added, of anything else the later one stays.
+CREATE OR REPLACE FUNCTION medley_sum(p_before jsonb, p_more jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_before IS NULL THEN p_more WHEN p_more IS NULL THEN p_before
+        ELSE p_before || p_more || (
+            SELECT coalesce(jsonb_object_agg(m.key, (p_before->>m.key)::numeric + (m.value #>> '{}')::numeric), '{}')
+            FROM jsonb_each(p_more) m
+            WHERE jsonb_typeof(m.value) = 'number' AND jsonb_typeof(p_before->m.key) = 'number') END
+$$;
+
+-- What an attempt used whose worker does not say: its share of the time since it was claimed, and no
+-- more than its lease. `metered` are the models that this worker runs on an accelerator.
+CREATE OR REPLACE FUNCTION medley_clocked(s steps) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('seconds', t.seconds) || CASE
+        WHEN EXISTS (SELECT FROM workers w WHERE w.id = s.worker AND w.facts->'metered' ? s.model)
+        THEN jsonb_build_object('gpu_seconds', t.seconds) ELSE '{}' END
+    FROM (SELECT round(greatest(0, extract(epoch FROM least(clock_timestamp(), s.lease_until) - s.started_at))
+        / greatest(1, (SELECT count(*) FROM steps b WHERE b.worker = s.worker AND b.status = 'running')), 3)
+        AS seconds) t
+$$;
+
+-- The job pays for what an attempt used.
+CREATE OR REPLACE FUNCTION medley_charge(j jobs, p_usage jsonb) RETURNS jobs LANGUAGE plpgsql AS $$
+BEGIN
+    j.gpu_seconds := j.gpu_seconds + coalesce((p_usage->>'gpu_seconds')::float8, 0);
+    j.tokens := j.tokens + coalesce((p_usage->>'input_tokens')::float8, 0)
+        + coalesce((p_usage->>'output_tokens')::float8, 0);
+    RETURN j;
+END $$;
+
+-- Writes a job's row back; a job that has used more than it may is stopped.
+CREATE OR REPLACE FUNCTION medley_store_within_budget(j jobs) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM medley_store(j);
+    IF j.max_gpu_seconds < j.gpu_seconds AND j.steps_left > 0 THEN
+        PERFORM medley_cancel(j.tenant, j.id, 'budget_exceeded');
+    END IF;
 END $$;
 
 -- A step becomes final without outputs; what needs it is skipped.
 CREATE OR REPLACE FUNCTION medley_close(j jobs, s steps, p_status text, p_error jsonb) RETURNS jobs
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE steps SET status = p_status, error = p_error, lease_until = NULL, wake_at = NULL,
-        finished_at = clock_timestamp() WHERE job = s.job AND id = s.id;
+    UPDATE steps SET status = p_status, error = p_error, usage = medley_sum(usage, s.usage),
+        lease_until = NULL, wake_at = NULL, finished_at = clock_timestamp() WHERE job = s.job AND id = s.id;
     j.event_seq := j.event_seq + 1;
     INSERT INTO events (job, seq, type, step, data) VALUES (j.id, j.event_seq,
         CASE p_status WHEN 'canceled' THEN 'step.canceled' ELSE 'step.failed' END, s.id,
@@ -32,7 +72,7 @@ DECLARE
     v_at timestamptz := clock_timestamp() + p_delay * interval '1 s';
 BEGIN
     UPDATE steps SET status = 'ready', attempt = s.attempt, crash_count = s.crash_count, worker = NULL,
-        lease_until = NULL, not_before = v_at, ready_at = v_at, wake_at = v_at, wake_backoff = 2,
+        usage = medley_sum(usage, s.usage), lease_until = NULL, not_before = v_at, ready_at = v_at, wake_at = v_at, wake_backoff = 2,
         error = p_data->'error' WHERE job = s.job AND id = s.id;
     j.event_seq := j.event_seq + 1;
     INSERT INTO events (job, seq, type, step, data) VALUES (j.id, j.event_seq, p_event, s.id, p_data);
@@ -69,9 +109,10 @@ BEGIN
         SELECT e->>'asset', e->>'space', s.tenant, e->>'modality', (e->>'vector')::vector
         FROM jsonb_array_elements(c->'embeddings') e ON CONFLICT (asset, space) DO NOTHING;
     END IF;
-    UPDATE steps SET status = v_status, outputs = v_outputs::jsonb, usage = c->'usage', error = NULL,
-        cache_key = c->>'cache_key', lease_until = NULL, finished_at = v_now
+    UPDATE steps SET status = v_status, outputs = v_outputs::jsonb, usage = medley_sum(usage, c->'usage'),
+        error = NULL, cache_key = c->>'cache_key', lease_until = NULL, finished_at = v_now
     WHERE job = s.job AND id = s.id;
+    s.usage := c->'usage';
     PERFORM medley_end_attempt(s, v_status, NULL);
     IF c ? 'cache_key' AND v_status = 'succeeded' THEN
         INSERT INTO step_cache (tenant, key, outputs, job, step)
@@ -89,9 +130,7 @@ BEGIN
         CASE v_status WHEN 'cached' THEN 'step.cached' ELSE 'step.completed' END, s.id,
         jsonb_build_object('outputs', v_outputs::jsonb,
             'seconds', round(extract(epoch FROM v_now - s.started_at), 3)), v_now);
-    j.gpu_seconds := j.gpu_seconds + coalesce((c #>> '{usage,gpu_seconds}')::float8, 0);
-    j.tokens := j.tokens + coalesce((c #>> '{usage,input_tokens}')::float8, 0)
-        + coalesce((c #>> '{usage,output_tokens}')::float8, 0);
+    j := medley_charge(j, s.usage);
     IF c ? 'plan' THEN
         j.plan := c->'plan';
         j.plan_revision := j.plan_revision + 1;
@@ -179,8 +218,9 @@ BEGIN
                 AND s.status IN ('succeeded', 'cached') THEN 'repeated' ELSE 'fenced' END;
         ELSIF j.cancel_requested_at IS NOT NULL THEN
             v_outcomes := v_outcomes || 'canceled'::text;
+            s.usage := c->'usage';
             PERFORM medley_end_attempt(s, 'canceled', NULL);
-            PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
+            PERFORM medley_store(medley_close(medley_charge(j, s.usage), s, 'canceled', NULL));
         ELSE
             v_outcomes := v_outcomes || 'committed'::text;
             j := medley_succeed(j, s, c);
@@ -223,7 +263,9 @@ BEGIN
 END $$;
 
 -- An attempt raised an error. `p_delay` is when to try again; NULL means that another attempt cannot help.
-CREATE OR REPLACE FUNCTION medley_fail(p_job text, p_step text, p_token integer, p_error jsonb, p_delay float8)
+-- `p_usage` is what it used; NULL: nobody says.
+CREATE OR REPLACE FUNCTION medley_fail_step(
+    p_job text, p_step text, p_token integer, p_error jsonb, p_delay float8, p_usage jsonb)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j jobs;
@@ -234,6 +276,8 @@ BEGIN
     IF s.id IS NULL OR s.token <> p_token OR s.status <> 'running' THEN
         RETURN 'fenced';
     END IF;
+    s.usage := coalesce(p_usage, medley_clocked(s));
+    j := medley_charge(j, s.usage);
     IF j.cancel_requested_at IS NOT NULL THEN
         PERFORM medley_end_attempt(s, 'canceled', p_error);
         PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
@@ -241,18 +285,26 @@ BEGIN
     END IF;
     IF p_delay IS NOT NULL AND s.attempt < s.max_attempts THEN
         PERFORM medley_end_attempt(s, 'retried', p_error);
-        PERFORM medley_store(medley_again(j, s, p_delay, 'step.retrying',
+        PERFORM medley_store_within_budget(medley_again(j, s, p_delay, 'step.retrying',
             jsonb_build_object('error', p_error, 'in_s', round(p_delay::numeric, 1))));
         RETURN 'retried';
     END IF;
     PERFORM medley_end_attempt(s, 'failed', p_error);
-    PERFORM medley_store(medley_close(j, s, 'failed', p_error));
+    PERFORM medley_store_within_budget(medley_close(j, s, 'failed', p_error));
     RETURN 'failed';
 END $$;
 
+-- The same where nobody says what it used: as keepers ask.
+CREATE OR REPLACE FUNCTION medley_fail(p_job text, p_step text, p_token integer, p_error jsonb, p_delay float8)
+RETURNS text LANGUAGE sql AS $$
+    SELECT medley_fail_step(p_job, p_step, p_token, p_error, p_delay, NULL);
+$$;
+
 -- A lease ended without a word from its worker: counted as a crash. Three make the step dead.
--- With `p_counted` false the worker gave it back in order, which counts as nothing.
-CREATE OR REPLACE FUNCTION medley_lose(p_job text, p_step text, p_token integer, p_counted boolean)
+-- With `p_counted` false the worker gave it back in order, which counts as no crash. `p_usage` as above;
+-- what is given back in order without a word of it has used nothing.
+CREATE OR REPLACE FUNCTION medley_lose_step(
+    p_job text, p_step text, p_token integer, p_counted boolean, p_usage jsonb)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     j jobs;
@@ -264,6 +316,11 @@ BEGIN
     IF s.id IS NULL OR s.token <> p_token OR s.status <> 'running' THEN
         RETURN 'fenced';
     END IF;
+    s.usage := p_usage;
+    IF s.usage IS NULL AND (p_counted OR j.cancel_requested_at IS NOT NULL) THEN
+        s.usage := medley_clocked(s);
+    END IF;
+    j := medley_charge(j, s.usage);
     IF j.cancel_requested_at IS NOT NULL THEN
         PERFORM medley_end_attempt(s, 'canceled', NULL);
         PERFORM medley_store(medley_close(j, s, 'canceled', NULL));
@@ -272,7 +329,7 @@ BEGIN
     IF NOT p_counted THEN
         PERFORM medley_end_attempt(s, 'released', NULL);
         s.attempt := s.attempt - 1;
-        PERFORM medley_store(medley_again(j, s, 0, 'step.released', '{}'));
+        PERFORM medley_store_within_budget(medley_again(j, s, 0, 'step.released', '{}'));
         RETURN 'released';
     END IF;
     s.crash_count := s.crash_count + 1;
@@ -281,7 +338,7 @@ BEGIN
     IF s.crash_count < 3 THEN
         PERFORM medley_end_attempt(s, 'lost', v_error);
         s.attempt := s.attempt - 1;
-        PERFORM medley_store(medley_again(j, s, 0, 'step.retrying',
+        PERFORM medley_store_within_budget(medley_again(j, s, 0, 'step.retrying',
             jsonb_build_object('error', v_error, 'in_s', 0)));
         RETURN 'lost';
     END IF;
@@ -289,6 +346,12 @@ BEGIN
         'message', 'Three workers were lost while they ran this step.');
     PERFORM medley_end_attempt(s, 'dead', v_error);
     UPDATE steps SET crash_count = s.crash_count WHERE job = s.job AND id = s.id;
-    PERFORM medley_store(medley_close(j, s, 'dead', v_error));
+    PERFORM medley_store_within_budget(medley_close(j, s, 'dead', v_error));
     RETURN 'dead';
 END $$;
+
+-- As workers of the release before ask.
+CREATE OR REPLACE FUNCTION medley_lose(p_job text, p_step text, p_token integer, p_counted boolean)
+RETURNS text LANGUAGE sql AS $$
+    SELECT medley_lose_step(p_job, p_step, p_token, p_counted, NULL);
+$$;

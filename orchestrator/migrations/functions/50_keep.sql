@@ -47,11 +47,11 @@ DECLARE
     v_lost integer := 0;
     v_stopped integer := 0;
 BEGIN
-    FOR r IN SELECT s.job, s.id, s.token FROM steps s JOIN jobs j ON j.id = s.job
+    FOR r IN SELECT s.job, s.id, s.token, medley_clocked(s) AS usage FROM steps s JOIN jobs j ON j.id = s.job
         WHERE s.status = 'running' AND s.lease_until < clock_timestamp()
         LIMIT p_limit FOR NO KEY UPDATE OF j SKIP LOCKED
     LOOP
-        v_lost := v_lost + (medley_lose(r.job, r.id, r.token, true) <> 'fenced')::int;
+        v_lost := v_lost + (medley_lose_step(r.job, r.id, r.token, true, r.usage) <> 'fenced')::int;
     END LOOP;
     FOR r IN SELECT j.id, j.tenant,
             CASE WHEN j.deadline <= clock_timestamp() THEN 'deadline_exceeded' ELSE 'expired' END AS reason
@@ -78,10 +78,10 @@ DECLARE
     r record;
     v_count integer := 0;
 BEGIN
-    FOR r IN SELECT s.job, s.id, s.token FROM steps s
+    FOR r IN SELECT s.job, s.id, s.token, CASE WHEN p_counted THEN medley_clocked(s) END AS usage FROM steps s
         WHERE s.worker = p_worker AND s.status = 'running' ORDER BY s.job
     LOOP
-        v_count := v_count + (medley_lose(r.job, r.id, r.token, p_counted) <> 'fenced')::int;
+        v_count := v_count + (medley_lose_step(r.job, r.id, r.token, p_counted, r.usage) <> 'fenced')::int;
     END LOOP;
     RETURN v_count;
 END $$;
