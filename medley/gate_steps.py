@@ -108,4 +108,6 @@ def _truths(at: str, given: Mapping[str, Any], tool: Tool) -> Iterator[Fault]:
         for found in error.errors(include_url=False):
             number = found["type"] in ("int_type", "float_type")
             if number and isinstance(found["input"], bool):
-                yield Fault(f"{at}/params{pointer(found['loc'])}", f"{found['msg']}.", advice(found))
+                yield Fault(
+                    f"{at}/params{pointer(found['loc'])}", f"{found['msg']}.", advice(found)
+                )
