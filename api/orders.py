@@ -96,10 +96,13 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def parse(model: type[Model], data: Any) -> Model:
-    """The body as a model. Raises `RequestValidationError`, which names each wrong place."""
+def parse(model: type[Model], data: Any, *, strict: bool | None = None) -> Model:
+    """The body as a model. `strict=False`: of a form, where numbers are words.
+
+    Raises `RequestValidationError`, which names each wrong place.
+    """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, strict=strict)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         wrong = [{**item, "loc": ("body", *places.place(item["loc"]))} for item in found]

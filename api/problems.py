@@ -103,10 +103,16 @@ class ApiError(HTTPException):
     """An HTTP error with its own code, for what the framework must pass through untouched."""
 
     def __init__(
-        self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(status, detail, dict(headers or {}))
         self.code = code
+        self.errors = errors
 
 
 def body(
@@ -209,8 +215,13 @@ def install(app: FastAPI, allowed: Mapping[str, Sequence[str]]) -> None:
             headers = {
                 "Allow": ", ".join(methods) or headers.get("Allow", headers.get("allow", ""))
             }
-        code = error.code if isinstance(error, ApiError) else code_of(error.status_code)
-        return response(request, error.status_code, code, str(error.detail), headers=headers)
+        code = code_of(error.status_code)
+        errors: Sequence[Mapping[str, Any]] = ()
+        if isinstance(error, ApiError):
+            code, errors = error.code, error.errors
+        return response(
+            request, error.status_code, code, str(error.detail), errors=errors, headers=headers
+        )
 
     def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

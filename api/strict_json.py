@@ -3,6 +3,7 @@ integers.
 """
 
 import json
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,6 +17,9 @@ MAX_BYTES = 1 << 20  #: of a JSON body
 MAX_DEPTH = 32
 MAX_KEYS = 10_000  # of one object
 _INT64 = range(-(1 << 63), 1 << 63)
+_UNSTORABLE = "A text contains NUL or half of a surrogate pair."
+#: Where a value stands: the place around it, and its name there.
+_Place = tuple["_Place", str] | None
 
 
 def loads(raw: bytes | str) -> Any:
@@ -34,8 +38,19 @@ def loads(raw: bytes | str) -> Any:
     return value
 
 
-def _bad(reason: str) -> ApiError:
-    return ApiError(400, "invalid_json", f"The JSON cannot be accepted: {reason}")
+def _bad(reason: str, place: _Place = None) -> ApiError:
+    names: list[str] = []
+    while place is not None:
+        place, name = place
+        names.append(name.replace("~", "~0").replace("/", "~1"))
+    pointer = "".join(f"/{name}" for name in reversed(names))
+    fault = {"pointer": pointer, "reason": reason, "suggestion": None}
+    return ApiError(
+        400,
+        "invalid_json",
+        f"The JSON cannot be accepted: {reason}",
+        errors=[fault] if names else [],
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,39 +67,48 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int:
-    # The length is checked first: very long numbers take quadratic time to read.
-    if len(digits) > 20 or int(digits) not in _INT64:
-        raise _bad("An integer does not fit into 64 bits.")
-    return int(digits)
+    # Very long numbers take quadratic time to read; where a shorter one stands is told later.
+    return int(digits[:21])
 
 
 def check_value(value: Any) -> None:
-    """Refuses what is nested too deeply or cannot be stored. Raises `ApiError` 400."""
-    layer, depth = [value], 0
+    """Refuses what is nested too deeply or cannot be stored. Raises `ApiError` 400, which points at
+    the place.
+    """
+    layer: list[tuple[Any, _Place]] = [(value, None)]
+    depth = 0
     while layer:
         depth += 1
-        if depth > MAX_DEPTH:
-            raise _bad(f"Nested deeper than {MAX_DEPTH} levels.")
-        below: list[Any] = []
-        for item in layer:
-            if isinstance(item, str):
-                check_text(item)
-            elif isinstance(item, float):
-                if item in (float("inf"), float("-inf")):
-                    raise _bad("A number is too large.")
-            elif isinstance(item, dict):
-                for key in item:
-                    check_text(key)
-                below += item.values()
+        below: list[tuple[Any, _Place]] = []
+        for item, place in layer:
+            if depth > MAX_DEPTH:
+                raise _bad(f"Nested deeper than {MAX_DEPTH} levels.", place)
+            if reason := _unfit(item):
+                raise _bad(reason, place)
+            if isinstance(item, dict):
+                below += [(inner, (place, str(key))) for key, inner in item.items()]
             elif isinstance(item, list):
-                below += item
+                below += [(inner, (place, str(number))) for number, inner in enumerate(item)]
         layer = below
+
+
+def _unfit(item: Any) -> str | None:
+    """Why this value alone cannot be taken."""
+    if isinstance(item, str):
+        return None if storable_text(item) else _UNSTORABLE
+    if isinstance(item, dict):
+        return None if all(map(storable_text, item)) else _UNSTORABLE
+    if isinstance(item, float) and math.isinf(item):
+        return "A number is too large."
+    if isinstance(item, int) and item not in _INT64:
+        return "An integer does not fit into 64 bits."
+    return None
 
 
 def check_text(text: str) -> None:
     """Refuses what the database cannot store: NUL and lone surrogates. Raises `ApiError` 400."""
     if not storable_text(text):
-        raise _bad("A text contains NUL or half of a surrogate pair.")
+        raise _bad(_UNSTORABLE)
 
 
 class _StrictRequest(Request):

@@ -84,6 +84,7 @@ def _params(at: str, step: PlanStep, tool: Tool) -> Iterator[Fault]:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
             reason = "A seed is an integer from 0 to 2^63 - 1."
             yield Fault(f"{at}/params/seed", reason, "Leave it out, or choose one in the range.")
+    yield from _truths(at, given, tool)
     try:
         tool.params.model_validate(given)
     except ValidationError as error:
@@ -95,3 +96,18 @@ def _params(at: str, step: PlanStep, tool: Tool) -> Iterator[Fault]:
                 "There is no such parameter." if unknown else f"{found['msg']}.",
                 f"Parameters: {names}." if unknown else advice(found),
             )
+
+
+def _truths(at: str, given: Mapping[str, Any], tool: Tool) -> Iterator[Fault]:
+    """Where `true` or `false` stands for a number. A number in quotes has one meaning and is read;
+    these have none, and pydantic would read 1 and 0.
+    """
+    try:
+        tool.params.model_validate(given, strict=True)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            number = found["type"] in ("int_type", "float_type")
+            if number and isinstance(found["input"], bool):
+                yield Fault(
+                    f"{at}/params{pointer(found['loc'])}", f"{found['msg']}.", advice(found)
+                )

@@ -1,5 +1,6 @@
 """Who calls: the service and the tenant of a message, and what refusals become on its way back."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from api.strict_json import check_value
 from medley.errors import Forbidden, MedleyError
 from orchestrator.keys import Scope
 
+logger = logging.getLogger("medley.api")
 Context = ServerRequestContext[Any, Request]
 Params = TypeVar("Params")
 Answer = TypeVar("Answer")
@@ -63,7 +65,8 @@ def handler(
     """A handler of the protocol that does this work.
 
     What cannot be stored is refused before it starts; a caller's fault is answered as `Invalid
-    params` with the code and the places that are wrong.
+    params` with the code and the places that are wrong. What went wrong here goes to the log, and
+    the caller hears no more than that it did.
     """
 
     async def handle(context: Context, params: Params) -> Answer:
@@ -71,9 +74,15 @@ def handler(
             check_value(dict(context.params or {}))
             return await work(Caller.of(context), params)
         except ApiError as error:
-            raise MCPError(INVALID_PARAMS, str(error.detail), {"code": error.code}) from None
+            told = {"code": error.code, "errors": list(error.errors)}
+            raise MCPError(INVALID_PARAMS, str(error.detail), told) from None
         except MedleyError as error:
             code = INVALID_PARAMS if error.status < 500 else INTERNAL_ERROR
             raise MCPError(code, error.message, error.to_data()) from None
+        except MCPError:
+            raise
+        except Exception:
+            logger.exception("a message failed")
+            raise MCPError(INTERNAL_ERROR, "Something went wrong here.") from None
 
     return handle

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -37,6 +38,7 @@ from orchestrator.workflows import Saved
 
 PAGE = 50
 MAX_BLOB = 16 << 20  #: bytes of a resource that is read through a message
+_CURSOR = re.compile(r"(asset|wf)_[0-9a-f]{32}")
 Item = TypeVar("Item", Asset, Saved)
 
 
@@ -174,7 +176,7 @@ def _resource(asset: Asset) -> Resource:
 
 def _cursor(params: PaginatedRequestParams | None) -> str | None:
     found = params.cursor if params is not None else None
-    if found is not None and len(found) > 64:
+    if found is not None and not _CURSOR.fullmatch(found):
         raise MCPError(INVALID_PARAMS, "This is no cursor of this list.")
     return found
 

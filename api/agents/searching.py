@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from api import views
 from api.agents import arguments, runs
 from api.agents.caller import Caller
-from api.agents.media import Media, uri_of
+from api.agents.media import Media, is_medium, uri_of
 from api.agents.results import link_to, result_of
 from api.schemas.requests import JobIn
 from medley.errors import CallerError
@@ -38,8 +38,10 @@ async def search(caller: Caller, asked: arguments.SearchAssets) -> CallToolResul
     """The assets nearest to words or to a medium. Raises `CallerError`."""
     if (asked.query is None) == (asked.like is None):
         raise CallerError("Give either query or like.")
-    media = Media(caller)
-    sought: Any = asked.query or await run_in_threadpool(media.value, asked.like or "")
+    media, like = Media(caller), asked.like
+    if asked.query is not None and is_medium(asked.query):
+        like = asked.query  # whoever names a medium means it, not the letters of its name
+    sought: Any = asked.query if like is None else await run_in_threadpool(media.value, like)
     order = JobIn(workflow=_workflow(asked), inputs={"query": sought})
     view = await runs.run(caller, runs.Ordered(body=order, files=media.files))
     if view.status is not JobStatus.SUCCEEDED:

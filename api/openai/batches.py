@@ -10,7 +10,7 @@ from api.openai.batch_endpoints import ENDPOINTS
 from api.openai.bodies import Asked, FileId
 from api.openai.calls import Refused
 from api.openai.files import ExpiresAfter, find, unix
-from api.schemas.common import Metadata, Out, Page, documented, page
+from api.schemas.common import Metadata, Out, Page, documented, id_after, page
 from api.state import Here, Tenant
 from api.strict_json import StrictRoute
 from medley.errors import NotFound
@@ -139,7 +139,7 @@ def list_batches(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("batch")] = None,
 ) -> Page[BatchOut]:
     """Batches by age, newest first."""
     with here.db.connect() as conn:

@@ -49,7 +49,7 @@ async def read_fields(
         inside = fields.setdefault(outer, {})
         if isinstance(inside, dict):
             inside[inner] = fields.pop(name)
-    return orders.parse(model, fields), sent.files
+    return orders.parse(model, fields, strict=False), sent.files
 
 
 async def judged(here: Service, files: list[SentFile], left: ExitStack) -> list[Judged]:

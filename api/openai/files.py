@@ -15,7 +15,7 @@ from api.incoming import SentFile, display_name
 from api.openai import bodies
 from api.openai.bodies import Asked
 from api.openai.calls import Refused
-from api.schemas.common import Out, Page, documented, page
+from api.schemas.common import Out, Page, documented, id_after, page
 from api.state import Here, Service, Tenant
 from medley.errors import CallerError, NotFound
 from medley.media.facts import Facts
@@ -108,7 +108,7 @@ def list_files(
     tenant: Tenant,
     purpose: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("asset")] = None,
     order: Order = Order.DESC,
 ) -> Page[FileOut]:
     """Files by age, newest first: what was sent, and what jobs have made."""

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.openai import calls
 from api.openai.bodies import Asked, FileId, Ignored
 from api.openai.files import FileOut, unix
-from api.schemas.common import Metadata, Out, Page, documented, page
+from api.schemas.common import Metadata, Out, Page, documented, id_after, page
 from api.searching import Hit, Weighed, hits, search_call
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
@@ -186,7 +186,6 @@ class StoreHits(Out):
     job: str
 
 
-After = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
@@ -202,7 +201,11 @@ def create_vector_store(body: StoreIn, here: Here, tenant: Tenant) -> StoreOut:
 
 @router.get("", responses=documented(400))
 def list_vector_stores(
-    here: Here, tenant: Tenant, limit: Limit = 20, after: After = None, order: Order = Order.DESC
+    here: Here,
+    tenant: Tenant,
+    limit: Limit = 20,
+    after: Annotated[str | None, id_after("vs")] = None,
+    order: Order = Order.DESC,
 ) -> Page[StoreOut]:
     """Sets by age, newest first. `vs_assets`, the set of all assets, is not among them."""
     newest = order is Order.DESC
@@ -249,7 +252,7 @@ def list_vector_store_files(
     here: Here,
     tenant: Tenant,
     limit: Limit = 20,
-    after: After = None,
+    after: Annotated[str | None, id_after("asset")] = None,
     order: Order = Order.DESC,
 ) -> Page[StoreFileOut]:
     """The files of a set."""

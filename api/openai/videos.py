@@ -16,7 +16,7 @@ from api.openai.given import as_part, media
 from api.openai.image_plans import drawable, size_of
 from api.orders import parse, read_big_json
 from api.problems import ApiError
-from api.schemas.common import Out, Page, documented, page
+from api.schemas.common import Out, Page, documented, id_after, page
 from api.state import Here, Service, Tenant
 from medley.errors import NotFound
 from medley.media.thumbnail import thumbnail
@@ -140,7 +140,7 @@ def list_videos(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("video", "job")] = None,
     order: Order = Order.DESC,
 ) -> Page[VideoOut]:
     """Films by age, newest first."""

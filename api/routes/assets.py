@@ -12,7 +12,7 @@ from api import downloads, links, orders
 from api.incoming import SentFile, media_type_of, read_form, read_raw
 from api.problems import ApiError
 from api.schemas.assets import PICTURED, AssetOut, FetchIn, UseOut, use
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.state import Here, Service, Tenant
 from api.strict_json import StrictRoute
 from medley.media.facts import Facts
@@ -112,7 +112,7 @@ def list_assets(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("asset")] = None,
     order: Order = Order.DESC,
     modality: Annotated[
         list[Modality] | None, Query(max_length=16, description="One or more of them.")

@@ -9,7 +9,7 @@ from api.openai import inline
 from api.openai.inline import Kept
 from api.openai.items import Said, read_items
 from api.openai.said_items import add_items, item_of
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.schemas.rooms import (
     ConversationChange,
     ConversationDeleted,
@@ -46,7 +46,7 @@ def list_conversations(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("conv")] = None,
     order: Order = Order.DESC,
 ) -> Page[ConversationOut]:
     """Conversations by age, newest first."""
@@ -90,7 +90,7 @@ def list_items(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("msg")] = None,
     order: Order = Order.ASC,
 ) -> Page[MessageOut]:
     """The messages of every branch by age, oldest first; `parent` makes the tree."""

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api import orders, stream, tracing, views
 from api.downloads import matches
 from api.ids import JobId
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.schemas.jobs import JobOut
 from api.schemas.requests import ApproveIn, InputIn, JobIn, RetryIn
 from api.state import Here, Service, Tenant
@@ -111,7 +111,7 @@ def list_jobs(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("job")] = None,
     order: Order = Order.DESC,
     status: Annotated[list[JobStatus] | None, Query(max_length=8)] = None,
     workflow: Annotated[str | None, Query(max_length=64)] = None,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.schemas.keys import KeyIn, KeyOut, NewKeyOut
 from api.state import Here, Service, Tenant, Who
 from api.strict_json import StrictRoute
@@ -41,7 +41,7 @@ def list_keys(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("key")] = None,
     order: Order = Order.DESC,
 ) -> Page[KeyOut]:
     """The keys by age, revoked and expired ones too."""

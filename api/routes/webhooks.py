@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
 from api import hooks
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.schemas.webhooks import (
     DeletedEndpoint,
     DeliveryOut,
@@ -57,7 +57,7 @@ def list_endpoints(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("we")] = None,
     job: Annotated[
         str | None, Query(max_length=64, description="The webhook named in this job's request.")
     ] = None,
@@ -130,7 +130,7 @@ def list_deliveries(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("wd")] = None,
     status: Literal["pending", "delivered", "failed"] | None = None,
 ) -> Page[DeliveryOut]:
     """The messages to an endpoint with all their attempts, newest first; kept for 14 days."""

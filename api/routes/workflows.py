@@ -9,7 +9,7 @@ from api import orders
 from api.downloads import matches
 from api.problems import ApiError
 from api.routes.jobs import SUBMITTED, IdempotencyKey, Prefer, body_of, submitted
-from api.schemas.common import Page, documented, page
+from api.schemas.common import Page, documented, id_after, page
 from api.schemas.jobs import JobOut
 from api.schemas.requests import RunIn
 from api.schemas.rooms import PublishIn, Verdict, WorkflowOut, workflow_urls
@@ -38,7 +38,7 @@ def list_workflows(
     here: Here,
     tenant: Tenant,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, id_after("wf")] = None,
     order: Order = Order.DESC,
 ) -> Page[WorkflowOut]:
     """The newest version of each workflow, by age."""

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from fastapi import Query
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from api import problems
 
@@ -19,10 +28,32 @@ def _rfc3339(moment: datetime) -> str:
 Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 
 
+def _exact(schema: Any) -> Any:
+    """The same with strict numbers and truth values. Strict as a whole would refuse enums, too."""
+    if isinstance(schema, list):
+        return [_exact(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    exact = {
+        name: item if name in ("metadata", "default") else _exact(item)
+        for name, item in schema.items()
+    }
+    return exact | {"strict": True} if exact.get("type") in ("int", "float", "bool") else exact
+
+
 class Body(BaseModel):
-    """What a caller sends: unknown members are refused."""
+    """What a caller sends: unknown members are refused, and a number or a truth value is what JSON
+    means by it. `"7"` is no number, `true` no 1. Forms, which know only words, are read with
+    `strict=False`.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's hook."""
+        found: CoreSchema = _exact(handler(source))
+        return found
 
 
 class Call(Body):
@@ -64,6 +95,15 @@ def page(items: Sequence[Item], limit: int) -> Page[Item]:
         last_id=ids[-1] if ids else None,
         has_more=len(items) > limit,
     )
+
+
+def id_after(*kinds: str) -> Any:
+    """The query parameter that names the last item of the page before, an id of one of these kinds.
+    Ids are compared, so that a page is right when that item is gone; what is none is refused.
+    """
+    kind = kinds[0] if len(kinds) == 1 else f"({'|'.join(kinds)})"
+    pattern = rf"^{kind}_[0-9a-f]{{32}}$"
+    return Query(max_length=64, pattern=pattern, description="The last id of the page before.")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -267,6 +267,8 @@ def test_every_error_is_a_problem_for_two_kinds_of_reader(world: World) -> None:
         ("GET", "/v1/jobs?limit=0", 422),
         ("GET", "/v1/jobs?status=odd", 422),
         ("GET", "/v1/jobs?limit=x", 422),
+        ("GET", "/v1/jobs?after=garbage", 422),  # not an empty page, as if all were told
+        ("GET", f"/v1/assets?after=job_{'0' * 32}", 422),
     ],
 )
 def test_what_the_framework_refuses_is_a_problem_too(

@@ -19,7 +19,7 @@ from mcp.client.client import Client
 from mcp.client.extension import ClientExtension, ResultClaim, advertise
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged
-from mcp_types import CallToolResult, ElicitResult, Request, RequestParams, Result
+from mcp_types import INTERNAL_ERROR, CallToolResult, ElicitResult, Request, RequestParams, Result
 from pydantic import ConfigDict
 
 from api.agents import listening
@@ -184,6 +184,7 @@ def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Ser
         ("cancel_job", {"job": "job_nobody"}, "job_nobody"),
         ("search_assets", {}, "query or like"),
         ("search_assets", {"query": "x", "like": "asset_x"}, "query or like"),
+        ("search_assets", {"query": "asset://asset_nobody"}, "asset_nobody"),
     ]
 
     async def try_all(client: Client) -> list[CallToolResult]:
@@ -194,6 +195,18 @@ def test_what_does_not_fit_is_said_so_that_a_model_can_put_it_right(service: Ser
         assert reason in words(result), (tool, arguments, words(result))
     with pytest.raises(MCPError, match="NUL"):
         call(service, "job_status", job="a\0b")
+
+
+def test_what_goes_wrong_here_is_not_told_in_detail(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **more: Any) -> Any:
+        raise RuntimeError("host=10.0.0.1 password=hunter2")
+
+    monkeypatch.setattr("orchestrator.asset_rows.list_assets", broken)
+    with pytest.raises(MCPError, match=r"^Something went wrong here\.$") as caught:
+        talk(service, lambda client: client.list_resources())
+    assert caught.value.error.code == INTERNAL_ERROR
 
 
 def test_an_unknown_tool_is_refused_with_the_nearest(service: Service) -> None:
@@ -255,6 +268,8 @@ def test_assets_are_resources_in_pages(service: Service, monkeypatch: pytest.Mon
     found, content = talk(service, read)
     assert found[:3] == [f"asset://{name}" for name in reversed(ids)]
     assert base64.b64decode(content.contents[0].blob) == png(size=(8, 8))
+    with pytest.raises(MCPError, match="no cursor"):
+        talk(service, lambda client: client.list_resources(cursor="garbage"))
     for uri in ("asset://asset_nobody", "file:///etc/passwd"):
         with pytest.raises(MCPError):
             talk(service, lambda client, uri=uri: client.read_resource(uri))

@@ -4,14 +4,18 @@ import json
 from contextlib import suppress
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api import openapi, problems
 from api.downloads import disposition, file_name, matches
 from api.incoming import display_name
+from api.openai.image_bodies import ImageEditIn
+from api.orders import parse
 from api.problems import ApiError
 from api.routes.jobs import wait_of
+from api.schemas.requests import JobIn
 from api.strict_json import loads
 from medley.gate import Fault
 from medley.modality import Modality
@@ -49,6 +53,39 @@ def test_the_deepest_json_that_is_read_has_32_levels() -> None:
     loads("[" * 32 + "]" * 32)
     with pytest.raises(ApiError, match="deeper"):
         loads("[" * 33 + "]" * 33)
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        (r'{"a": [1, "\u0000"]}', "/a/1"),
+        (r'{"a/b": {"c": "\ud800"}}', "/a~1b/c"),
+        ('{"n": 9223372036854775808}', "/n"),
+        ('{"n": -1' + "0" * 4000 + "}", "/n"),
+        ('{"n": 1e999}', "/n"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_with_its_place(text: str, pointer: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        loads(text)
+    assert [fault["pointer"] for fault in caught.value.errors] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "options", [{"seed": True}, {"seed": "7"}, {"seed": 7.5}, {"ask": "no"}, {"min_score": "0.5"}]
+)
+def test_a_number_or_a_truth_value_is_what_json_means_by_it(options: dict[str, object]) -> None:
+    with pytest.raises(RequestValidationError) as caught:
+        parse(JobIn, {"input": "Draw a cat", "options": options})
+    (name,) = options
+    assert [item["loc"] for item in caught.value.errors()] == [("body", "options", name)]
+
+
+def test_in_a_form_numbers_are_words() -> None:
+    sent = {"prompt": "a cat", "n": "2", "stream": "true", "strength": "0.4"}
+    form = parse(ImageEditIn, sent, strict=False)
+    assert (form.n, form.stream, form.strength) == (2, True, 0.4)
+    assert parse(ImageEditIn, {"prompt": "a cat", "strength": 1}).strength == 1
 
 
 @given(st.text())

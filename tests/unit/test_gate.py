@@ -78,6 +78,7 @@ def test_a_circle_is_refused_once_and_named() -> None:
 
 @pytest.mark.parametrize(("params", "pointer"), [
     ({"steps": 0}, "/steps/0/params/steps"),
+    ({"steps": True}, "/steps/0/params/steps"),
     ({"stepz": 3}, "/steps/0/params/stepz"),
     ({"seed": -1}, "/steps/0/params/seed"),
 ])  # fmt: skip
