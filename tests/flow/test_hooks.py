@@ -513,6 +513,8 @@ def one_step(conn: Raw, tool: str) -> tuple[dict[str, Any], list[tuple[str, Moda
     given: list[tuple[str, Modality]] = []
     inputs: dict[str, Any] = {}
     for name, port in TOOLS[tool].inputs.items():
+        if port.extra:
+            continue
         if Modality.TEXT in port.accepts or Modality.EMBEDDING in port.accepts:
             bound: dict[str, Any] = {"text": "a cat"}
         else:
