@@ -94,6 +94,7 @@ def main() -> None:
         named = (bank.flatten(0, 1) @ centre.T).argmax(-1)
         right = (named == torch.arange(len(bank)).repeat_interleave(bank.shape[1])).float().mean()
         log.info("kind=%s shape=%s nearest_centre=%.3f", modality, tuple(bank.shape), right)
+    OUT.parent.mkdir(parents=True, exist_ok=True)
     np.savez(OUT.with_suffix(".part.npz"), **banks)
     OUT.with_suffix(".part.npz").replace(OUT)
 
