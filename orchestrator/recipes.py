@@ -146,18 +146,33 @@ def _step(row: StepView | None) -> PlanStep | None:
 
 
 def _words(job: JobView, maker: StepView) -> str:
-    """The words that the step read: its own, or those that other steps wrote."""
-    outputs = {
-        f"{step.id}.{port}": given for step in job.steps for port, given in step.outputs.items()
-    }
-    found: list[str] = []
-    for bound in maker.inputs.values():
-        for item in bound if isinstance(bound, list) else [bound]:
-            given = outputs.get(item["from"]) if "from" in item else item
-            for part in given if isinstance(given, list) else [given]:
-                if isinstance(part, dict) and isinstance(part.get("text"), str):
-                    found.append(part["text"])
-    return "\n".join(found)[:MAX_TEXT]
+    """The words that the step read: its own, or those that other steps wrote. Where it read none,
+    as one that converts, those of the steps before it.
+    """
+    steps = {step.id: step for step in job.steps}
+    level = [maker]
+    while level:
+        bounds = [bound for step in level for bound in _bounds(step)]
+        before = [bound["from"].partition(".") for bound in bounds if "from" in bound]
+        found = [bound for bound in bounds if "from" not in bound]
+        for step, _, port in before:
+            given = steps[step].outputs.get(port) if step in steps else None
+            found += given if isinstance(given, list) else [given]
+        words = [part["text"] for part in found if isinstance(part, dict) and "text" in part]
+        if any(isinstance(text, str) for text in words):
+            return "\n".join(text for text in words if isinstance(text, str))[:MAX_TEXT]
+        level = [
+            steps[name] for name in dict.fromkeys(step for step, _, _ in before) if name in steps
+        ]
+    return ""
+
+
+def _bounds(step: StepView) -> list[Any]:
+    return [
+        item
+        for bound in step.inputs.values()
+        for item in (bound if isinstance(bound, list) else [bound])
+    ]
 
 
 def _asked(job: JobView, known: Mapping[str, "_Named"]) -> Asked:

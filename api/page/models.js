@@ -30,7 +30,7 @@ export async function show(place, { query }) {
   await styles("rooms.css");
   const state = { words: query.get("q") ?? "", tool: query.get("tool") ?? "", open: query.get("id"), on: new Set(FILTERS.filter((name) => query.get(name) === "1")), most: FEW };
   const busy = new Map();
-  let models = [], system = null, gone = false, timer;
+  let models = [], system = null, operates, gone = false, timer;
 
   const field = element("input", { type: "search", placeholder: say("find"), "aria-label": say("find"), value: state.words, oninput: later(() => { state.words = field.value; state.most = FEW; render(); }, 120) });
   const tool = element("select", { "aria-label": say("tools"), onchange: () => { state.tool = tool.value; render(); } });

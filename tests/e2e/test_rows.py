@@ -179,8 +179,10 @@ def _wav(samples: "np.ndarray[Any, Any]") -> bytes:
 
 def test_a_model_is_loaded_and_unloaded_by_a_job(world: World) -> None:
     place = "/v1/models/starter/encoder"
-    for action, after in (("load", "loaded"), ("unload", "live")):
+    for action, after in (("unload", "live"), ("load", "loaded"), ("unload", "live")):
         job = world.client.post(f"{place}/{action}").json()
+        if job["status"] == "succeeded":  # no worker held it
+            continue
         with world.client.stream("GET", job["urls"]["events"]) as stream:
             list(stream.iter_lines())
         (step,) = world.client.get(job["urls"]["steps"]).json()["data"]
