@@ -113,7 +113,7 @@ class _Form:
     """Turns the parser's callbacks into a list of things to do, since callbacks cannot wait."""
 
     def __init__(self, boundary: bytes) -> None:
-        self.todo: list[tuple[str, bytes]] = []
+        self.heard: list[tuple[str, bytes]] = []
         self.ended = False
         self._name = self._value = b""
         self._headers: dict[bytes, bytes] = {}
@@ -126,11 +126,11 @@ class _Form:
                 "on_header_field": self._header_field,
                 "on_header_value": self._header_value,
                 "on_header_end": self._header_end,
-                "on_headers_finished": lambda: self.todo.append(("part", b"")),
-                "on_part_data": lambda data, start, end: self.todo.append(
+                "on_headers_finished": lambda: self.heard.append(("part", b"")),
+                "on_part_data": lambda data, start, end: self.heard.append(
                     ("data", data[start:end])
                 ),
-                "on_part_end": lambda: self.todo.append(("close", b"")),
+                "on_part_end": lambda: self.heard.append(("close", b"")),
                 "on_end": self._end,
             },
         )
@@ -204,8 +204,8 @@ async def _work_off(
     begun: ExitStack,
     left: ExitStack,
 ) -> None:
-    todo, form.todo = form.todo, []
-    for what, data in todo:
+    heard, form.heard = form.heard, []
+    for what, data in heard:
         if what == "part":
             slot.sink = _open(form.headers_of.pop(0), sent, store, limit, begun, left)
         elif slot.sink is not None and what == "data":

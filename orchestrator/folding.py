@@ -47,6 +47,8 @@ _ENDED = (
     " WHERE a.ended_at > %s AND a.ended_at <= %s"
 )
 _MODEL = "coalesce(a.usage->>'model', s.model, '')"
+#: Of these, those that ran: what the cache answered, or what was given back, was no operation.
+_RAN = " AND a.outcome IN ('succeeded', 'retried', 'failed', 'lost', 'dead')"
 
 
 def _attempts(conn: Raw, sums: Sums, since: datetime, until: datetime) -> int:
@@ -94,15 +96,14 @@ def _usage(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
 
 
 def _operations(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
-    """Attempts in the words of OpenTelemetry; what the cache answered was no operation."""
+    """Attempts in the words of OpenTelemetry."""
     name = "gen_ai_client_operation_duration_seconds"
     seconds = "extract(epoch FROM a.ended_at - a.started_at)::float8"
     rows = conn.execute(
         f"SELECT s.tool, {_MODEL}, CASE WHEN a.outcome = 'succeeded' THEN ''"
         " ELSE coalesce(a.error->>'code', a.outcome) END,"
-        f" {_bucket(seconds)}, count(*), sum({seconds}){_ENDED} AND a.started_at IS NOT NULL"
-        " AND a.outcome IN ('succeeded', 'retried', 'failed', 'lost', 'dead')"
-        " GROUP BY 1, 2, 3, 4".encode(),
+        f" {_bucket(seconds)}, count(*), sum({seconds}){_ENDED}{_RAN}"
+        " AND a.started_at IS NOT NULL GROUP BY 1, 2, 3, 4".encode(),
         [list(MEASURES[name].buckets), since, until],
     ).fetchall()
     for tool, model, error, bucket, count, total in rows:
@@ -115,9 +116,9 @@ def _tokens(conn: Raw, sums: Sums, since: datetime, until: datetime) -> None:
         # Whole numbers: half a token less puts those that equal a bound below it.
         f"SELECT s.tool, {_MODEL}, u.kind, {_bucket('u.tokens - 0.5')}, count(*), sum(u.tokens)"
         " FROM step_attempts a JOIN steps s ON s.job = a.job AND s.id = a.step,"
-        " LATERAL (VALUES ('input', (s.usage->>'input_tokens')::float8),"
-        " ('output', (s.usage->>'output_tokens')::float8)) AS u (kind, tokens)"
-        " WHERE a.ended_at > %s AND a.ended_at <= %s AND a.outcome = 'succeeded'"
+        " LATERAL (VALUES ('input', (a.usage->>'input_tokens')::float8),"
+        " ('output', (a.usage->>'output_tokens')::float8)) AS u (kind, tokens)"
+        f" WHERE a.ended_at > %s AND a.ended_at <= %s{_RAN}"
         " AND u.tokens IS NOT NULL GROUP BY 1, 2, 3, 4".encode(),
         [list(MEASURES[name].buckets), since, until],
     ).fetchall()

@@ -15,6 +15,7 @@ from typing import Any
 from celery import Celery
 from psycopg.types.json import Jsonb
 
+from medley.backend import ModelSpec
 from medley.errors import Unavailable
 from medley.ids import new_id
 from medley.machine import model_memory, this_machine
@@ -69,16 +70,7 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
     budget = settings.memory_budget_bytes or model_memory(
         this_machine(), accelerated=device != "cpu", processes=settings.worker_processes
     )
-    facts = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "main": name_of_main(os.getppid()),
-        "device": device,
-        "memory_budget_bytes": budget,
-        # For attempts that end without a word of this process.
-        "metered": [spec.id for spec in models.values() if is_metered(spec, device)],
-    }
-    row = {**offering.row(), "models": [], "facts": facts}
+    row = {**offering.row(), "models": [], "facts": facts_of(models, device, budget)}
     # The keeper first: a child that dies from here on leaves no row behind.
     keeping = Keeping(
         database_url=settings.database_url, worker=worker, ttl=settings.lease_ttl_s, row=row
@@ -137,6 +129,19 @@ def make_runner(settings: Settings, app: Celery) -> Runner:
         tracing=tracing,
         gauges=gauges,
     )
+
+
+def facts_of(models: Mapping[str, ModelSpec], device: str, budget: int) -> dict[str, Any]:
+    """What this process says of itself."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "main": name_of_main(os.getppid()),
+        "device": device,
+        "memory_budget_bytes": budget,
+        # For attempts that end without a word of this process.
+        "metered": [spec.id for spec in models.values() if is_metered(spec, device)],
+    }
 
 
 def enter(conn: Any, worker: str, row: Mapping[str, Any]) -> None:

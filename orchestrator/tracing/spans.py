@@ -49,6 +49,7 @@ class Attempt:
     began: datetime
     ended: datetime | None
     queued_ms: int | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_spans(conn: Connection, tenant: str, job_id: str, *, prompts: bool = False) -> list[Span]:
@@ -79,6 +80,7 @@ def _attempts(conn: Connection, job_id: str) -> list[Attempt]:
             began=row.started_at or row.ended_at,
             ended=row.ended_at,
             queued_ms=_queued(row) if row.token == row.newest else None,
+            usage=row.usage or {},
         )
         for row in done
     ]
@@ -178,6 +180,9 @@ def _attempt(
         attributes[genai.WORKER] = item.worker
     if item.queued_ms is not None:
         attributes[genai.QUEUED_MS] = item.queued_ms
+    for name, key in (("input_tokens", genai.INPUT_TOKENS), ("output_tokens", genai.OUTPUT_TOKENS)):
+        if name in item.usage:
+            attributes[key] = int(item.usage[name])
     if item.outcome in ("succeeded", "cached"):
         attributes |= _made(step)
         if operation == genai.RETRIEVAL:
@@ -201,18 +206,13 @@ def _attempt(
 
 
 def _made(step: StepView) -> dict[str, Attribute]:
-    """What it gave: kind of output, tokens."""
-    found: dict[str, Attribute] = {}
+    """What it gave: the kind of output."""
     for given in step.outputs.values():
         first = given[0] if isinstance(given, list) and given else given
         kind = first.get("modality", first.get("type")) if isinstance(first, Mapping) else None
         if kind in genai.OUTPUT_TYPES:
-            found[genai.OUTPUT_TYPE] = genai.OUTPUT_TYPES[kind]
-            break
-    for name, key in (("input_tokens", genai.INPUT_TOKENS), ("output_tokens", genai.OUTPUT_TOKENS)):
-        if name in step.usage:
-            found[key] = int(step.usage[name])
-    return found
+            return {genai.OUTPUT_TYPE: genai.OUTPUT_TYPES[kind]}
+    return {}
 
 
 def _sought(step: StepView) -> dict[str, Attribute]:

@@ -2,15 +2,13 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.e2e.snippets import ROOT, run_python
+
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text()
 ENDED = "[data-status=succeeded]"
 
@@ -200,16 +198,7 @@ def test_the_programs_that_the_page_gives_run(page: Any, page_service: str, tmp_
         page.click(f"role=tab[name='{name}']")
         program = shown.inner_text()
         assert page_service in program
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        assert sign in done.stdout.decode()
+        assert sign in run_python(program, tmp_path)
     assert [file.suffix for file in tmp_path.iterdir()] == [".png"]
     assert page.evaluate(
         "() => { const box = document.querySelector('.programs').getBoundingClientRect();"

@@ -3,7 +3,6 @@ whole service with the bundled models.
 """
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 
 from medley.client import Medley
+from tests.e2e.snippets import ROOT, run_python
 
-ROOT = Path(__file__).parents[2]
 AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text()
 COMFY = {
     "3": {
@@ -174,15 +173,7 @@ def test_a_workflow_is_run_edited_saved_and_published(
     assert "medley workflows run wf_" in page.locator(".code-rooms pre").inner_text()
     page.click("role=tab[name=Python]")
     program = page.locator(".code-rooms pre").inner_text().replace("…", "a cat")
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    run_python(program, tmp_path)
     assert {file.suffix for file in tmp_path.iterdir()} == {".png"}
     page.fill("#flow-tool", "page_postcard")
     page.get_by_role("button", name="Publish", exact=True).click()

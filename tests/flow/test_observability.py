@@ -24,7 +24,7 @@ from medley.errors import BackendError
 from medley.settings import Settings
 from orchestrator import folding, jobs, measures
 from orchestrator.database import transaction
-from orchestrator.engine import lose_worker
+from orchestrator.engine import fail_step, lose_worker
 from orchestrator.measures import MEASURES, Sums
 from orchestrator.tally import Tally
 from orchestrator.tracing import export, genai
@@ -239,6 +239,26 @@ def test_every_attempt_is_a_span_also_one_whose_worker_was_lost(world: World) ->
     assert (failed["status"]["code"], failed["status"]["message"]) == (2, "backend_error")
     assert root["status"]["code"] == 2
     assert "parentSpanId" not in root
+
+
+def test_each_attempt_tells_the_tokens_that_it_used_itself(world: World) -> None:
+    asset = world.upload()
+    plan = {"steps": [{"id": "s1", "tool": "resize", "inputs": {"image": {"asset": asset}}}]}
+    job = world.client.post("/v1/jobs", json={"plan": plan}).json()
+    broken = world.hands.take()
+    with transaction(world.hands.db) as conn:
+        fail_step(conn, broken, BackendError("It broke."), delay=0.0, usage={"output_tokens": 3})
+    part = {"type": "asset", "asset": asset, "modality": "image", "media_type": "image/png"}
+    world.hands.finish(world.hands.take(), outputs={"image": part}, usage={"output_tokens": 4})
+    _, first, second = spans_of(world.client.get(f"/v1/jobs/{job['id']}/trace").json())
+    assert [int(told_of(span)[genai.OUTPUT_TOKENS]) for span in (first, second)] == [3, 4]
+    used = [
+        value
+        for (name, labels), value in told(world).items()
+        if name.startswith("gen_ai_client_token_usage_") and name.endswith(("_sum", "_count"))
+        if "type=output" in labels
+    ]
+    assert sorted(used) == [2, 7]
 
 
 def test_a_search_tells_how_much_it_found_and_which_only_if_it_may(world: World) -> None:
